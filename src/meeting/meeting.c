@@ -1,0 +1,125 @@
+#include "meeting/meeting.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/base64.h"
+#include "base/rng.h"
+#include "base/secret.h"
+#include "base/time.h"
+#include "crypto/hmac.h"
+
+#define LABEL "conclave meeting v1"
+#define ID_BYTES (MEETING_RANDOM_LEN + MEETING_TAG_LEN)
+
+_Static_assert(BASE64_LEN(ID_BYTES) == MEETING_ID_LEN, "an id has no padding");
+
+static size_t header_len(void) {
+    return (sizeof(struct meeting) + 63) & ~(size_t)63;
+}
+
+size_t meeting_size(void) {
+    return header_len() + MEETING_CLIENTS_MAX * sizeof(struct meeting_client) +
+           map_size(MEETING_CLIENTS_MAX, sizeof(struct net_addr));
+}
+
+struct meeting *meeting_init(void *memory, const struct meeting_config *config, struct rng *rng) {
+    ASSERT(memory != NULL && ((uintptr_t)memory & 7) == 0);
+    struct meeting *m = memory;
+    *m = (struct meeting){.config = *config};
+    m->clients = (struct meeting_client *)(void *)((uint8_t *)memory + header_len());
+    map_init(&m->map, m->clients + MEETING_CLIENTS_MAX, MEETING_CLIENTS_MAX, sizeof(struct net_addr), rng);
+    for (int i = 0; i < MEETING_BUDGETS; i++)
+        ASSERT(m->config.rates[i].burst > 0 && m->config.rates[i].period_s > 0);
+    return m;
+}
+
+void meeting_wipe(struct meeting *meeting) {
+    secure_wipe(&meeting->config, sizeof meeting->config);
+}
+
+static void tag_of(const struct meeting *m, const uint8_t *random, uint8_t out[HMAC_SHA256_LEN]) {
+    uint8_t message[sizeof LABEL - 1 + MEETING_RANDOM_LEN];
+    memcpy(message, LABEL, sizeof LABEL - 1);
+    memcpy(message + sizeof LABEL - 1, random, MEETING_RANDOM_LEN);
+    hmac_once(HMAC_SHA256, span_of(m->config.secret, MEETING_SECRET_LEN), span_of(message, sizeof message), out);
+}
+
+void meeting_make(struct meeting *meeting, struct rng *rng, char id[MEETING_ID_LEN + 1]) {
+    uint8_t bytes[ID_BYTES], tag[HMAC_SHA256_LEN];
+    rng_fill(rng, bytes, MEETING_RANDOM_LEN);
+    tag_of(meeting, bytes, tag);
+    memcpy(bytes + MEETING_RANDOM_LEN, tag, MEETING_TAG_LEN);
+    struct writer w = writer_of(id, MEETING_ID_LEN);
+    wr_base64url(&w, span_of(bytes, sizeof bytes));
+    ASSERT(writer_ok(&w) && w.len == MEETING_ID_LEN);
+    id[MEETING_ID_LEN] = 0;
+}
+
+bool meeting_known(const struct meeting *meeting, struct span id) {
+    uint8_t bytes[ID_BYTES], tag[HMAC_SHA256_LEN];
+    size_t len = 0;
+    if (id.len != MEETING_ID_LEN)
+        return false;
+    /* one spelling only: the decoder would take the other alphabet too, and that would be another room of the same link */
+    for (size_t i = 0; i < id.len; i++) {
+        if (id.data[i] == '+' || id.data[i] == '/')
+            return false;
+    }
+    if (!base64_decode(id, bytes, sizeof bytes, &len) || len != ID_BYTES)
+        return false;
+    tag_of(meeting, bytes, tag);
+    return secure_equal(tag, bytes + MEETING_RANDOM_LEN, MEETING_TAG_LEN);
+}
+
+/* ---- budgets ---- */
+
+static void unlink_client(struct meeting *m, uint32_t at) {
+    struct meeting_client *c = &m->clients[at - 1];
+    *(c->newer != 0 ? &m->clients[c->newer - 1].older : &m->newest) = c->older;
+    *(c->older != 0 ? &m->clients[c->older - 1].newer : &m->oldest) = c->newer;
+}
+
+static void link_newest(struct meeting *m, uint32_t at) {
+    struct meeting_client *c = &m->clients[at - 1];
+    c->newer = 0;
+    c->older = m->newest;
+    *(m->newest != 0 ? &m->clients[m->newest - 1].newer : &m->oldest) = at;
+    m->newest = at;
+}
+
+static struct meeting_client *client_of(struct meeting *m, const struct net_addr *addr) {
+    uint32_t at = 0;
+    if (map_get(&m->map, addr, &at)) {
+        unlink_client(m, at);
+    } else {
+        if (m->clients_count < MEETING_CLIENTS_MAX) {
+            at = ++m->clients_count;
+        } else {
+            at = m->oldest;
+            unlink_client(m, at);
+            ASSERT(map_remove(&m->map, &m->clients[at - 1].addr));
+        }
+        m->clients[at - 1] = (struct meeting_client){.addr = *addr};
+        ASSERT(map_put(&m->map, addr, at));
+    }
+    link_newest(m, at);
+    return &m->clients[at - 1];
+}
+
+bool meeting_spend(struct meeting *meeting, uint64_t now_us, const struct net_addr *client, enum meeting_budget budget,
+                   uint32_t *retry_s) {
+    ASSERT(budget < MEETING_BUDGETS);
+    const struct meeting_rate *rate = &meeting->config.rates[budget];
+    uint64_t period_us = (uint64_t)rate->period_s * US_PER_S;
+    uint64_t cost_us = period_us / rate->burst;
+    struct meeting_client *c = client_of(meeting, client);
+    uint64_t full_at_us = c->full_at_us[budget] > now_us ? c->full_at_us[budget] : now_us;
+    *retry_s = 0;
+    if (full_at_us + cost_us > now_us + period_us) {
+        *retry_s = (uint32_t)((full_at_us + cost_us - now_us - period_us) / US_PER_S) + 1;
+        return false;
+    }
+    c->full_at_us[budget] = full_at_us + cost_us;
+    return true;
+}

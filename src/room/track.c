@@ -1,0 +1,158 @@
+/* Layers, subscriptions and what publishers are asked to send. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/time.h"
+#include "room/memory.h"
+#include "room/room.h"
+
+void track_sort_layers(struct track *track) {
+    for (uint32_t i = 1; i < track->layers_count; i++) {
+        for (uint32_t j = i; j > 0 && track->layers[j - 1].quality > track->layers[j].quality; j--) {
+            struct room_layer swap = track->layers[j];
+            track->layers[j] = track->layers[j - 1];
+            track->layers[j - 1] = swap;
+        }
+    }
+}
+
+/* Without layers the client says nothing about sizes; three is what any track can have at most. */
+static uint8_t layers_of(const struct track *track) {
+    return track->layers_count == 0 ? 3 : (uint8_t)track->layers_count;
+}
+
+uint8_t track_layer_for(const struct track *track, const struct room_settings *settings, enum room_quality absent) {
+    uint8_t top = (uint8_t)(layers_of(track) - 1);
+    if (top > 2)
+        top = 2;
+    if (settings->given && settings->width > 0 && settings->height > 0) {
+        for (uint8_t i = 0; i < track->layers_count && i < top; i++) {
+            if (track->layers[i].width >= settings->width && track->layers[i].height >= settings->height)
+                return i;
+        }
+        return top;
+    }
+    enum room_quality quality = settings->given ? settings->quality : absent;
+    if (quality >= ROOM_HIGH)
+        return top;
+    for (uint8_t i = 0; i < track->layers_count; i++) {
+        if (track->layers[i].quality >= quality)
+            return i < top ? i : top;
+    }
+    return quality < top ? (uint8_t)quality : top;
+}
+
+enum room_quality track_quality_of_layer(const struct track *track, uint8_t spatial) {
+    /* one layer is the whole picture: clients list it as HIGH, whatever its size */
+    if (track->layers_count == 1)
+        return ROOM_HIGH;
+    if (spatial < track->layers_count && track->layers[spatial].quality <= ROOM_HIGH)
+        return track->layers[spatial].quality;
+    return spatial > 2 ? ROOM_HIGH : (enum room_quality)spatial;
+}
+
+/* ---- subscriptions ----------------------------------------------------------------------------------------------- */
+
+struct subscription *subscription_find(const struct participant *subscriber, const struct track *track) {
+    LIST_EACH(&track->subscriptions, struct subscription, track_node, subscription) {
+        if (subscription->subscriber == subscriber)
+            return subscription;
+    }
+    return NULL;
+}
+
+struct subscription *subscription_open(struct participant *subscriber, struct track *track) {
+    ASSERT(subscriber != track->publisher && subscriber->room == track->publisher->room);
+    ASSERT(subscription_find(subscriber, track) == NULL);
+    struct subscription *subscription = memory_new(sizeof *subscription);
+    subscription->subscriber = subscriber;
+    subscription->track = track;
+    list_append(&subscriber->subscriptions, &subscription->node);
+    list_append(&track->subscriptions, &subscription->track_node);
+    subscriber->room->owner->subscriptions_count++;
+    return subscription;
+}
+
+void subscription_close(struct subscription *subscription) {
+    ASSERT(subscription->sink == 0 && subscription->section == NULL);
+    struct rooms *rooms = subscription->subscriber->room->owner;
+    ASSERT(rooms->subscriptions_count > 0);
+    rooms->subscriptions_count--;
+    list_remove(&subscription->node);
+    list_remove(&subscription->track_node);
+    free(subscription);
+}
+
+bool subscription_permitted(const struct participant *subscriber, const struct track *track) {
+    const struct participant *publisher = track->publisher;
+    if (publisher->allow_all)
+        return true;
+    for (uint32_t i = 0; i < publisher->allow_count; i++) {
+        const struct room_allow *allow = &publisher->allow[i];
+        bool named = allow->identity != NULL ? strcmp(allow->identity, subscriber->identity) == 0
+                                             : strcmp(allow->sid, subscriber->sid) == 0;
+        if (!named)
+            continue;
+        if (allow->all_tracks)
+            return true;
+        for (uint32_t j = 0; j < allow->sids_count; j++) {
+            if (strcmp(allow->sids[j], track->sid) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+bool subscription_desired(const struct participant *subscriber, const struct track *track) {
+    const struct subscription *subscription = subscription_find(subscriber, track);
+    if (subscription != NULL && subscription->wish != ROOM_WISH_NONE)
+        return subscription->wish == ROOM_WISH_YES;
+    return subscriber->auto_subscribe;
+}
+
+bool subscription_wanted(const struct participant *subscriber, const struct track *track) {
+    return subscriber != track->publisher && track->published && subscriber->permission.can_subscribe &&
+           subscription_desired(subscriber, track) && subscription_permitted(subscriber, track);
+}
+
+/* ---- dynacast ---------------------------------------------------------------------------------------------------- */
+
+enum room_quality track_quality_wanted(const struct track *track) {
+    enum room_quality best = ROOM_OFF;
+    LIST_EACH(&track->subscriptions, struct subscription, track_node, subscription) {
+        if (!subscription->active || (subscription->settings.given && subscription->settings.disabled))
+            continue;
+        enum room_quality absent = subscription->subscriber->adaptive_stream ? ROOM_LOW : ROOM_HIGH;
+        uint8_t layer = track_layer_for(track, &subscription->settings, absent);
+        enum room_quality quality = track_quality_of_layer(track, layer);
+        if (best == ROOM_OFF || quality > best)
+            best = quality;
+    }
+    return best;
+}
+
+/* ROOM_OFF is the largest value on the wire but the least of wishes. */
+static int rank(enum room_quality quality) {
+    return quality == ROOM_OFF ? -1 : (int)quality;
+}
+
+bool track_dynacast_step(struct track *track, uint64_t now_us) {
+    struct room_dynacast *state = &track->dynacast;
+    if (track->type != ROOM_VIDEO || !track->published)
+        return false;
+    state->wanted = track_quality_wanted(track);
+    if (rank(state->wanted) == rank(state->announced)) {
+        state->lower_at_us = TIME_NEVER;
+        return false;
+    }
+    if (rank(state->wanted) < rank(state->announced)) {
+        if (state->lower_at_us == TIME_NEVER)
+            state->lower_at_us = now_us + ROOM_DYNACAST_DELAY_US;
+        if (now_us < state->lower_at_us)
+            return false;
+    }
+    state->announced = state->wanted;
+    state->lower_at_us = TIME_NEVER;
+    return true;
+}

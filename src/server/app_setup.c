@@ -1,0 +1,312 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "crypto/selftest.h"
+#include "io/clock.h"
+#include "io/entropy.h"
+#include "io/memory.h"
+#include "protocol/dtls.h"
+#include "server/app_internal.h"
+#include "server/assets.h"
+
+/* Descriptors besides connections: sockets of media threads, libraries, files. */
+#define DESCRIPTORS_SPARE 128
+/* A participant of a large meeting watches a screen share and a page of people. */
+#define SINKS_PER_TRANSPORT 16
+#define TRACKS_PER_PARTICIPANT_MAX 64
+
+static bool say(struct config_error *error, const char *text) {
+    (void)snprintf(error->text, sizeof error->text, "%s", text);
+    return false;
+}
+
+/* Enough for the connections allowed, and no more: the HTTP library makes tables of this size. */
+static void set_descriptor_limit(const struct config *config, uint32_t shards) {
+    struct rlimit limit;
+    rlim_t want = config->connections_max + (rlim_t)shards * TCP_CONNECTIONS_MAX + DESCRIPTORS_SPARE;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max != RLIM_INFINITY && want > limit.rlim_max ? limit.rlim_max : want;
+    if (limit.rlim_cur < want)
+        log_warn("only %llu files may be open, %llu would be needed for the configured connections",
+                 (unsigned long long)limit.rlim_cur, (unsigned long long)want);
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* One thread for control, the rest for media: a datagram that arrives at the wrong media thread costs a hand-over, so more than
+ * four pay off only on servers that are configured for it. */
+static uint32_t default_shards(void) {
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    return processors <= 2 ? 1 : processors >= 5 ? 4 : (uint32_t)processors - 1;
+}
+
+static size_t certificate_names(const struct app *app, char ips[VAULT_NAMES_MAX][NET_IP_TEXT_LEN], char *host,
+                                size_t host_size, const char *out[VAULT_NAMES_MAX]) {
+    size_t count = 0;
+    out[count++] = "localhost";
+    out[count++] = "127.0.0.1";
+    out[count++] = "::1";
+    if (gethostname(host, host_size) == 0 && host[0] != 0 && strchr(host, ',') == NULL && strcmp(host, "localhost") != 0)
+        out[count++] = host;
+    for (uint32_t i = 0; i < app->config.tls_names.count; i++)
+        out[count++] = app->config.tls_names.items[i];
+    for (size_t i = 0; i < app->candidates_count && count < VAULT_NAMES_MAX; i++) {
+        if (app->candidates[i].proto != NET_UDP || net_addr_is_loopback(&app->candidates[i]))
+            continue;
+        net_ip_text(&app->candidates[i], ips[i]);
+        out[count++] = ips[i];
+    }
+    return count;
+}
+
+static bool open_certificate(struct app *app, struct config_error *error) {
+    const struct config *config = &app->config;
+    if (config->tls_port == 0)
+        return true;
+    if (config->tls_cert_file[0] != 0) {
+        (void)snprintf(app->certificate.cert_path, VAULT_PATH_LEN_MAX, "%s", config->tls_cert_file);
+        (void)snprintf(app->certificate.key_path, VAULT_PATH_LEN_MAX, "%s", config->tls_key_file);
+        return vault_check_certificate(config->tls_cert_file, config->tls_key_file, clock_unix_us(),
+                                       app->certificate.fingerprint, error);
+    }
+    char ips[VAULT_NAMES_MAX][NET_IP_TEXT_LEN], host[256] = "";
+    const char *names[VAULT_NAMES_MAX];
+    size_t count = certificate_names(app, ips, host, sizeof host - 1, names);
+    app->own_cert = true;
+    return vault_certificate(config->data_dir, names, count, clock_unix_us(), &app->certificate, error);
+}
+
+static bool read_key_file(struct config *config, struct config_error *error) {
+    static uint8_t text[CONFIG_FILE_LEN_MAX];
+    size_t len = 0;
+    if (config->key_file[0] == 0)
+        return true;
+    bool ok = vault_read(config->key_file, text, sizeof text, &len, error) &&
+              config_load_keys(config, config->key_file, span_of(text, len), error);
+    secure_wipe(text, sizeof text);
+    return ok;
+}
+
+/* What must be found again at the next start; a server for development keeps nothing. */
+static bool open_secrets(struct app *app, uint8_t secret[VAULT_SECRET_LEN], struct config_error *error) {
+    struct config *config = &app->config;
+    if (!read_key_file(config, error))
+        return false;
+    if (config->dev) {
+        rng_fill(&app->rng, secret, VAULT_SECRET_LEN);
+        return true;
+    }
+    if (!vault_open(config->data_dir, error) || !vault_secret(config->data_dir, &app->rng, secret, error))
+        return false;
+    return config->keys_count > 0 ||
+           vault_api_key(config->data_dir, &app->rng, config, &app->made_key, error);
+}
+
+static bool open_meeting(struct app *app, const uint8_t *secret, struct config_error *error) {
+    app->meeting_memory = memory_map(meeting_size());
+    if (app->meeting_memory == NULL)
+        return say(error, "no memory for the table of clients");
+    const struct config *config = &app->config;
+    struct meeting_config meeting = {
+        .key = config->keys[0],
+        .rates = {{config->meetings_per_hour > 0 ? config->meetings_per_hour : 1, 3600},
+                  {config->joins_per_minute > 0 ? config->joins_per_minute : 1, 60},
+                  {config->failures_per_minute > 0 ? config->failures_per_minute : 1, 60}},
+    };
+    memcpy(meeting.secret, secret, sizeof meeting.secret);
+    app->meeting = meeting_init(app->meeting_memory, &meeting, &app->rng);
+    secure_wipe(&meeting, sizeof meeting);
+    return true;
+}
+
+static void wake_http(void *context) {
+    http_wake(((struct app *)context)->http);
+}
+
+static bool open_media(struct app *app, struct config_error *error) {
+    const struct config *config = &app->config;
+    app->dtls = dtls_context_create(clock_unix_us() / 1000000, NULL);
+    if (app->dtls == NULL)
+        return say(error, "OpenSSL refused to make the certificate for media (DTLS)");
+    struct media_config media = {
+        .shards = app->shards,
+        .udp_port = config->udp_port,
+        .tcp_port = config->tcp_port,
+        .tcp = config->tcp_port != 0,
+        .loopback_only = places_loopback_only(app->candidates, app->candidates_count),
+        .engine = engine_config_default(config->transports_max, config->num_tracks,
+                                        config->transports_max * SINKS_PER_TRANSPORT),
+        .dtls = app->dtls,
+        .wake = wake_http,
+        .wake_context = app,
+    };
+    app->media = media_create(&media, error->text, sizeof error->text);
+    return app->media != NULL;
+}
+
+static bool open_control(struct app *app, struct config_error *error) {
+    const struct config *config = &app->config;
+    struct control_config control = control_config_default();
+    memcpy(control.keys, config->keys, sizeof control.keys);
+    control.keys_count = config->keys_count;
+    memcpy(control.candidates, app->candidates, sizeof control.candidates);
+    control.candidates_count = (uint32_t)app->candidates_count;
+    (void)snprintf(control.dtls_fingerprint, sizeof control.dtls_fingerprint, "%s",
+                   dtls_context_fingerprint_text(app->dtls));
+    control.shards = app->shards;
+    control.transports_max = config->transports_max;
+    control.sources_max = config->num_tracks;
+    control.sinks_max = config->transports_max * SINKS_PER_TRANSPORT;
+    control.sessions_max = config->sessions_max;
+    control.rooms_max = config->rooms_max;
+    control.participants_max = config->participants_max;
+    control.tracks_per_participant_max = TRACKS_PER_PARTICIPANT_MAX;
+    control.room_name_len_max = config->room_name_len_max;
+    control.identity_len_max = config->identity_len_max;
+    control.metadata_len_max = config->metadata_len_max;
+    control.attributes_len_max = config->attributes_len_max;
+    control.empty_timeout_s = config->empty_timeout_s;
+    control.departure_timeout_s = config->departure_timeout_s;
+    control.auto_create = config->auto_create;
+    control.webhooks = config->webhook_urls_count > 0;
+    control.enable_remote_unmute = config->enable_remote_unmute;
+    (void)snprintf(control.node_id, sizeof control.node_id, "ND_");
+    rng_token(&app->rng, control.node_id + 3, 12);
+    (void)snprintf(control.region, sizeof control.region, "%s", config->region);
+    (void)snprintf(control.meeting_room_prefix, sizeof control.meeting_room_prefix, "%s", MEETING_ROOM_PREFIX);
+    app->control = control_create(&control, &app->rng, clock_now_us(), clock_unix_us());
+    secure_wipe(&control, sizeof control);
+    return app->control != NULL || say(error, "no memory for the control core");
+}
+
+static bool listen_all(struct app *app, const struct config_list *list, bool loopback_default, uint16_t port,
+                       enum http_listener kind, struct config_error *error) {
+    struct net_addr addresses[PLACES_LISTEN_MAX];
+    size_t count = places_listen(list, loopback_default, port, addresses);
+    for (size_t i = 0; i < count; i++) {
+        if (http_listen(app->http, &addresses[i], kind, NULL, error->text, sizeof error->text))
+            continue;
+        /* by default both families are tried, and a machine without IPv6 is no error */
+        if (list->count == 0 && addresses[i].family == 6)
+            continue;
+        return false;
+    }
+    return true;
+}
+
+static bool open_http(struct app *app, struct config_error *error) {
+    const struct config *config = &app->config;
+    for (uint32_t i = 0; i < config->trusted_proxies.count; i++)
+        ASSERT(net_ip_parse(span_str(config->trusted_proxies.items[i]), &app->trusted[i]));
+    struct http_config http = {
+        .connections_max = config->connections_max,
+        .connections_per_client_max = config->connections_per_address_max,
+        .trusted = app->trusted,
+        .trusted_count = config->trusted_proxies.count,
+        .cert_path = config->tls_port != 0 ? app->certificate.cert_path : NULL,
+        .key_path = config->tls_port != 0 ? app->certificate.key_path : NULL,
+        .handlers = app_handlers(app),
+    };
+    app->http = http_create(&http, error->text, sizeof error->text);
+    if (app->http == NULL || !listen_all(app, &config->bind_addresses, true, config->port, HTTP_PLAIN, error))
+        return false;
+    if (config->tls_port != 0 &&
+        !listen_all(app, &config->tls_bind_addresses, false, config->tls_port, HTTP_TLS, error))
+        return false;
+    if (config->prometheus_port != 0 &&
+        !listen_all(app, config->prometheus_password[0] != 0 ? &config->bind_addresses : &(struct config_list){0}, true,
+                    config->prometheus_port, HTTP_METRICS, error))
+        return false;
+    return http_take_signals(app->http, error->text, sizeof error->text);
+}
+
+static bool open_webhooks(struct app *app, struct config_error *error) {
+    const struct config *config = &app->config;
+    const char *urls[CONTROL_WEBHOOKS_MAX];
+    for (uint32_t i = 0; i < config->webhook_urls_count; i++)
+        urls[i] = config->webhook_urls[i];
+    if (config->webhook_urls_count == 0)
+        return true;
+    app->webhook = webhook_start(urls, config->webhook_urls_count, error->text, sizeof error->text);
+    return app->webhook != NULL;
+}
+
+/* The control core signs webhooks with its first key. */
+static void choose_webhook_key(struct config *config) {
+    for (uint32_t i = 1; i < config->keys_count; i++) {
+        if (config->webhook_key[0] != 0 && strcmp(config->keys[i].key, config->webhook_key) == 0) {
+            struct control_key first = config->keys[0];
+            config->keys[0] = config->keys[i];
+            config->keys[i] = first;
+        }
+    }
+}
+
+bool app_open(struct app *app, struct config_error *error) {
+    const char *broken = crypto_self_test();
+    if (broken != NULL) {
+        (void)snprintf(error->text, sizeof error->text, "the cryptographic self-test failed: %s", broken);
+        return false;
+    }
+    app->rng = entropy_rng();
+    app->shards = app->config.media_threads != 0 ? app->config.media_threads : default_shards();
+    set_descriptor_limit(&app->config, app->shards);
+    struct address_interface interfaces[PLACES_INTERFACES_MAX];
+    size_t count = address_interfaces(interfaces, PLACES_INTERFACES_MAX);
+    app->candidates_count = places_candidates(&app->config, interfaces, count, app->config.udp_port,
+                                              app->config.tcp_port, app->candidates);
+    if (app->candidates_count == 0)
+        return say(error, "no network address to announce for media; check rtc.interfaces and rtc.ips, or set rtc.node_ip");
+    uint8_t secret[VAULT_SECRET_LEN];
+    bool ok = open_secrets(app, secret, error);
+    choose_webhook_key(&app->config);
+    ok = ok && open_certificate(app, error) && open_meeting(app, secret, error) && open_webhooks(app, error) &&
+         open_http(app, error) && open_media(app, error) && open_control(app, error);
+    secure_wipe(secret, sizeof secret);
+    return ok;
+}
+
+/* ---- what the person who started it sees ---- */
+
+static void print_url(const char *label, const char *scheme, const struct net_addr *addr, uint16_t port, const char *id) {
+    char ip[NET_IP_TEXT_LEN];
+    net_ip_text(addr, ip);
+    printf("%s%s://%s%s%s:%u/m/%s\n", label, scheme, addr->family == 6 ? "[" : "", ip, addr->family == 6 ? "]" : "", port,
+           id);
+}
+
+void app_banner(const struct app *app) {
+    const struct config *config = &app->config;
+    char id[MEETING_ID_LEN + 1];
+    struct rng rng = app->rng;
+    meeting_make(app->meeting, &rng, id);
+    printf("Conclave %s\n\n", CONCLAVE_VERSION);
+    /* under systemd the output is the journal, which keeps what it gets: no link goes there */
+    bool journal = getenv("JOURNAL_STREAM") != NULL;
+    if (!journal) {
+        printf("A new meeting, ready to use:\n");
+        printf("  On this machine:  http://localhost:%u/m/%s\n", config->port, id);
+    }
+    const struct net_addr *reachable = places_first_reachable(app->candidates, app->candidates_count);
+    if (!journal && config->tls_port != 0 && reachable != NULL) {
+        print_url("  On the network:   ", "https", reachable, config->tls_port, id);
+        if (app->own_cert)
+            printf("  The browser will warn of a self-made certificate there. Its SHA-256 fingerprint:\n  %s\n",
+                   app->certificate.fingerprint);
+    }
+    if (config->dev) {
+        printf("\nFor LiveKit SDKs: ws://localhost:%u  API key: devkey  API secret: secret\n", config->port);
+        printf("Development only: everybody knows this key. This machine only.\n");
+    } else if (app->made_key) {
+        printf("\nAn API key for LiveKit SDKs was made: %s/keys.yaml\n", config->data_dir);
+    }
+    printf("\nMedia: UDP port %u%s. Stop with Ctrl+C.\n\n", media_udp_port(app->media),
+           config->tcp_port != 0 ? ", and TCP where a network lets no UDP out" : "");
+    (void)fflush(stdout);
+}

@@ -1,0 +1,80 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/log.h"
+#include "server/app.h"
+#include "server/cli.h"
+
+/* One write a line, so that lines of several threads do not mix. Under systemd the journal adds the time. */
+static void write_line(void *context, enum log_level level, const char *line, size_t len) {
+    const bool *json = context;
+    (void)level;
+    char text[2560], now[32] = "";
+    time_t seconds = time(NULL);
+    struct tm parts;
+    if (gmtime_r(&seconds, &parts) != NULL)
+        (void)strftime(now, sizeof now, "%Y-%m-%dT%H:%M:%SZ", &parts);
+    int total;
+    if (*json && len > 1)
+        total = snprintf(text, sizeof text, "{\"time\":\"%s\",%.*s\n", now, (int)len - 1, line + 1);
+    else if (getenv("JOURNAL_STREAM") != NULL)
+        total = snprintf(text, sizeof text, "%.*s\n", (int)len, line);
+    else
+        total = snprintf(text, sizeof text, "%s %.*s\n", now, (int)len, line);
+    if (total > 0)
+        (void)!write(STDERR_FILENO, text, (size_t)total < sizeof text ? (size_t)total : sizeof text - 1);
+}
+
+static void warn_about(const struct config *config) {
+    for (uint32_t i = 0; i < config->keys_count; i++) {
+        if (strlen(config->keys[i].secret) < CONFIG_SECRET_LEN_ADVISED && !config->dev)
+            log_warn("the secret of API key %u is shorter than %d characters; tokens could be forged by guessing it", i + 1,
+                     CONFIG_SECRET_LEN_ADVISED);
+    }
+}
+
+static int serve(struct config *config) {
+    static bool json;
+    json = config->log_json;
+    log_setup((struct log_sink){.write = write_line, .context = &json}, config->log_level, config->log_json,
+              config->log_personal_data);
+    struct config_error error = {{0}};
+    struct app *app = app_create(config, &error);
+    if (app == NULL) {
+        cli_complain("%s", error.text);
+        return CLI_FAILED;
+    }
+    app_banner(app);
+    warn_about(config);
+    log_info("serving");
+    int status = app_run(app);
+    app_destroy(app);
+    return status;
+}
+
+int cli_serve(int count, char **arguments) {
+    struct cli_common common = {0};
+    const struct cli_option options[] = {CLI_COMMON_OPTIONS(common)};
+    switch (cli_parse("serve", options, ARRAY_LEN(options), count, arguments)) {
+    case CLI_WRONG:
+        return CLI_USAGE;
+    case CLI_HELP:
+        printf("conclave serve: runs the server until Ctrl+C or SIGTERM.\n\n");
+        cli_print_options(options, ARRAY_LEN(options));
+        printf("\nEvery setting of the file can be given by environment as well: CONCLAVE_RTC_UDP_PORT is rtc.udp_port.\n");
+        return CLI_OK;
+    case CLI_PARSED:
+        break;
+    }
+    struct config *config = malloc(sizeof *config);
+    if (config == NULL)
+        return CLI_FAILED;
+    int status = cli_load(&common, config) ? serve(config) : CLI_FAILED;
+    config_wipe(config);
+    free(config);
+    return status;
+}

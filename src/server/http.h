@@ -1,0 +1,141 @@
+/* HTTP/1.1 and WebSocket on the control thread, over libwebsockets: listeners, limits, requests, replies, messages. What the
+ * requests mean is the business of struct http_handlers.
+ *
+ *     http_create     the library's context, no socket yet
+ *     http_listen     any number of times: an address and port, plain or TLS
+ *     http_turn       serves what there is and sleeps until something happens; again and again
+ *     http_destroy    closes everything
+ *
+ * Limits. Connections in total and per client (http_config; loopback and trusted proxies are not counted per client), request
+ * line and headers together HTTP_HEADER_LEN_MAX (more: the connection is closed, the library gives no chance to answer), bodies by
+ * route (413), WebSocket messages HTTP_MESSAGE_LEN_MAX (close 1009), messages waiting for a client HTTP_QUEUE_LEN_MAX bytes (the
+ * client is gone: closed). Time: HTTP_HEADERS_US for TLS handshake and headers, HTTP_BODY_US for a body, HTTP_REPLY_US for
+ * taking the reply, HTTP_IDLE_US between requests; all absolute, so that dripping bytes gains nothing. WebSockets are pinged
+ * each 10 s and closed after 30 s without a pong.
+ *
+ * What the library brings and we do not want is refused: HTTP/2, upgrades other than WebSocket, CONNECT, chunked request bodies
+ * (411). Handlers are called from http_turn only, never from http_send or http_close. Threads: the control thread; http_wake
+ * may be called by any thread. */
+#ifndef CONCLAVE_SERVER_HTTP_H
+#define CONCLAVE_SERVER_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/counter.h"
+#include "base/cursor.h"
+#include "base/net.h"
+
+struct http;
+
+/* 64 kB of request line and the other headers of a browser behind a proxy. */
+#define HTTP_HEADER_LEN_MAX (80u << 10)
+#define HTTP_MESSAGE_LEN_MAX (2u << 20)
+#define HTTP_QUEUE_LEN_MAX (4u << 20)
+#define HTTP_HEADERS_US UINT64_C(10000000)
+#define HTTP_BODY_US UINT64_C(30000000)
+#define HTTP_REPLY_US UINT64_C(60000000)
+#define HTTP_IDLE_US UINT64_C(30000000)
+#define HTTP_CLOSE_US UINT64_C(5000000)
+#define HTTP_PING_S 10
+#define HTTP_PONG_S 30
+#define HTTP_REPLY_HEADERS_LEN_MAX 4096
+#define HTTP_LISTENERS_MAX 32
+
+#define HTTP_COUNTERS(X)                                                                                               \
+    X(http_accepted, "connections accepted")                                                                           \
+    X(http_refused_full, "connections refused because there were too many")                                            \
+    X(http_refused_client, "connections refused because their address had too many")                                   \
+    X(http_requests, "requests answered")                                                                              \
+    X(http_refused_body, "requests refused because the body was too long, or its length was missing")                  \
+    X(http_refused_upgrade, "upgrades to something that is not spoken here")                                           \
+    X(http_timeout, "connections closed because they were too slow")                                                   \
+    X(ws_opened, "WebSockets opened")                                                                                  \
+    X(ws_refused, "WebSockets refused")                                                                                \
+    X(ws_rx_messages, "WebSocket messages received")                                                                   \
+    X(ws_rx_bytes, "bytes of WebSocket messages received")                                                             \
+    X(ws_tx_messages, "WebSocket messages sent")                                                                       \
+    X(ws_tx_bytes, "bytes of WebSocket messages sent")                                                                 \
+    X(ws_too_long, "WebSockets closed because a message was too long")                                                 \
+    X(ws_overflow, "WebSockets closed because the client did not read")
+COUNTERS_DEFINE(http_counters, HTTP_COUNTERS)
+
+/* Spans are valid during the handler's call. */
+struct http_request {
+    struct span method, path, query; /* path decoded and without //, query with its escapes */
+    struct span host, origin, accept, accept_encoding, authorization, content_type, if_match, if_none_match;
+    struct span forwarded, forwarded_for, via, real_ip;
+    struct span body;
+    struct net_addr peer;  /* of the connection */
+    struct net_addr local; /* where it arrived */
+    bool tls;
+    bool metrics_port;     /* came in at a listener for metrics */
+};
+
+struct http_reply {
+    uint16_t status;
+    struct writer headers; /* "Name: value\r\n" each; Content-Length, Connection are added */
+    char header_bytes[HTTP_REPLY_HEADERS_LEN_MAX];
+    struct span body;
+    uint8_t *owned; /* freed with free() when the reply is sent; usually the body's memory */
+    bool close;     /* end the connection afterwards */
+};
+
+void http_reply_init(struct http_reply *reply, uint16_t status);
+void http_reply_header(struct http_reply *reply, const char *name, const char *value);
+/* The body is copied. */
+void http_reply_text(struct http_reply *reply, uint16_t status, const char *type, struct span body);
+
+/* Frees what the reply owns; the server does it for replies that it was given. */
+void http_free_reply(struct http_reply *reply);
+
+struct http_handlers {
+    void *context;
+    /* Longest body that this route takes. */
+    size_t (*body_max)(void *context, struct span method, struct span path);
+    void (*request)(void *context, const struct http_request *request, struct http_reply *reply);
+    /* An upgrade: a session handle that is not 0, or 0 and a reply. `opened` follows at once, then messages. */
+    uint32_t (*open)(void *context, const struct http_request *request, struct http_reply *reply);
+    void (*opened)(void *context, uint32_t session);
+    void (*message)(void *context, uint32_t session, struct span message, bool text);
+    /* Once for every session, whoever closed it. */
+    void (*closed)(void *context, uint32_t session);
+    void (*woken)(void *context);  /* after http_wake; may be spurious */
+    void (*timer)(void *context);  /* at http_timer's time */
+    void (*second)(void *context); /* about once a second */
+    void (*signalled)(void *context, int signal);
+};
+
+struct http_config {
+    uint32_t connections_max, connections_per_client_max; /* per client 0 = no limit */
+    const struct net_addr *trusted; /* proxies that are not counted as clients; outlives http */
+    uint32_t trusted_count;
+    const char *cert_path, *key_path; /* NULL = no TLS listeners */
+    struct http_handlers handlers;
+};
+
+struct http *http_create(const struct http_config *config, char *error, size_t error_size);
+void http_destroy(struct http *http);
+enum http_listener { HTTP_PLAIN, HTTP_TLS, HTTP_METRICS };
+/* `address` has the port, 0 = any free one; `port` (may be NULL) is the one that was bound. False with a sentence. */
+bool http_listen(struct http *http, const struct net_addr *address, enum http_listener kind, uint16_t *port,
+                 char *error, size_t error_size);
+/* SIGTERM and SIGINT come to handlers.signalled from now on (signalfd; they are blocked in this thread). */
+bool http_take_signals(struct http *http, char *error, size_t error_size);
+void http_turn(struct http *http);
+void http_wake(struct http *http);
+/* Asks for handlers.timer in `delay_us`; replaces the time asked for before. TIME_NEVER = none. */
+void http_timer(struct http *http, uint64_t delay_us);
+/* No new connections from now on. */
+void http_close_listeners(struct http *http);
+
+/* Queues a copy. Stale sessions are ignored. */
+void http_send(struct http *http, uint32_t session, struct span message, bool text);
+/* Sends what is queued, then closes. */
+void http_close(struct http *http, uint32_t session, uint16_t code);
+uint32_t http_connections(const struct http *http);
+uint32_t http_sessions(const struct http *http);
+const struct http_counters *http_counters_get(const struct http *http);
+
+#endif

@@ -1,0 +1,54 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "server/assets.h"
+#include "server/cli.h"
+
+static int version(int count, char **arguments) {
+    (void)arguments;
+    if (count > 0 && strcmp(arguments[0], "--help") != 0) {
+        cli_complain("version takes no arguments");
+        return CLI_USAGE;
+    }
+    printf("conclave %s\nweb client %s\n", CONCLAVE_VERSION, assets_sha256);
+    return CLI_OK;
+}
+
+static const struct {
+    const char *name, *help;
+    int (*run)(int count, char **arguments);
+} commands[] = {
+    {"serve", "run the server", cli_serve},
+    {"token", "print an access token for a room", cli_token},
+    {"check", "look at configuration, ports and files without serving", cli_check},
+    {"version", "print the version and the hash of the web client inside", version},
+};
+
+static void help(FILE *to) {
+    (void)fprintf(to, "Conclave %s, a server for confidential video meetings\n\nusage: conclave COMMAND [options]\n\n",
+                  CONCLAVE_VERSION);
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        (void)fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].help);
+    (void)fprintf(to, "\nconclave COMMAND --help tells more.\n");
+}
+
+int main(int count, char **arguments) {
+    if (count < 2) {
+        help(stderr);
+        return CLI_USAGE;
+    }
+    const char *name = arguments[1];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        help(stdout);
+        return CLI_OK;
+    }
+    if (strcmp(name, "--version") == 0)
+        return version(0, NULL);
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        if (strcmp(commands[i].name, name) == 0)
+            return commands[i].run(count - 2, arguments + 2);
+    }
+    cli_complain("there is no command \"%s\"; see conclave --help", name);
+    return CLI_USAGE;
+}

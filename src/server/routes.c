@@ -1,0 +1,308 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "base/assert.h"
+#include "base/base64.h"
+#include "base/secret.h"
+#include "io/address.h"
+#include "io/clock.h"
+#include "server/app_internal.h"
+#include "server/assets.h"
+#include "server/metrics.h"
+#include "server/site.h"
+
+#define MEETINGS "/api/v1/meetings"
+#define SDP_BODY_LEN_MAX (512u << 10)
+/* A base URL may end in a slash, so paths may begin with two; the library reduces them. */
+
+static bool has_prefix(struct span path, const char *prefix) {
+    size_t len = strlen(prefix);
+    return span_starts_with(path, prefix) && (path.len == len || path.data[len] == '/');
+}
+
+static bool is_method(const struct http_request *request, const char *method) {
+    return span_equal_str(request->method, method);
+}
+
+size_t routes_body_max(void *context, struct span method, struct span path) {
+    (void)context;
+    (void)method;
+    if (has_prefix(path, MEETINGS))
+        return MEETING_BODY_LEN_MAX;
+    if (has_prefix(path, "/twirp"))
+        return CONTROL_MESSAGE_LEN_MAX;
+    return control_http_route(path) ? SDP_BODY_LEN_MAX : 0;
+}
+
+/* ---- who asks ---- */
+
+static bool trusted(const struct app *app, const struct net_addr *addr) {
+    for (uint32_t i = 0; i < app->config.trusted_proxies.count; i++) {
+        if (app->trusted[i].family == addr->family && memcmp(app->trusted[i].ip, addr->ip, sizeof addr->ip) == 0)
+            return true;
+    }
+    return false;
+}
+
+struct net_addr routes_client(const struct app *app, const struct http_request *request) {
+    struct net_addr client = request->peer;
+    size_t end = request->forwarded_for.len;
+    /* from the right: each entry was added by the hop behind it, which is believed only as long as hops are ours */
+    while (trusted(app, &client) && end > 0) {
+        const uint8_t *text = request->forwarded_for.data;
+        size_t start = end;
+        while (start > 0 && text[start - 1] != ',')
+            start--;
+        size_t first = start, last = end;
+        while (first < last && text[first] == ' ')
+            first++;
+        while (last > first && text[last - 1] == ' ')
+            last--;
+        struct net_addr hop;
+        if (!net_ip_parse(span_of(text + first, last - first), &hop))
+            break;
+        client = hop;
+        end = start > 0 ? start - 1 : 0;
+    }
+    return address_client(&client);
+}
+
+/* ---- LiveKit's routes ---- */
+
+/* Every reply, errors as well: without these a browser reports an unreachable server. The wildcard does not cover
+ * Authorization (Fetch standard, CORS-unsafe request-header names). */
+static void add_cors(struct http_reply *reply) {
+    http_reply_header(reply, "Access-Control-Allow-Origin", "*");
+    http_reply_header(reply, "Access-Control-Expose-Headers", "*, Location, ETag, Link, Accept-Patch, Accept-Post");
+}
+
+static void preflight(struct http_reply *reply) {
+    reply->status = 204;
+    http_reply_header(reply, "Access-Control-Allow-Methods", "OPTIONS, HEAD, GET, POST, PATCH, DELETE");
+    http_reply_header(reply, "Access-Control-Allow-Headers", "*, Authorization, Content-Type, If-Match");
+    http_reply_header(reply, "Access-Control-Max-Age", "86400");
+}
+
+static struct control_http_request to_control(const struct http_request *request) {
+    return (struct control_http_request){
+        .method = request->method,
+        .path = request->path,
+        .query = request->query,
+        .authorization = request->authorization,
+        .content_type = request->content_type,
+        .if_match = request->if_match,
+        .body = request->body,
+        .tls = request->tls,
+    };
+}
+
+static void from_control(const struct control_http_reply *from, struct http_reply *reply) {
+    if (from->location[0] != 0)
+        http_reply_header(reply, "Location", from->location);
+    if (from->etag[0] != 0)
+        http_reply_header(reply, "ETag", from->etag);
+    if (from->accept_patch[0] != 0)
+        http_reply_header(reply, "Accept-Patch", from->accept_patch);
+    http_reply_header(reply, "Cache-Control", "no-store");
+    http_reply_header(reply, "X-Content-Type-Options", "nosniff");
+    http_reply_text(reply, from->status, from->content_type[0] != 0 ? from->content_type : NULL, from->body);
+}
+
+static void serve_control(struct app *app, const struct http_request *request, struct http_reply *reply) {
+    add_cors(reply);
+    struct control_http_request to = to_control(request);
+    struct control_http_reply *from = calloc(1, sizeof *from);
+    if (from == NULL) {
+        reply->status = 503;
+        return;
+    }
+    if (is_method(request, "OPTIONS"))
+        preflight(reply);
+    bool media = has_prefix(request->path, "/whip") || has_prefix(request->path, "/whep");
+    if (!is_method(request, "OPTIONS") || media) {
+        control_http(app->control, clock_now_us(), clock_unix_us(), &to, from);
+        ASSERT(from->status >= 200 && from->status < 600);
+        from_control(from, reply);
+    }
+    /* RFC 9725 section 4.2: what a WHIP endpoint takes */
+    if (is_method(request, "OPTIONS") && media)
+        http_reply_header(reply, "Accept-Post", "application/sdp");
+    free(from);
+    app_settle(app);
+}
+
+uint32_t routes_open(void *context, const struct http_request *request, struct http_reply *reply) {
+    struct app *app = context;
+    add_cors(reply);
+    if (app->stop_at_us != 0 || media_congested(app->media)) {
+        http_reply_text(reply, 503, "text/plain", span_str("the server is going down or overloaded\n"));
+        return 0;
+    }
+    if (!control_http_route(request->path)) {
+        http_reply_text(reply, 404, "text/plain", span_str("not found\n"));
+        return 0;
+    }
+    struct control_http_request to = to_control(request);
+    struct control_http_reply *from = calloc(1, sizeof *from);
+    if (from == NULL) {
+        reply->status = 503;
+        return 0;
+    }
+    uint32_t session = control_session_open(app->control, clock_now_us(), clock_unix_us(), &to, from);
+    if (session == 0)
+        from_control(from, reply);
+    free(from);
+    if (session == 0)
+        app_settle(app);
+    return session;
+}
+
+/* ---- metrics ---- */
+
+static bool loopback_host(struct span host) {
+    static const char *const names[] = {"localhost", "127.0.0.1", "[::1]"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        size_t len = strlen(names[i]);
+        if (span_starts_with(host, names[i]) && (host.len == len || host.data[len] == ':'))
+            return true;
+    }
+    return false;
+}
+
+static bool password_good(const struct config *config, struct span authorization) {
+    char expected[512], text[256];
+    struct writer plain = writer_of(text, sizeof text), w = writer_of(expected, sizeof expected);
+    wr_fmt(&plain, "%s:%s", config->prometheus_username, config->prometheus_password);
+    wr_str(&w, "Basic ");
+    wr_base64(&w, writer_span(&plain));
+    bool good = writer_ok(&w) && authorization.len == w.len && secure_equal(authorization.data, expected, w.len);
+    secure_wipe(text, sizeof text);
+    secure_wipe(expected, sizeof expected);
+    return good;
+}
+
+/* On the ordinary ports only for this machine, and not for what a proxy on this machine passes on. */
+static bool metrics_allowed(const struct app *app, const struct http_request *request) {
+    if (request->metrics_port)
+        return app->config.prometheus_password[0] == 0 || password_good(&app->config, request->authorization);
+    return net_addr_is_loopback(&request->peer) && loopback_host(request->host) && request->forwarded_for.len == 0 &&
+           request->via.len == 0 && request->real_ip.len == 0;
+}
+
+static void serve_metrics(struct app *app, const struct http_request *request, struct http_reply *reply) {
+    if (!metrics_allowed(app, request)) {
+        if (request->metrics_port)
+            http_reply_header(reply, "WWW-Authenticate", "Basic realm=\"metrics\"");
+        http_reply_text(reply, request->metrics_port ? 401 : 404, "text/plain", span_str("not found\n"));
+        return;
+    }
+    char *text = malloc(APP_METRICS_LEN_MAX);
+    if (text == NULL) {
+        reply->status = 503;
+        return;
+    }
+    struct writer w = writer_of(text, APP_METRICS_LEN_MAX);
+    app_write_metrics(app, &w);
+    ASSERT(writer_ok(&w));
+    http_reply_header(reply, "Content-Type", METRICS_CONTENT_TYPE);
+    http_reply_header(reply, "Cache-Control", "no-store");
+    reply->status = 200;
+    reply->owned = (uint8_t *)text;
+    reply->body = writer_span(&w);
+}
+
+/* ---- the meeting API ---- */
+
+/* A page of another origin may send a POST without asking (a "simple request"); it cannot read the answer, but would spend the
+ * visitor's budget. The host in Origin must be the one that was asked. */
+static bool same_origin(const struct http_request *request) {
+    struct span origin = request->origin;
+    if (origin.len == 0)
+        return true;
+    const char *schemes[] = {"http://", "https://"};
+    for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
+        size_t len = strlen(schemes[i]);
+        if (span_starts_with(origin, schemes[i]) && span_equal(span_of(origin.data + len, origin.len - len), request->host))
+            return true;
+    }
+    return false;
+}
+
+static void reply_json(struct http_reply *reply, uint16_t status, struct span body) {
+    http_reply_header(reply, "Cache-Control", "no-store");
+    http_reply_header(reply, "X-Content-Type-Options", "nosniff");
+    http_reply_header(reply, "Cross-Origin-Resource-Policy", "same-origin");
+    http_reply_text(reply, status, "application/json", body);
+}
+
+static void serve_meetings(struct app *app, const struct http_request *request, struct http_reply *reply) {
+    struct meeting_request to = {
+        .method = request->method,
+        .path = request->path,
+        .body = request->body,
+        .client = routes_client(app, request),
+        .closing = app->stop_at_us != 0 || media_congested(app->media),
+    };
+    struct meeting_reply from;
+    meeting_request(app->meeting, &app->rng, clock_now_us(), clock_unix_us(), &to, &from);
+    char retry[16];
+    (void)snprintf(retry, sizeof retry, "%u", from.retry_s);
+    if (from.retry_s != 0)
+        http_reply_header(reply, "Retry-After", retry);
+    reply_json(reply, from.status, span_of(from.body, from.len));
+}
+
+static void serve_version(struct http_reply *reply) {
+    char body[192];
+    struct writer w = writer_of(body, sizeof body);
+    wr_fmt(&w, "{\"version\":\"%s\",\"bundle_sha256\":\"%s\"}", CONCLAVE_VERSION, assets_sha256);
+    ASSERT(writer_ok(&w));
+    reply_json(reply, 200, writer_span(&w));
+}
+
+static void serve_api(struct app *app, const struct http_request *request, struct http_reply *reply) {
+    if (!same_origin(request)) {
+        reply_json(reply, 403, span_str("{\"error\":\"cross_origin\",\"message\":\"This is for pages of this server.\"}"));
+    } else if (has_prefix(request->path, MEETINGS)) {
+        serve_meetings(app, request, reply);
+    } else if (span_equal_str(request->path, "/api/v1/version") &&
+               (is_method(request, "GET") || is_method(request, "HEAD"))) {
+        serve_version(reply);
+    } else {
+        reply_json(reply, 404, span_str("{\"error\":\"not_found\",\"message\":\"There is nothing here.\"}"));
+    }
+}
+
+/* ---- everything ---- */
+
+/* LiveKit clients and load balancers ask for the root and want a readable 200. */
+static void serve_root(const struct http_request *request, struct http_reply *reply) {
+    add_cors(reply);
+    http_reply_header(reply, "Vary", "Accept, Accept-Encoding");
+    http_reply_header(reply, "X-Content-Type-Options", "nosniff");
+    if (is_method(request, "OPTIONS"))
+        preflight(reply);
+    else
+        http_reply_text(reply, 200, "text/plain", span_str("OK"));
+}
+
+void routes_request(void *context, const struct http_request *request, struct http_reply *reply) {
+    struct app *app = context;
+    struct span path = request->path;
+    bool hsts = request->tls && !app->own_cert;
+    if (request->metrics_port || span_equal_str(path, "/metrics")) {
+        serve_metrics(app, request, reply);
+    } else if (control_http_route(path)) {
+        serve_control(app, request, reply);
+    } else if (has_prefix(path, "/api")) {
+        serve_api(app, request, reply);
+    } else if (span_equal_str(path, "/") && (!site_wants_page(request) || is_method(request, "OPTIONS"))) {
+        serve_root(request, reply);
+    } else if (!site_serve(request, hsts, reply)) {
+        http_reply_header(reply, "X-Content-Type-Options", "nosniff");
+        http_reply_text(reply, 404, "text/plain", span_str("not found\n"));
+    }
+}

@@ -1,0 +1,135 @@
+#include "server/site.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "base/assert.h"
+#include "server/assets.h"
+
+/* Whether `word` stands in a comma-separated header, ignoring parameters. */
+static bool header_names(struct span header, const char *word) {
+    size_t word_len = strlen(word);
+    struct reader r = reader_of_span(header);
+    struct span item;
+    while (rd_token(&r, ',', &item)) {
+        while (item.len > 0 && (item.data[0] == ' ' || item.data[0] == '\t'))
+            item = span_of(item.data + 1, item.len - 1);
+        size_t end = 0;
+        while (end < item.len && item.data[end] != ';' && item.data[end] != ' ')
+            end++;
+        bool refused = false;
+        for (size_t i = end; i + 4 <= item.len; i++) /* ";q=0" without further digits but zeros */
+            refused = refused || (memcmp(item.data + i, ";q=0", 4) == 0 && (i + 4 == item.len || item.data[i + 4] != '.'));
+        if (end == word_len && memcmp(item.data, word, word_len) == 0 && !refused)
+            return true;
+    }
+    return false;
+}
+
+bool site_wants_page(const struct http_request *request) {
+    return header_names(request->accept, "text/html");
+}
+
+bool site_host_plain(struct span host) {
+    if (host.len == 0 || host.len > SITE_HOST_LEN_MAX)
+        return false;
+    for (size_t i = 0; i < host.len; i++) {
+        uint8_t c = host.data[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+                     c == '-' || c == ':' || c == '[' || c == ']';
+        if (!plain)
+            return false;
+    }
+    return true;
+}
+
+static const struct asset *find(struct span path) {
+    for (size_t i = 0; i < assets_count; i++) {
+        if (span_equal_str(path, assets[i].path))
+            return &assets[i];
+    }
+    return NULL;
+}
+
+static void page_headers(const struct http_request *request, bool hsts, struct http_reply *reply) {
+    /* In older browsers 'self' does not cover ws: and wss:, so the host is named for these. */
+    struct writer *w = &reply->headers;
+    wr_str(w, "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; "
+              "img-src 'self' data: blob:; media-src 'self' blob: mediastream:; connect-src 'self'");
+    if (site_host_plain(request->host)) {
+        int len = (int)request->host.len;
+        const char *host = (const char *)request->host.data;
+        wr_fmt(w, " ws://%.*s wss://%.*s", len, host, len, host);
+    }
+    wr_str(w, "; worker-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; "
+              "frame-ancestors 'none'\r\n");
+    wr_str(w, "Permissions-Policy: camera=(self), microphone=(self), display-capture=(self), fullscreen=(self), "
+              "autoplay=(self), speaker-selection=(self), picture-in-picture=(self), screen-wake-lock=(self), "
+              "clipboard-write=(self), accelerometer=(), ambient-light-sensor=(), bluetooth=(), browsing-topics=(), "
+              "clipboard-read=(), geolocation=(), gyroscope=(), hid=(), idle-detection=(), magnetometer=(), midi=(), "
+              "payment=(), publickey-credentials-get=(), serial=(), storage-access=(), usb=(), xr-spatial-tracking=()\r\n");
+    http_reply_header(reply, "X-Frame-Options", "DENY"); /* for browsers that do not know frame-ancestors */
+    if (hsts)
+        http_reply_header(reply, "Strict-Transport-Security", "max-age=31536000");
+}
+
+/* Unpacks for a client that does not take gzip; such clients are rare, so nothing is kept. */
+static bool unpack(const struct asset *asset, struct http_reply *reply) {
+    uint8_t *bytes = malloc(asset->len + 1);
+    z_stream z = {.next_in = (Bytef *)(uintptr_t)asset->bytes, .avail_in = (uInt)asset->stored_len,
+                  .next_out = bytes, .avail_out = (uInt)asset->len + 1};
+    if (bytes == NULL || inflateInit2(&z, 16 + MAX_WBITS) != Z_OK) {
+        free(bytes);
+        return false;
+    }
+    int result = inflate(&z, Z_FINISH);
+    (void)inflateEnd(&z);
+    ASSERT(result == Z_STREAM_END && z.total_out == asset->len);
+    reply->owned = bytes;
+    reply->body = span_of(bytes, asset->len);
+    return true;
+}
+
+static void serve(const struct http_request *request, const struct asset *asset, bool page, bool hsts,
+                  struct http_reply *reply) {
+    reply->status = 200;
+    http_reply_header(reply, "ETag", asset->etag);
+    http_reply_header(reply, "Cache-Control",
+                      span_starts_with(span_str(asset->path), "/assets/") ? "public, max-age=31536000, immutable"
+                                                                           : "no-cache");
+    http_reply_header(reply, "Vary", page ? "Accept, Accept-Encoding" : "Accept-Encoding");
+    if (page)
+        page_headers(request, hsts, reply);
+    if (header_names(request->if_none_match, asset->etag)) {
+        reply->status = 304;
+        return;
+    }
+    http_reply_header(reply, "Content-Type", asset->type);
+    if (!asset->gzip || header_names(request->accept_encoding, "gzip")) {
+        if (asset->gzip)
+            http_reply_header(reply, "Content-Encoding", "gzip");
+        reply->body = span_of(asset->bytes, asset->stored_len);
+    } else if (!unpack(asset, reply)) {
+        reply->status = 503;
+    }
+}
+
+bool site_serve(const struct http_request *request, bool hsts, struct http_reply *reply) {
+    bool page = (span_equal_str(request->path, "/") && site_wants_page(request)) ||
+                span_starts_with(request->path, "/m/") || span_equal_str(request->path, "/index.html");
+    const struct asset *asset = page ? find(span_str("/index.html")) : find(request->path);
+    if (asset == NULL)
+        return false;
+    http_reply_header(reply, "X-Content-Type-Options", "nosniff");
+    http_reply_header(reply, "Referrer-Policy", "no-referrer");
+    http_reply_header(reply, "Cross-Origin-Opener-Policy", "same-origin");
+    http_reply_header(reply, "Cross-Origin-Resource-Policy", "same-origin");
+    if (!span_equal_str(request->method, "GET") && !span_equal_str(request->method, "HEAD")) {
+        http_reply_header(reply, "Allow", "GET, HEAD");
+        http_reply_text(reply, 405, "text/plain", span_str("only GET and HEAD\n"));
+        return true;
+    }
+    serve(request, asset, page, hsts, reply);
+    return true;
+}

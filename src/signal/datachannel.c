@@ -1,0 +1,419 @@
+/* Data between participants: packets on the reliable and the lossy channel, and data tracks (LiveKit
+ * client protocol). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "room/memory.h"
+#include "signal/internal.h"
+
+#define DATA_TRACK_NAME_LEN_MAX 256
+/* Name, encoding and the name of a schema; it is in every update of its publisher. */
+#define DATA_TRACK_INFO_LEN_MAX 2048
+/* Data tracks one participant receives: each costs a handle and an entry. */
+#define DATA_SUBSCRIPTIONS_MAX 1024
+
+const char *channel_label(enum channel channel) {
+    static const char *const labels[CHANNELS] = {"_reliable", "_lossy", "_data_track"};
+    ASSERT(channel < CHANNELS);
+    return labels[channel];
+}
+
+static enum channel channel_of(const char *label) {
+    for (int i = 0; i < CHANNELS; i++) {
+        if (strcmp(label, channel_label((enum channel)i)) == 0)
+            return (enum channel)i;
+    }
+    return CHANNELS;
+}
+
+/* The connection on which this peer receives data. */
+static struct pc *data_pc(const struct peer *peer) {
+    if (peer->kind == PEER_WHIP || peer->kind == PEER_WHEP)
+        return NULL;
+    return peer->kind == PEER_V0 && peer->subscriber_primary ? peer->subscriber : peer->publisher;
+}
+
+static bool send_on(struct peer *peer, enum channel channel, struct buffer *payload) {
+    struct pc *pc = data_pc(peer);
+    if (pc == NULL || !pc->channel_ready[channel])
+        return false;
+    struct engine_command command = {.type = ENGINE_CHANNEL_SEND, .object = pc->transport};
+    const char *label = channel_label(channel);
+    memcpy(command.channel_send.label, label, strlen(label) + 1);
+    command.channel_send.payload_len = payload->len;
+    output_command(peer->control, pc->shard, &command, payload);
+    return true;
+}
+
+/* ---- packets ----------------------------------------------------------------------------------------------------- */
+
+static bool may_receive(const struct datapacket *packet, const struct participant *receiver) {
+    if (packet->value == DATAPACKET_METRICS && !receiver->permission.can_subscribe_metrics)
+        return false;
+    return datapacket_is_for(packet, receiver->identity, receiver->sid);
+}
+
+static void forward(struct control *control, struct room *room, const struct participant *sender, struct span bytes,
+                    bool lossy) {
+    struct buffer *buffer = buffer_new(bytes);
+    LIST_EACH(&room->participants, struct participant, node, receiver) {
+        if (receiver == sender || !may_receive(control->packet, receiver))
+            continue;
+        if (send_on(peer_of(receiver), lossy ? CHANNEL_LOSSY : CHANNEL_RELIABLE, buffer))
+            control->counters.data_packets++;
+    }
+    buffer_release(buffer);
+}
+
+static bool may_send(const struct participant *sender, const struct datapacket *packet) {
+    if (!sender->permission.can_publish_data)
+        return false;
+    switch (packet->value) {
+    case DATAPACKET_NONE:
+    case DATAPACKET_SPEAKER:
+        return false; /* the server's own */
+    case DATAPACKET_TRANSCRIPTION:
+        return sender->permission.agent || sender->kind == ROOM_AGENT;
+    default:
+        return true;
+    }
+}
+
+static bool packet_arrived(struct participant *sender, struct span payload, bool lossy) {
+    struct control *control = peer_of(sender)->control;
+    struct datapacket *packet = control->packet;
+    if (!datapacket_parse(payload, packet) || !may_send(sender, packet))
+        return false;
+    if (!lossy && !data_sequence_take(&sender->data_seq, packet->sequence))
+        return false;
+    struct writer w = writer_of(control->packet_bytes, ENGINE_MESSAGE_LEN_MAX);
+    const char *identity = sender->permission.hidden ? "" : sender->identity;
+    if (!datapacket_patch(payload, lossy, identity, sender->sid, &w))
+        return false;
+    if (!lossy)
+        data_history_add(&sender->room->history, control->now_us, sender->sid, packet->sequence, writer_span(&w));
+    forward(control, sender->room, sender, writer_span(&w), lossy);
+    return true;
+}
+
+void data_send_from_server(struct control *control, struct room *room, struct span bytes, bool lossy) {
+    if (!datapacket_parse(bytes, control->packet)) {
+        control->counters.data_dropped++;
+        return;
+    }
+    if (!lossy)
+        data_history_add(&room->history, control->now_us, "", 0, bytes);
+    forward(control, room, NULL, bytes, lossy);
+}
+
+/* Sends a kept packet to one receiver, if it is for it. */
+static void replay_one(struct peer *peer, const struct data_entry *entry) {
+    struct span bytes = span_of(entry->bytes, entry->len);
+    if (strcmp(entry->sender_sid, peer->participant->sid) == 0 || !datapacket_parse(bytes, peer->control->packet) ||
+        !may_receive(peer->control->packet, peer->participant))
+        return;
+    struct buffer *buffer = buffer_new(bytes);
+    if (send_on(peer, CHANNEL_RELIABLE, buffer))
+        peer->control->counters.data_packets++;
+    buffer_release(buffer);
+}
+
+void data_replay(struct peer *peer, const Livekit__SyncState *state) {
+    const struct data_history *history = &peer->participant->room->history;
+    const struct data_entry *entry;
+    for (uint32_t n = 0; (entry = data_history_at(history, n)) != NULL; n++) {
+        uint32_t last = 0;
+        for (size_t i = 0; i < state->n_datachannel_receive_states; i++) {
+            if (strcmp(state->datachannel_receive_states[i]->publisher_sid, entry->sender_sid) == 0)
+                last = state->datachannel_receive_states[i]->last_seq;
+        }
+        /* without a number the receiver could not tell it from one it has */
+        if (entry->sequence > last && entry->at_us >= peer->participant->joined_us)
+            replay_one(peer, entry);
+    }
+}
+
+/* ---- data tracks ------------------------------------------------------------------------------------------------- */
+
+static struct room_data_track *track_by_handle(struct participant *publisher, uint32_t handle) {
+    for (uint32_t i = 0; i < publisher->data_tracks_count; i++) {
+        if (publisher->data_tracks[i].handle == handle)
+            return &publisher->data_tracks[i];
+    }
+    return NULL;
+}
+
+static struct room_data_track *track_by_sid(const struct room *room, const char *sid, struct participant **publisher) {
+    LIST_EACH(&room->participants, struct participant, node, participant) {
+        for (uint32_t i = 0; i < participant->data_tracks_count; i++) {
+            if (strcmp(participant->data_tracks[i].sid, sid) == 0) {
+                *publisher = participant;
+                return &participant->data_tracks[i];
+            }
+        }
+    }
+    return NULL;
+}
+
+static struct room_data_subscription *subscription_by_sid(struct participant *subscriber, const char *sid) {
+    for (uint32_t i = 0; i < subscriber->data_subscriptions_count; i++) {
+        if (strcmp(subscriber->data_subscriptions[i].sid, sid) == 0)
+            return &subscriber->data_subscriptions[i];
+    }
+    return NULL;
+}
+
+static bool track_packet_arrived(struct participant *sender, struct span payload) {
+    struct control *control = peer_of(sender)->control;
+    uint16_t handle;
+    if (!sender->permission.can_publish_data || !datapacket_track_handle(payload, &handle))
+        return false;
+    const struct room_data_track *track = track_by_handle(sender, handle);
+    if (track == NULL)
+        return false;
+    LIST_EACH(&sender->room->participants, struct participant, node, receiver) {
+        const struct room_data_subscription *subscription = subscription_by_sid(receiver, track->sid);
+        if (receiver == sender || subscription == NULL || !subscription->subscribed)
+            continue;
+        struct buffer *buffer = buffer_new(payload); /* a copy each: the handle differs */
+        buffer->data[DATAPACKET_TRACK_HANDLE_OFFSET] = (uint8_t)(subscription->handle >> 8);
+        buffer->data[DATAPACKET_TRACK_HANDLE_OFFSET + 1] = (uint8_t)subscription->handle;
+        if (send_on(peer_of(receiver), CHANNEL_DATA_TRACK, buffer))
+            control->counters.data_packets++;
+        buffer_release(buffer);
+    }
+    return true;
+}
+
+static void send_handles(struct peer *peer) {
+    struct participant *subscriber = peer->participant;
+    struct arena arena;
+    arena_init(&arena, ARENA_UNLIMITED);
+    Livekit__SignalResponse *response =
+        message_response(&arena, LIVEKIT__SIGNAL_RESPONSE__MESSAGE_DATA_TRACK_SUBSCRIBER_HANDLES);
+    Livekit__DataTrackSubscriberHandles *out = arena_new(&arena, &livekit__data_track_subscriber_handles__descriptor);
+    response->data_track_subscriber_handles = out;
+    out->sub_handles = arena_bytes(&arena, (subscriber->data_subscriptions_count + 1) * sizeof *out->sub_handles);
+    for (uint32_t i = 0; i < subscriber->data_subscriptions_count; i++) {
+        struct participant *publisher = NULL;
+        struct room_data_subscription *subscription = &subscriber->data_subscriptions[i];
+        if (!subscription->subscribed || track_by_sid(subscriber->room, subscription->sid, &publisher) == NULL)
+            continue;
+        Livekit__DataTrackSubscriberHandles__SubHandlesEntry *entry =
+            arena_new(&arena, &livekit__data_track_subscriber_handles__sub_handles_entry__descriptor);
+        entry->key = subscription->handle;
+        entry->value = arena_new(&arena, &livekit__data_track_subscriber_handles__published_data_track__descriptor);
+        entry->value->publisher_identity = publisher->identity;
+        entry->value->publisher_sid = publisher->sid;
+        entry->value->track_sid = subscription->sid;
+        out->sub_handles[out->n_sub_handles++] = entry;
+    }
+    peer_send(peer, response);
+    arena_free(&arena);
+}
+
+static uint16_t free_handle(const struct participant *subscriber) {
+    for (uint32_t handle = 1; handle <= UINT16_MAX; handle++) {
+        bool taken = false;
+        for (uint32_t i = 0; i < subscriber->data_subscriptions_count; i++)
+            taken = taken || subscriber->data_subscriptions[i].handle == handle;
+        if (!taken)
+            return (uint16_t)handle;
+    }
+    return 0;
+}
+
+/* Answers whether the map of handles changed. */
+static bool set_subscription(struct participant *subscriber, const char *sid, bool subscribe) {
+    struct participant *publisher = NULL;
+    struct room_data_subscription *subscription = subscription_by_sid(subscriber, sid);
+    if (subscription == NULL) {
+        if (!subscribe || track_by_sid(subscriber->room, sid, &publisher) == NULL || publisher == subscriber ||
+            !subscriber->permission.can_subscribe || subscriber->data_subscriptions_count == DATA_SUBSCRIPTIONS_MAX)
+            return false;
+        if (subscriber->data_subscriptions_count == subscriber->data_subscriptions_room) {
+            subscriber->data_subscriptions_room += 16;
+            subscriber->data_subscriptions =
+                memory_grow(subscriber->data_subscriptions, subscriber->data_subscriptions_room,
+                            sizeof *subscriber->data_subscriptions);
+        }
+        uint16_t handle = free_handle(subscriber);
+        ASSERT(handle != 0); /* DATA_SUBSCRIPTIONS_MAX is less than there are handles */
+        subscription = &subscriber->data_subscriptions[subscriber->data_subscriptions_count++];
+        *subscription = (struct room_data_subscription){.handle = handle};
+        memcpy(subscription->sid, sid, strlen(sid) + 1);
+    }
+    bool changed = subscription->subscribed != subscribe;
+    subscription->subscribed = subscribe;
+    return changed;
+}
+
+/* After tracks or participants went away: what is gone leaves the maps of the others. */
+void data_tracks_changed(struct room *room) {
+    LIST_EACH(&room->participants, struct participant, node, subscriber) {
+        bool changed = false;
+        for (uint32_t i = 0; i < subscriber->data_subscriptions_count;) {
+            struct participant *publisher;
+            if (track_by_sid(room, subscriber->data_subscriptions[i].sid, &publisher) != NULL) {
+                i++;
+                continue;
+            }
+            changed = changed || subscriber->data_subscriptions[i].subscribed;
+            subscriber->data_subscriptions[i] = subscriber->data_subscriptions[--subscriber->data_subscriptions_count];
+        }
+        if (changed)
+            send_handles(peer_of(subscriber));
+    }
+}
+
+void data_update_subscription(struct peer *peer, const Livekit__UpdateDataSubscription *request) {
+    bool changed = false;
+    for (size_t i = 0; i < request->n_updates; i++)
+        changed = set_subscription(peer->participant, request->updates[i]->track_sid, request->updates[i]->subscribe) ||
+                  changed;
+    if (changed)
+        send_handles(peer);
+}
+
+static void refuse(struct peer *peer, const Livekit__PublishDataTrackRequest *request,
+                   Livekit__RequestResponse__Reason reason, const char *text) {
+    send_request_response(peer, 0, reason, text, LIVEKIT__REQUEST_RESPONSE__REQUEST_PUBLISH_DATA_TRACK, request);
+}
+
+static bool publishable(struct peer *peer, const Livekit__PublishDataTrackRequest *request) {
+    struct participant *participant = peer->participant;
+    size_t name_len = strlen(request->name);
+    if (!participant->permission.can_publish_data) {
+        refuse(peer, request, LIVEKIT__REQUEST_RESPONSE__REASON__NOT_ALLOWED, "publishing data is not permitted");
+        return false;
+    }
+    if (request->pub_handle == 0 || request->pub_handle > UINT16_MAX) {
+        refuse(peer, request, LIVEKIT__REQUEST_RESPONSE__REASON__INVALID_HANDLE, "handles are 1 to 65535");
+        return false;
+    }
+    if (name_len == 0 || name_len > DATA_TRACK_NAME_LEN_MAX) {
+        refuse(peer, request, LIVEKIT__REQUEST_RESPONSE__REASON__INVALID_NAME, "names have 1 to 256 characters");
+        return false;
+    }
+    if (track_by_handle(participant, request->pub_handle) != NULL) {
+        refuse(peer, request, LIVEKIT__REQUEST_RESPONSE__REASON__DUPLICATE_HANDLE, "this handle is in use");
+        return false;
+    }
+    for (uint32_t i = 0; i < participant->data_tracks_count; i++) {
+        if (strcmp(participant->data_tracks[i].name, request->name) == 0) {
+            refuse(peer, request, LIVEKIT__REQUEST_RESPONSE__REASON__DUPLICATE_NAME, "this name is in use");
+            return false;
+        }
+    }
+    if (participant->data_tracks_count == ROOM_DATA_TRACKS_MAX ||
+        protobuf_c_message_get_packed_size(&request->base) > DATA_TRACK_INFO_LEN_MAX) {
+        peer->control->counters.limit_refused++;
+        refuse(peer, request, LIVEKIT__REQUEST_RESPONSE__REASON__LIMIT_EXCEEDED,
+               "too many data tracks, or too long a description");
+        return false;
+    }
+    return true;
+}
+
+static struct span keep_packed(const ProtobufCMessage *message) {
+    size_t len = protobuf_c_message_get_packed_size(message);
+    uint8_t *bytes = memory_new(len);
+    return span_of(bytes, protobuf_c_message_pack(message, bytes));
+}
+
+void data_publish_track(struct peer *peer, const Livekit__PublishDataTrackRequest *request) {
+    struct participant *participant = peer->participant;
+    if (!publishable(peer, request))
+        return;
+    struct room_data_track *track = &participant->data_tracks[participant->data_tracks_count];
+    *track = (struct room_data_track){.handle = (uint16_t)request->pub_handle};
+    memcpy(track->sid, "DTR_", 4);
+    rng_token(peer->control->rng, track->sid + 4, ROOM_SID_LEN - 4);
+    track->name = memory_text(request->name);
+    struct arena arena;
+    arena_init(&arena, ARENA_UNLIMITED);
+    Livekit__SignalResponse *response =
+        message_response(&arena, LIVEKIT__SIGNAL_RESPONSE__MESSAGE_PUBLISH_DATA_TRACK_RESPONSE);
+    Livekit__DataTrackInfo *info = arena_new(&arena, &livekit__data_track_info__descriptor);
+    info->pub_handle = request->pub_handle;
+    info->sid = track->sid;
+    info->name = track->name;
+    info->encryption = request->encryption;
+    info->frame_encoding = request->frame_encoding;
+    info->schema = request->schema;
+    track->info = keep_packed(&info->base);
+    participant->data_tracks_count++;
+    response->publish_data_track_response = arena_new(&arena, &livekit__publish_data_track_response__descriptor);
+    response->publish_data_track_response->info = info;
+    peer_send(peer, response);
+    arena_free(&arena);
+    participant_touch(participant);
+    updates_flush(peer->control);
+    LIST_EACH(&participant->room->participants, struct participant, node, other) {
+        if (other != participant && other->auto_subscribe_data && set_subscription(other, track->sid, true))
+            send_handles(peer_of(other));
+    }
+}
+
+void data_unpublish_track(struct peer *peer, const Livekit__UnpublishDataTrackRequest *request) {
+    struct participant *participant = peer->participant;
+    struct room_data_track *track = track_by_handle(participant, request->pub_handle);
+    if (track == NULL) {
+        send_request_response(peer, 0, LIVEKIT__REQUEST_RESPONSE__REASON__NOT_FOUND, "no data track has this handle",
+                              LIVEKIT__REQUEST_RESPONSE__REQUEST_UNPUBLISH_DATA_TRACK, request);
+        return;
+    }
+    struct arena arena;
+    arena_init(&arena, ARENA_UNLIMITED);
+    Livekit__SignalResponse *response =
+        message_response(&arena, LIVEKIT__SIGNAL_RESPONSE__MESSAGE_UNPUBLISH_DATA_TRACK_RESPONSE);
+    response->unpublish_data_track_response = arena_new(&arena, &livekit__unpublish_data_track_response__descriptor);
+    response->unpublish_data_track_response->info =
+        livekit__data_track_info__unpack(arena_allocator(&arena), track->info.len, track->info.data);
+    peer_send(peer, response);
+    arena_free(&arena);
+    free(track->name);
+    free((void *)(uintptr_t)track->info.data);
+    *track = participant->data_tracks[--participant->data_tracks_count];
+    participant_touch(participant);
+    data_tracks_changed(participant->room);
+}
+
+/* ---- what the engine says ---------------------------------------------------------------------------------------- */
+
+void data_channel_opened(struct pc *pc, const char *label) {
+    enum channel channel = channel_of(label);
+    if (channel == CHANNELS)
+        return;
+    pc->channel_ready[channel] = true;
+    if (channel != CHANNEL_RELIABLE || pc->replayed || pc != data_pc(pc->peer))
+        return;
+    pc->replayed = true;
+    const struct participant *participant = pc->peer->participant;
+    const struct data_entry *entry;
+    for (uint32_t n = 0; (entry = data_history_at(&participant->room->history, n)) != NULL; n++) {
+        if (entry->at_us >= participant->joined_us)
+            replay_one(pc->peer, entry);
+    }
+}
+
+void data_channel_closed(struct pc *pc, const char *label) {
+    enum channel channel = channel_of(label);
+    if (channel != CHANNELS)
+        pc->channel_ready[channel] = false;
+}
+
+void data_channel_message(struct pc *pc, const char *label, struct span payload) {
+    enum channel channel = channel_of(label);
+    struct participant *sender = pc->peer->participant;
+    bool taken = false;
+    if (pc->peer->kind == PEER_V0 || pc->peer->kind == PEER_V1) {
+        if (channel == CHANNEL_DATA_TRACK)
+            taken = track_packet_arrived(sender, payload);
+        else if (channel != CHANNELS)
+            taken = packet_arrived(sender, payload, channel == CHANNEL_LOSSY);
+    }
+    if (!taken)
+        pc->peer->control->counters.data_dropped++;
+}

@@ -1,0 +1,380 @@
+/* The inside of the control core: what its files share. control.h is the contract; nothing here is used outside of
+ * src/signal.
+ *
+ *     session ── peer ── participant (room/room.h)
+ *                  └─ pc ── section ── track (what we receive), subscription (what we send)
+ *
+ * A session is one WebSocket; a peer is a participant's signalling side and outlives its sessions (resume). A pc is one
+ * peer connection, an engine transport with its descriptions:
+ *
+ *     PC_CLIENT_OFFERS  the publisher of the two-connection form; the only one of the one-connection form, WHIP and
+ * WHEP PC_SERVER_OFFERS  the subscriber of the two-connection form
+ *
+ * Files: control.c (create, poll, timers, events), output.c (queue, handles, commands), session.c (open, close,
+ * resume), request.c (what clients ask), participant.c (join, leave, updates), message.c (model to messages), codecs.c
+ * (policy), pc.c (connections and sections), answer.c and offer.c (descriptions), publish.c, subscribe.c,
+ * datachannel.c, whip.c, api.c, webhook.c. */
+#ifndef CONCLAVE_SIGNAL_INTERNAL_H
+#define CONCLAVE_SIGNAL_INTERNAL_H
+
+#include "base/pool.h"
+#include "base/rng.h"
+#include "base/time.h"
+#include "protocol/sdp.h"
+#include "room/list.h"
+#include "room/room.h"
+#include "signal/arena.h"
+#include "signal/control.h"
+#include "signal/datapacket.h"
+#include "signal/livekit.pb-c.h"
+#include "signal/token.h"
+
+/* Sections of one connection: beyond it inactive ones are used again even for encrypted tracks, so that descriptions
+ * stay bounded. */
+#define PC_SECTIONS_REUSE 192
+#define PC_SECTIONS_MAX 384
+/* How long subscriptions gather before one offer carries them: a short while when nothing was offered lately. */
+#define OFFER_DEBOUNCE_US (150 * US_PER_MS)
+#define OFFER_FIRST_US (10 * US_PER_MS)
+#define NEGOTIATION_TIMEOUT_US (15 * US_PER_S)
+/* A client that was asked for an offer while it made another one may have taken that for the answer: it is asked again. */
+#define NEGOTIATION_REPEAT_US (3 * US_PER_S)
+/* A participant whose media transport failed, or who never had one, may resume for this long. */
+#define FAILED_GRACE_US (5 * US_PER_S)
+/* Connected media without signalling: clients try for about 45 s. */
+#define ABSENT_MAX_US (60 * US_PER_S)
+#define TOKEN_REFRESH_US (300 * US_PER_S)
+#define TOKEN_REFRESH_TTL_S 600
+#define CONTROL_NONCES_MAX 64
+/* Requests of one session a second; a page that moves sliders sends dozens. */
+#define SESSION_REQUESTS_PER_S 200
+#define SESSION_REQUESTS_BURST 1000
+
+struct buffer {
+    uint32_t refs;
+    uint32_t len;
+    uint8_t data[];
+};
+
+struct output_node {
+    struct output_node *next;
+    struct buffer *message, *authorization;
+    struct control_output output;
+};
+
+struct shard {
+    struct pool transports, sources, sinks;
+    struct pc **transport_owner;
+    struct track **source_owner;
+    struct subscription **sink_owner;
+};
+
+struct session {
+    uint32_t handle;
+    struct peer *peer; /* NULL when it was refused, replaced or left */
+    bool closing;      /* CLOSE is queued: nothing more is sent or read */
+    uint64_t seen_us;
+    size_t queued_bytes;
+    uint64_t budget_us; /* request allowance, in time */
+};
+
+enum peer_kind { PEER_V0, PEER_V1, PEER_WHIP, PEER_WHEP };
+
+struct peer {
+    struct control *control;
+    struct participant *participant;
+    enum peer_kind kind;
+    struct session *session;           /* NULL between two of them, and always for WHIP and WHEP */
+    uint32_t key_index;                /* of the API key that signed its token */
+    bool subscriber_primary;           /* data and readiness are the subscriber connection's */
+    struct pc *publisher, *subscriber; /* one and the same unless PEER_V0 */
+    bool ever_connected, leaving;
+    bool drop_on_resume;      /* simulate scenario: the next resume is cut off */
+    uint64_t absent_since_us; /* TIME_NEVER while there is a session */
+    uint64_t failed_since_us; /* TIME_NEVER while the primary transport is usable */
+    uint64_t token_at_us;
+    /* WHEP: whose tracks, "" = the first publisher's */
+    char *whep_identity;
+};
+
+enum pc_role { PC_CLIENT_OFFERS, PC_SERVER_OFFERS };
+
+struct section {
+    char mid[ENGINE_MID_LEN_MAX + 1];
+    enum sdp_kind kind;
+    bool stopped; /* rejected by one side: its place stays */
+    /* what the peer sends here */
+    bool receives;
+    struct track *track;
+    char cid[ROOM_CID_LEN_MAX + 1];
+    struct engine_codec_map rx_codecs[ENGINE_SOURCE_CODECS_MAX];
+    struct room_format rx_formats[ENGINE_SOURCE_CODECS_MAX];
+    uint8_t layers;
+    char rids[ENGINE_LAYERS_MAX][ENGINE_RID_LEN_MAX + 1];
+    uint32_t ssrcs[ENGINE_LAYERS_MAX], rtx_ssrcs[ENGINE_LAYERS_MAX];
+    /* what we send here */
+    bool can_send; /* the peer would receive */
+    struct subscription *subscription;
+    bool used, used_encrypted; /* by some track before */
+    bool settled;              /* the peer knows the present state */
+    uint32_t ssrc, rtx_ssrc;
+    bool agreed; /* both descriptions know of this subscription: its sink may be opened */
+    struct engine_codec_map tx_offered[ENGINE_SOURCE_CODECS_MAX]; /* PC_SERVER_OFFERS */
+    struct engine_codec_map tx_codecs[ENGINE_SOURCE_CODECS_MAX];  /* agreed */
+    struct room_format *tx_formats; /* WHEP: everything the peer takes, for tracks that come later; owned */
+    uint32_t tx_formats_count;
+    struct engine_codec_map *tx_maps; /* beside it; owned */
+};
+
+enum channel { CHANNEL_RELIABLE, CHANNEL_LOSSY, CHANNEL_DATA_TRACK, CHANNELS };
+
+struct pc {
+    struct peer *peer;
+    enum pc_role role;
+    uint32_t shard, transport;
+    enum engine_transport_state state;
+    char local_ufrag[ENGINE_UFRAG_LEN_MAX + 1], local_pwd[ENGINE_PWD_LEN_MAX + 1];
+    char remote_ufrag[ENGINE_UFRAG_LEN_MAX + 1], remote_pwd[ENGINE_PWD_LEN_MAX + 1];
+    uint64_t sdp_id, sdp_version;
+    struct section **sections;
+    uint32_t sections_count;
+    bool channel_ready[CHANNELS];
+    bool channels_asked; /* PC_SERVER_OFFERS: CHANNEL_OPEN was sent */
+    bool replayed;       /* the joiner's missed packets were sent */
+    bool firefox;
+    struct engine_transport_remote remote; /* as last told to the engine */
+    float score;                           /* of its last statistics; 0 = none yet */
+    /* negotiation */
+    uint32_t offer_id;     /* of our last offer, or of the client's */
+    bool dirty, in_flight; /* in flight: we wait for an answer, or for the offer that we asked for */
+    uint64_t due_us, sent_us, last_offer_us;
+    uint64_t asked_us; /* PC_CLIENT_OFFERS: the last media_sections_requirement */
+};
+
+struct control {
+    struct control_config config;
+    struct rng *rng;
+    struct rooms rooms;
+    uint64_t now_us, unix_us;
+    struct pool sessions;
+    void *sessions_memory;
+    struct session **session_slots;
+    struct shard shards[CONTROL_SHARDS_MAX];
+    void *shard_memory[CONTROL_SHARDS_MAX];
+    struct output_node *queue_head, **queue_tail;
+    struct output_node *polled; /* given out by the last poll */
+    bool shutting_down;
+    uint64_t next_us;          /* nothing is due before */
+    struct arena reply_arena;  /* of the last HTTP reply */
+    struct datapacket *packet; /* scratch of the data path */
+    uint8_t *packet_bytes;
+    uint32_t whip_resources;
+    uint8_t nonces[CONTROL_NONCES_MAX][16]; /* of the last SendData calls: a repeated call is not sent again */
+    uint32_t nonces_next;
+    struct control_counters counters;
+};
+
+/* ---- output.c: what goes out ------------------------------------------------------------------------------------- */
+
+/* Buffers are shared by the outputs that hold them. */
+struct buffer *buffer_new(struct span bytes);
+void buffer_release(struct buffer *buffer);
+void output_send(struct control *control, struct session *session, struct buffer *buffer);
+void output_close(struct control *control, struct session *session, uint16_t code);
+void output_command(struct control *control, uint32_t shard, const struct engine_command *command,
+                    struct buffer *payload);
+void output_webhook(struct control *control, struct buffer *body, struct buffer *authorization);
+void output_free_all(struct control *control);
+/* Packs once; answers a buffer with one reference. */
+struct buffer *message_pack(const ProtobufCMessage *message);
+/* To one peer's session, if it has one. */
+void peer_send(struct peer *peer, const Livekit__SignalResponse *response);
+void session_send(struct control *control, struct session *session, const Livekit__SignalResponse *response);
+/* To everybody in the room but `except` (NULL = nobody). */
+void room_send(struct control *control, struct room *room, const struct participant *except,
+               const Livekit__SignalResponse *response);
+void timer_arm(struct control *control, uint64_t at_us);
+
+/* Handles of engine objects; 0 when the shard is full. */
+bool shards_init(struct control *control);
+void shards_free(struct control *control);
+uint32_t shard_least_loaded(const struct control *control);
+
+/* ---- participant.c: coming, going, and what others are told ------------------------------------------------------ */
+
+struct peer *peer_of(const struct participant *participant);
+/* The participant joins: model, connections, but no message yet. NULL with the HTTP status when a limit stops it. */
+struct peer *peer_join(struct control *control, enum peer_kind kind, const struct token *token, struct room *room);
+/* Out of the room, with everything that hangs on it. With a session: leave message first, then it is closed. */
+void peer_leave(struct peer *peer, enum room_leave_reason reason, Livekit__LeaveRequest__Action action);
+/* As peer_leave, when the client already said goodbye or is gone. */
+void peer_gone(struct peer *peer, enum room_leave_reason reason);
+void session_leave(struct control *control, struct session *session, enum room_leave_reason reason,
+                   Livekit__LeaveRequest__Action action);
+struct room *room_open_configured(struct control *control, const char *name, const struct token *token);
+void room_end(struct control *control, struct room *room, enum room_leave_reason reason);
+void participant_touch(struct participant *participant);
+void room_touch(struct room *room);
+/* Sends the updates that are due; before anything that refers to what they say. */
+void updates_flush(struct control *control);
+void peer_send_token(struct peer *peer);
+void peer_set_permission(struct peer *peer, const struct room_permission *permission);
+bool token_permits(const struct token *token, enum peer_kind kind);
+void peer_stats(struct pc *pc, const struct engine_stats *stats);
+void peer_transport_state(struct pc *pc, enum engine_transport_state state);
+void peer_tick(struct peer *peer);
+void room_tick(struct control *control, struct room *room);
+
+/* ---- message.c: the model as messages ---------------------------------------------------------------------------- */
+
+Livekit__ParticipantInfo *message_participant(struct arena *arena, const struct participant *participant);
+Livekit__TrackInfo *message_track(struct arena *arena, const struct track *track);
+Livekit__Room *message_room(struct arena *arena, const struct control *control, const struct room *room);
+Livekit__ParticipantPermission *message_permission(struct arena *arena, const struct room_permission *permission);
+struct room_permission permission_of_message(const Livekit__ParticipantPermission *message);
+Livekit__ServerInfo *message_server(struct arena *arena, const struct control *control);
+Livekit__SignalResponse *message_response(struct arena *arena, Livekit__SignalResponse__MessageCase which);
+void send_join(struct peer *peer);
+void send_reconnect(struct peer *peer);
+void send_participants(struct peer *peer);
+void send_description(struct peer *peer, bool offer, const char *sdp, uint32_t id, const struct pc *pc);
+void send_candidates(struct peer *peer, const struct pc *pc, bool subscriber_target);
+void send_track_published(struct peer *peer, const struct track *track, const char *cid);
+void send_mute(struct peer *peer, const struct track *track);
+void send_quality_request(const struct track *track);
+void send_subscription_error(struct peer *peer, const char *track_sid, Livekit__SubscriptionError error);
+void send_permission_update(struct peer *peer, const struct track *track, bool allowed);
+void send_sections_requirement(struct peer *peer, uint32_t audios, uint32_t videos);
+void send_room_update(struct control *control, struct room *room);
+void send_connection_quality(struct participant *participant);
+
+/* ---- codecs.c: what is spoken ------------------------------------------------------------------------------------ */
+
+#include "protocol/sdp_answer.h"
+
+#define CODECS_SUPPORT_MAX 16
+struct codec_choice {
+    struct sdp_codec_support list[CODECS_SUPPORT_MAX];
+    size_t count;
+    bool only_first; /* Firefox takes any codec of the answer: it gets one */
+};
+/* What we take on a section of this kind, the track's own choice first (NULL: no track yet). */
+struct codec_choice codecs_for_publish(const struct pc *pc, enum sdp_kind kind, const struct track *track);
+/* What a subscriber may receive, the track's formats first. */
+struct codec_choice codecs_for_subscribe(const struct pc *pc, enum sdp_kind kind, const struct track *track);
+/* One opus fmtp for all sections of a connection. */
+const char *codecs_opus_fmtp(const struct pc *pc);
+/* Our payload types in offers: for the track's formats, and back to lines of the section. */
+void codecs_offer_choose(const struct track *track, struct engine_codec_map maps[ENGINE_SOURCE_CODECS_MAX]);
+void codecs_offer_write(struct sdp *sdp, struct sdp_section *section, const struct pc *pc,
+                        const struct engine_codec_map maps[ENGINE_SOURCE_CODECS_MAX]);
+/* The section's formats that the track may be sent in, in the track's order; false when there is none for its codec of
+ * now. */
+bool codecs_map_track(const struct sdp_section *section, const struct track *track,
+                      struct engine_codec_map maps[ENGINE_SOURCE_CODECS_MAX]);
+struct engine_codec_map codecs_map_format(const struct sdp_section *section, const struct sdp_format *format);
+/* URIs of the header extensions that we speak. In our offers the id of one is its place in the list of
+ * codecs_offer_extensions. */
+const char *const *codecs_extensions(bool publish, enum sdp_kind kind, size_t *count);
+void codecs_offer_extensions(struct sdp *sdp, struct sdp_section *section);
+/* The codec a publisher wishes, from its add_track; CODEC_UNKNOWN without a wish. */
+enum codec codecs_of_track(const struct track *track);
+
+/* ---- pc.c, answer.c, offer.c: connections and their descriptions ------------------------------------------------- */
+
+struct pc *pc_open(struct peer *peer, enum pc_role role);
+void pc_close(struct pc *pc);
+/* New local ICE credentials; the remote ones follow with the next description. */
+void pc_restart_ice(struct pc *pc);
+struct section *pc_section(struct pc *pc, const char *mid);
+struct section *pc_section_add(struct pc *pc, enum sdp_kind kind, const char *mid);
+/* Marks that something must be negotiated and when. */
+void pc_schedule(struct pc *pc, bool at_once);
+/* Writes candidates, credentials, fingerprint to a section. */
+void pc_describe_transport(struct pc *pc, struct sdp *sdp, struct sdp_section *section, enum sdp_setup setup);
+/* ENGINE_TRANSPORT_REMOTE from the peer's description; `ours` is the other one. False when it is unusable. */
+bool pc_remote(struct pc *pc, const struct sdp *theirs, const struct sdp *ours, bool dtls_client);
+/* New ICE credentials of the peer, everything else as before. */
+void pc_remote_credentials(struct pc *pc, const char *ufrag, const char *pwd);
+bool pc_remote_changed(const struct pc *pc, const struct sdp *theirs);
+char *pc_write(struct pc *pc, const struct sdp *sdp, struct arena *arena);
+/* Takes a client's offer and answers it: the text, in the arena, or NULL when the offer is unusable. */
+const char *pc_answer(struct pc *pc, struct span offer, struct arena *arena);
+/* Makes and sends our offer. */
+void pc_offer(struct pc *pc);
+/* Takes the client's answer to it. False when it is unusable. */
+bool pc_accept(struct pc *pc, struct span answer);
+void pc_tick(struct pc *pc);
+uint64_t pc_deadline_us(const struct pc *pc);
+void candidate_text(const struct control *control, uint32_t index, struct writer *w);
+
+/* ---- publish.c --------------------------------------------------------------------------------------------------- */
+
+void publish_add_track(struct peer *peer, const Livekit__AddTrackRequest *request);
+/* WHIP: a track without add_track. */
+struct track *publish_synthesise(struct peer *peer, const struct section *section);
+/* Gives tracks to the sections that receive, takes them from those that no longer do. */
+void publish_match(struct pc *pc);
+/* Opens sources for matched sections whose codecs are known, and shows the tracks to the others. */
+void publish_start(struct pc *pc);
+/* Out of the room; `tell` the publisher that the server did it. */
+void publish_remove(struct track *track, bool tell);
+void publish_mute(struct track *track, bool muted, bool by_server);
+void publish_source_started(struct track *track, enum codec codec);
+void publish_dynacast(struct track *track);
+
+/* ---- subscribe.c ------------------------------------------------------------------------------------------------- */
+
+/* Brings a pair in line with the rules. */
+void subscribe_update(struct participant *subscriber, struct track *track);
+void subscribe_update_track(struct track *track);
+void subscribe_update_participant(struct participant *subscriber);
+void subscribe_request(struct participant *subscriber, struct track *track, bool subscribe);
+void subscribe_settings(struct participant *subscriber, const Livekit__UpdateTrackSettings *settings);
+void subscribe_permission(struct peer *publisher, const Livekit__SubscriptionPermission *permission);
+void subscribe_drop(struct subscription *subscription);
+/* Places waiting subscriptions on sections that can send; answers how many of each kind found none. */
+void subscribe_assign(struct pc *pc, uint32_t *audios, uint32_t *videos);
+/* Opens sinks for the sections whose codecs are agreed. */
+void subscribe_start(struct pc *pc);
+void subscribe_unsupported(struct subscription *subscription);
+/* New SSRCs for what we send on a section. */
+void section_draw_ssrcs(struct control *control, struct section *section);
+/* Sends the sink what the subscriber wants of it. */
+void subscribe_apply(struct subscription *subscription);
+void subscribe_stream_state(struct subscription *subscription, bool paused);
+
+/* ---- datachannel.c ----------------------------------------------------------------------------------------------- */
+
+const char *channel_label(enum channel channel);
+void data_channel_opened(struct pc *pc, const char *label);
+void data_channel_closed(struct pc *pc, const char *label);
+void data_channel_message(struct pc *pc, const char *label, struct span payload);
+void data_replay(struct peer *peer, const Livekit__SyncState *state);
+/* From the API: `packet` is a whole DataPacket. */
+void data_send_from_server(struct control *control, struct room *room, struct span packet, bool lossy);
+void data_publish_track(struct peer *peer, const Livekit__PublishDataTrackRequest *request);
+void data_unpublish_track(struct peer *peer, const Livekit__UnpublishDataTrackRequest *request);
+void data_update_subscription(struct peer *peer, const Livekit__UpdateDataSubscription *request);
+void data_tracks_changed(struct room *room);
+
+/* ---- request.c, whip.c, api.c, webhook.c ------------------------------------------------------------------------- */
+
+/* Refuses a request; `which` says which of the oneof is echoed, with the request's own message. */
+void send_request_response(struct peer *peer, uint32_t request_id, Livekit__RequestResponse__Reason reason,
+                           const char *text, Livekit__RequestResponse__RequestCase which, const void *request);
+void request_handle(struct peer *peer, const Livekit__SignalRequest *request);
+/* Metadata, name and attributes of a participant; RequestResponse.Reason. */
+Livekit__RequestResponse__Reason participant_set_info(struct peer *peer, const char *metadata, const char *name,
+                                                      size_t attributes_count, const char *const *keys,
+                                                      const char *const *values);
+void request_offer(struct peer *peer, const Livekit__SessionDescription *offer);
+void whip_http(struct control *control, const struct control_http_request *request, struct control_http_reply *reply);
+void api_http(struct control *control, const struct control_http_request *request, struct control_http_reply *reply);
+void http_text(struct control_http_reply *reply, uint16_t status, const char *text);
+/* `event` as LiveKit names it; participant and track may be NULL. */
+void webhook_event(struct control *control, const char *event, const struct room *room,
+                   const struct participant *participant, const struct track *track);
+bool room_is_meeting(const struct control *control, const char *name);
+
+#endif

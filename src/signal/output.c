@@ -1,0 +1,218 @@
+/* The queue of outputs, the buffers in it, and the handles of engine objects. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "room/memory.h"
+#include "signal/internal.h"
+
+struct buffer *buffer_new(struct span bytes) {
+    ASSERT(bytes.len <= UINT32_MAX);
+    struct buffer *buffer = memory_new(sizeof *buffer + bytes.len);
+    buffer->refs = 1;
+    buffer->len = (uint32_t)bytes.len;
+    if (bytes.len > 0)
+        memcpy(buffer->data, bytes.data, bytes.len);
+    return buffer;
+}
+
+void buffer_release(struct buffer *buffer) {
+    if (buffer == NULL)
+        return;
+    ASSERT(buffer->refs > 0);
+    if (--buffer->refs == 0)
+        free(buffer);
+}
+
+static struct buffer *buffer_share(struct buffer *buffer) {
+    if (buffer != NULL)
+        buffer->refs++;
+    return buffer;
+}
+
+static struct span buffer_span(const struct buffer *buffer) {
+    return buffer == NULL ? span_of(NULL, 0) : span_of(buffer->data, buffer->len);
+}
+
+static struct output_node *enqueue(struct control *control, enum control_output_type type, struct buffer *message) {
+    struct output_node *node = memory_new(sizeof *node);
+    node->output.type = type;
+    node->message = buffer_share(message);
+    node->output.message = buffer_span(message);
+    *control->queue_tail = node;
+    control->queue_tail = &node->next;
+    return node;
+}
+
+void output_send(struct control *control, struct session *session, struct buffer *buffer) {
+    if (session == NULL || session->closing)
+        return;
+    if (session->queued_bytes + buffer->len > CONTROL_SESSION_QUEUE_LEN_MAX) {
+        control->counters.queue_overrun++;
+        output_close(control, session, 1013); /* try again later (RFC 6455's registry); the client resumes */
+        return;
+    }
+    session->queued_bytes += buffer->len;
+    control->counters.messages_out++;
+    enqueue(control, CONTROL_SEND, buffer)->output.session = session->handle;
+}
+
+void output_close(struct control *control, struct session *session, uint16_t code) {
+    if (session->closing)
+        return;
+    session->closing = true;
+    struct output_node *node = enqueue(control, CONTROL_CLOSE, NULL);
+    node->output.session = session->handle;
+    node->output.code = code;
+}
+
+void output_command(struct control *control, uint32_t shard, const struct engine_command *command,
+                    struct buffer *payload) {
+    ASSERT(shard < control->config.shards && command->object != 0);
+    struct output_node *node = enqueue(control, CONTROL_COMMAND, payload);
+    node->output.shard = shard;
+    node->output.command = *command;
+}
+
+void output_webhook(struct control *control, struct buffer *body, struct buffer *authorization) {
+    struct output_node *node = enqueue(control, CONTROL_WEBHOOK, body);
+    node->authorization = buffer_share(authorization);
+    node->output.authorization = buffer_span(authorization);
+}
+
+static void node_free(struct output_node *node) {
+    buffer_release(node->message);
+    buffer_release(node->authorization);
+    free(node);
+}
+
+bool control_poll(struct control *control, struct control_output *out) {
+    if (control->polled != NULL) {
+        node_free(control->polled);
+        control->polled = NULL;
+    }
+    struct output_node *node = control->queue_head;
+    if (node == NULL)
+        return false;
+    control->queue_head = node->next;
+    if (control->queue_head == NULL)
+        control->queue_tail = &control->queue_head;
+    control->polled = node;
+    *out = node->output;
+    if (node->output.type == CONTROL_SEND && pool_live(&control->sessions, node->output.session)) {
+        struct session *session = control->session_slots[pool_index(node->output.session)];
+        ASSERT(session->queued_bytes >= node->message->len);
+        session->queued_bytes -= node->message->len;
+    }
+    return true;
+}
+
+void output_free_all(struct control *control) {
+    if (control->polled != NULL)
+        node_free(control->polled);
+    for (struct output_node *node = control->queue_head, *next; node != NULL; node = next) {
+        next = node->next;
+        node_free(node);
+    }
+    control->polled = control->queue_head = NULL;
+    control->queue_tail = &control->queue_head;
+}
+
+struct buffer *message_pack(const ProtobufCMessage *message) {
+    size_t len = protobuf_c_message_get_packed_size(message);
+    ASSERT(len <= UINT32_MAX);
+    struct buffer *buffer = memory_new(sizeof *buffer + len);
+    buffer->refs = 1;
+    buffer->len = (uint32_t)len;
+    size_t packed = protobuf_c_message_pack(message, buffer->data);
+    ASSERT(packed == len);
+    return buffer;
+}
+
+void session_send(struct control *control, struct session *session, const Livekit__SignalResponse *response) {
+    if (session == NULL || session->closing)
+        return;
+    struct buffer *buffer = message_pack(&response->base);
+    output_send(control, session, buffer);
+    buffer_release(buffer);
+}
+
+void peer_send(struct peer *peer, const Livekit__SignalResponse *response) {
+    session_send(peer->control, peer->session, response);
+}
+
+void room_send(struct control *control, struct room *room, const struct participant *except,
+               const Livekit__SignalResponse *response) {
+    struct buffer *buffer = NULL;
+    LIST_EACH(&room->participants, struct participant, node, participant) {
+        struct peer *peer = peer_of(participant);
+        if (participant == except || peer->session == NULL)
+            continue;
+        if (buffer == NULL)
+            buffer = message_pack(&response->base);
+        output_send(control, peer->session, buffer);
+    }
+    buffer_release(buffer);
+}
+
+void timer_arm(struct control *control, uint64_t at_us) {
+    control->next_us = time_min(control->next_us, at_us);
+}
+
+/* ---- shards ------------------------------------------------------------------------------------------------------ */
+
+/* Pools lie behind each other in one block: each starts aligned. */
+static size_t pool_room(uint32_t capacity) {
+    return (pool_size(capacity) + 15) & ~(size_t)15;
+}
+
+bool shards_init(struct control *control) {
+    const struct control_config *config = &control->config;
+    for (uint32_t i = 0; i < config->shards; i++) {
+        struct shard *shard = &control->shards[i];
+        size_t transports = pool_room(config->transports_max), sources = pool_room(config->sources_max),
+               sinks = pool_room(config->sinks_max);
+        uint8_t *memory = calloc(1, transports + sources + sinks);
+        shard->transport_owner = calloc(config->transports_max, sizeof(struct pc *));
+        shard->source_owner = calloc(config->sources_max, sizeof(struct track *));
+        shard->sink_owner = calloc(config->sinks_max, sizeof(struct subscription *));
+        control->shard_memory[i] = memory;
+        if (memory == NULL || shard->transport_owner == NULL || shard->source_owner == NULL ||
+            shard->sink_owner == NULL)
+            return false;
+        pool_init(&shard->transports, memory, config->transports_max);
+        pool_init(&shard->sources, memory + transports, config->sources_max);
+        pool_init(&shard->sinks, memory + transports + sources, config->sinks_max);
+    }
+    return true;
+}
+
+void shards_free(struct control *control) {
+    for (uint32_t i = 0; i < control->config.shards; i++) {
+        struct shard *shard = &control->shards[i];
+        ASSERT(shard->transports.used == 0 && shard->sources.used == 0 && shard->sinks.used == 0);
+        free(control->shard_memory[i]);
+        free(shard->transport_owner);
+        free(shard->source_owner);
+        free(shard->sink_owner);
+    }
+}
+
+uint32_t shard_least_loaded(const struct control *control) {
+    uint32_t best = 0;
+    uint64_t best_load = UINT64_MAX;
+    for (uint32_t i = 0; i < control->config.shards; i++) {
+        const struct shard *shard = &control->shards[i];
+        /* sinks are what costs; a room without media yet still counts by its transports */
+        uint64_t load = (uint64_t)shard->sinks.used + shard->sources.used + shard->transports.used;
+        LIST_EACH(&control->rooms.list, struct room, node, room) {
+            if (room->shard == i && room->participants_count == 0)
+                load++;
+        }
+        if (load < best_load) {
+            best = i;
+            best_load = load;
+        }
+    }
+    return best;
+}

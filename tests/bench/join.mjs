@@ -1,0 +1,73 @@
+// Time from the join click to the first decoded frame of somebody else, 20 joins on loopback, through the web client;
+// then what the server process weighs, idle and with people in it that send nothing.
+import { chromium, newPage } from '../lib/browsers.mjs';
+import { arrive, Person } from '../lib/meeting.mjs';
+import { rssBytes, startServer } from '../lib/server.mjs';
+import { sleep, until } from '../lib/runner.mjs';
+import WebSocket from 'ws';
+
+const JOINS = Number(process.env.JOINS ?? 20);
+const SILENT = 200;
+
+const undo = [];
+const t = { defer: (f) => undo.push(f), note: console.log };
+const percentile = (values, share) => [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.ceil(values.length * share) - 1)];
+
+async function joinTimes(server) {
+  const { path } = await server.newMeeting();
+  const url = server.pageUrl + path;
+  await arrive(await chromium(t, { look: 'red' }), url, 'Host');
+  const browser = await chromium(t, { look: 'blue' });
+  const marks = { connected: [], frame: [] };
+  for (let i = 0; i < JOINS; i++) {
+    const context = await browser.createBrowserContext();
+    const page = await newPage(context, url);
+    const guest = new Person(page, `Guest ${i}`);
+    await guest.shows('prejoin');
+    await sleep(1500); // people look at themselves before they click; the meeting's code loads meanwhile
+    await guest.join();
+    const at = await until('the first frame', () => page.evaluate(() => {
+      const mark = (name) => performance.getEntriesByName(`conclave:${name}`)[0]?.startTime;
+      const frame = mark('first-remote-frame');
+      return frame && { click: mark('join-click'), connected: mark('connected'), frame };
+    }), 20_000, 50);
+    marks.connected.push(at.connected - at.click);
+    marks.frame.push(at.frame - at.click);
+    await guest.click('leave');
+    await context.close();
+  }
+  return marks;
+}
+
+async function idleMemory(server) {
+  const before = rssBytes(server.pid);
+  const sockets = [];
+  for (let i = 0; i < SILENT; i++) {
+    const token = await server.token(`quiet-${i >> 3}`, `p${i}`);
+    const socket = new WebSocket(`${server.wsUrl}/rtc?access_token=${token}`);
+    await new Promise((resolve, reject) => {
+      socket.once('message', resolve);
+      socket.once('error', reject);
+    });
+    sockets.push(socket);
+  }
+  await sleep(500);
+  const each = (rssBytes(server.pid) - before) / SILENT;
+  sockets.forEach((socket) => socket.terminate());
+  return { before, each };
+}
+
+try {
+  const fresh = await startServer(t);
+  const memory = await idleMemory(fresh);
+  const server = await startServer(t);
+  const marks = await joinTimes(server);
+  const row = (what, value) => console.log(`${what.padEnd(58)} ${value}`);
+  row(`join click to connected, ${JOINS} joins, p50 / p95`, `${percentile(marks.connected, 0.5).toFixed(0)} / ${percentile(marks.connected, 0.95).toFixed(0)} ms`);
+  row(`join click to first decoded remote frame, p50 / p95`, `${percentile(marks.frame, 0.5).toFixed(0)} / ${percentile(marks.frame, 0.95).toFixed(0)} ms`);
+  row('server resident memory, idle', `${(memory.before / 1e6).toFixed(1)} MB`);
+  row(`per participant without media (${SILENT} in rooms of 8)`, `${(memory.each / 1024).toFixed(1)} KiB`);
+} finally {
+  for (const f of undo.reverse()) await f(null);
+}
+process.exit(0);

@@ -1,0 +1,70 @@
+// Ten people in one room, two of them in browsers: everyone gets everyone, a small tile gets a small picture, and what
+// the server needs for it. (Ten browsers would measure the encoders of the machine, not the server.)
+import { chromium, newPage } from '../lib/browsers.mjs';
+import { rtcNodeParticipant } from '../lib/rtcnode.mjs';
+import { test, until } from '../lib/runner.mjs';
+import { cpuSeconds, rssBytes, startServer } from '../lib/server.mjs';
+import { serveFiles } from '../lib/static.mjs';
+
+const IN_BROWSERS = 2;
+const OTHERS = 8;
+const PICTURE = { width: 320, height: 180, fps: 5 };
+
+async function joinedPage(browser, server, files, i) {
+  const page = await newPage(browser, `${files}/interop/pages/client.html`);
+  // a tab behind another one counts as hidden, and adaptive stream rightly stops its pictures
+  const session = await page.createCDPSession();
+  await session.send('Emulation.setFocusEmulationEnabled', { enabled: true });
+  const options = { adaptiveStream: true, dynacast: true, singlePeerConnection: i % 2 === 0 };
+  await page.evaluate((url, jwt, opts) => window.harness.join(url, jwt, opts), server.wsUrl, await server.token('crowd', `page${i}`), options);
+  await page.evaluate((picture) => window.harness.publish([200, 40, 40], 400, { simulcast: true }, picture), { width: 640, height: 360, fps: 10 });
+  return page;
+}
+
+const pictures = (page) => page.evaluate(() => [...document.querySelectorAll('video')].filter((video) => video.videoWidth > 0).length);
+
+const sounds = (page) => page.evaluate(() => document.querySelectorAll('audio').length);
+
+/** Small tiles for all, so that all are on the screen; the other page's may be large. */
+const resizeTiles = (page, other, width) =>
+  page.evaluate((id, wanted) => {
+    for (const video of document.querySelectorAll('video')) {
+      const w = video.id === id ? wanted : 120;
+      Object.assign(video.style, { width: `${w}px`, height: `${(w * 9) / 16}px` });
+    }
+    document.getElementById('media').prepend(document.getElementById(id));
+  }, other, width);
+
+const widthOf = (page, id) => page.evaluate((name) => document.getElementById(name)?.videoWidth ?? 0, id);
+
+test('ten participants all get each other, and adaptive stream lowers the layers', { timeoutMs: 150_000 }, async (t) => {
+  const server = await startServer(t);
+  const files = await serveFiles(t);
+  const browser = await chromium(t, { args: ['--autoplay-policy=no-user-gesture-required'] });
+  const pages = [];
+  for (let i = 0; i < IN_BROWSERS; i++) pages.push(await joinedPage(browser, server, files, i));
+  const others = [];
+  for (let i = 0; i < OTHERS; i++) {
+    const other = await rtcNodeParticipant(t, server.wsUrl, await server.token('crowd', `rust${i}`));
+    await other.publish([20 * i, 90, 160], 300 + 50 * i, PICTURE);
+    others.push(other);
+  }
+  const started = { cpu: cpuSeconds(server.pid), at: Date.now(), packets: (await server.metrics()).conclave_engine_tx_rtp_total };
+  const total = IN_BROWSERS + OTHERS - 1;
+  await until('everyone to see and hear everyone', async () => {
+    const seen = await Promise.all(pages.map(pictures));
+    const heard = await Promise.all(pages.map(sounds));
+    return seen.every((count) => count === total) && heard.every((count) => count === total) &&
+      others.every((other) => Object.values(other.seen.video).filter((video) => video.frames > 3).length === total &&
+        Object.values(other.seen.audio).filter((audio) => audio.peak > 1000).length === total);
+  }, 60_000, 500);
+  await resizeTiles(pages[0], 'page1-camera', 640);
+  await until('a large tile to get the large layer', async () => (await widthOf(pages[0], 'page1-camera')) === 640, 40_000, 250);
+  await resizeTiles(pages[0], 'page1-camera', 120);
+  await until('the small tile to get the small layer', async () => (await widthOf(pages[0], 'page1-camera')) < 640, 40_000, 250);
+  const seconds = (Date.now() - started.at) / 1000;
+  const cpu = cpuSeconds(server.pid) - started.cpu;
+  const packets = (await server.metrics()).conclave_engine_tx_rtp_total - started.packets;
+  t.note(`server with ten participants: ${((100 * cpu) / seconds).toFixed(1)} % of a core over ${seconds.toFixed(0)} s, ` +
+    `${((1e6 * cpu) / packets).toFixed(0)} us a forwarded packet (${packets}), ${(rssBytes(server.pid) / 1e6).toFixed(1)} MB resident`);
+});

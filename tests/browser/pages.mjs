@@ -1,0 +1,120 @@
+// The pages around a meeting, and what the browser is told about them.
+import { chromium, newPage } from '../lib/browsers.mjs';
+import { Person } from '../lib/meeting.mjs';
+import { check, checkEqual, test, until } from '../lib/runner.mjs';
+import { startServer } from '../lib/server.mjs';
+
+test('from the landing page to a meeting and out again, asking no other host', { timeoutMs: 90_000 }, async (t) => {
+  const server = await startServer(t);
+  const browser = await chromium(t);
+  const page = await newPage(browser);
+  const asked = new Set();
+  page.on('request', (request) => {
+    const url = new URL(request.url());
+    if (!['data:', 'blob:'].includes(url.protocol)) asked.add(url.host);
+  });
+  await page.goto(server.pageUrl + '/');
+  const ann = new Person(page, 'Ann');
+  await ann.click('start-meeting');
+  await ann.join();
+  check(/\/m\/[A-Za-z0-9_-]{22,}/.test(page.url()), `the link carries at least 128 bits: ${page.url()}`);
+  await ann.click('leave');
+  await ann.shows('ended-page');
+  checkEqual(await page.$eval('[data-testid="ended-page"]', (e) => e.dataset.reason), 'left', 'reason');
+  await ann.click('rejoin');
+  await until('pre-join or the meeting again', async () => (await page.$('[data-testid="prejoin"]')) || (await page.$('[data-testid="meeting"]')));
+  checkEqual([...asked], [new URL(server.pageUrl).host], 'hosts asked');
+  checkEqual(page.problems, [], 'errors in the console');
+});
+
+test('the code field takes a code and a whole link', { timeoutMs: 60_000 }, async (t) => {
+  const server = await startServer(t);
+  const { id, path } = await server.newMeeting();
+  const browser = await chromium(t);
+  for (const entry of [id, server.pageUrl + path]) {
+    const page = await newPage(browser, server.pageUrl + '/');
+    const ann = new Person(page, 'Ann');
+    await ann.shows('join-code');
+    await page.type('[data-testid="join-code"]', entry);
+    await ann.click('join-code-submit');
+    await ann.shows('prejoin');
+    await page.close();
+  }
+});
+
+test('a wrong link says what to do next', { timeoutMs: 60_000 }, async (t) => {
+  const server = await startServer(t);
+  const browser = await chromium(t);
+  const page = await newPage(browser, server.pageUrl + '/m/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA');
+  await until('an explanation with a way on', () =>
+    page.evaluate(() => document.body.innerText.length > 40 && document.querySelectorAll('a, button').length > 0 && !document.querySelector('[data-testid="prejoin"]')));
+});
+
+test('pages forbid scripts, frames and hosts of others', async (t) => {
+  const server = await startServer(t);
+  const { path } = await server.newMeeting();
+  for (const where of ['/', path]) {
+    const reply = await fetch(server.pageUrl + where, { headers: { accept: 'text/html' } });
+    checkEqual(reply.status, 200, where);
+    const policy = reply.headers.get('content-security-policy') ?? '';
+    for (const part of ["default-src 'none'", "script-src 'self'", "frame-ancestors 'none'", "base-uri 'none'"]) {
+      check(policy.includes(part), `${where}: policy lacks ${part}`);
+    }
+    check(!/unsafe-(inline|eval)|https?:\/\/(?!localhost)/.test(policy), `${where}: ${policy}`);
+    checkEqual(reply.headers.get('referrer-policy'), 'no-referrer', 'referrer policy');
+    checkEqual(reply.headers.get('x-content-type-options'), 'nosniff', 'sniffing');
+  }
+});
+
+test('narrow, wide, light and dark: nothing runs over the edge', { timeoutMs: 90_000 }, async (t) => {
+  const server = await startServer(t);
+  const { path } = await server.newMeeting();
+  const browser = await chromium(t);
+  const page = await newPage(browser, server.pageUrl + path);
+  const ann = new Person(page, 'Ann');
+  await ann.join();
+  for (const scheme of ['light', 'dark']) {
+    await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }]);
+    for (const [width, height] of [[320, 640], [800, 600], [1920, 1080]]) {
+      await page.setViewport({ width, height });
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+      check(overflow <= 0, `${width} px wide in ${scheme}: ${overflow} px too wide`);
+      const leave = await page.$eval('[data-testid="leave"]', (button) => {
+        const box = button.getBoundingClientRect();
+        return box.left >= 0 && box.right <= window.innerWidth && box.bottom <= window.innerHeight && box.height >= 24;
+      });
+      check(leave, `leave is on the screen at ${width} px in ${scheme}`);
+    }
+  }
+});
+
+test('a meeting can be joined, muted and left with the keyboard alone', { timeoutMs: 90_000 }, async (t) => {
+  const server = await startServer(t);
+  const { path } = await server.newMeeting();
+  const browser = await chromium(t);
+  const page = await newPage(browser, server.pageUrl + path);
+  await page.waitForSelector('[data-testid="prejoin-name"]');
+  const tabTo = async (id) => {
+    for (let i = 0; i < 40; i++) {
+      const at = await page.evaluate(() => document.activeElement?.closest('[data-testid]')?.dataset.testid);
+      if (at === id) return;
+      await page.keyboard.press('Tab');
+    }
+    throw new Error(`Tab does not reach ${id}`);
+  };
+  await tabTo('prejoin-name');
+  await page.keyboard.type('Ann');
+  await tabTo('prejoin-join');
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('[data-testid="meeting"]');
+  const pressed = () => page.$eval('[data-testid="toggle-mic"]', (button) => button.getAttribute('aria-pressed'));
+  const before = await until('the microphone button', pressed);
+  await page.keyboard.down('Control');
+  await page.keyboard.press('d');
+  await page.keyboard.up('Control');
+  await until('the shortcut to mute', async () => (await pressed()) !== before);
+  await tabTo('leave');
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('[data-testid="ended-page"]');
+});

@@ -1,0 +1,7 @@
+// People meet through the web client: real Chromium and Firefox, the real server, decoded pixels and sound.
+import './meeting.mjs';
+import './pages.mjs';
+import './crowd.mjs';
+import { run } from '../lib/runner.mjs';
+
+await run('browser');

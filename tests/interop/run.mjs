@@ -1,0 +1,9 @@
+// Unmodified LiveKit SDKs and foreign WebRTC stacks against the real server.
+import './sdk.mjs';
+import './reconnect.mjs';
+import './api.mjs';
+import './whip.mjs';
+import './webhook.mjs';
+import { run } from '../lib/runner.mjs';
+
+await run('interop');

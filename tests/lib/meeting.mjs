@@ -1,0 +1,75 @@
+// Drives the web client as a person does: by what is on the screen.
+import { newPage } from './browsers.mjs';
+import { colourNear, listen, watchVideo } from './observe.mjs';
+import { until } from './runner.mjs';
+
+const byId = (id) => `[data-testid="${id}"]`;
+
+export class Person {
+  constructor(page, name) {
+    this.page = page;
+    this.name = name;
+  }
+
+  async shows(id, timeoutMs = 15_000) {
+    await this.page.waitForSelector(byId(id), { timeout: timeoutMs });
+  }
+
+  async click(id) {
+    await this.shows(id);
+    await this.page.click(byId(id));
+  }
+
+  text(id) {
+    return this.page.$eval(byId(id), (element) => element.textContent);
+  }
+
+  async join() {
+    await this.shows('prejoin');
+    await this.page.waitForSelector(byId('prejoin-name'));
+    await this.page.click(byId('prejoin-name'), { count: 3 });
+    await this.page.type(byId('prejoin-name'), this.name);
+    await this.click('prejoin-join');
+    await this.shows('meeting', 30_000);
+  }
+
+  /** The tiles on the screen: {identity, name, source, muted}. */
+  tiles() {
+    return this.page.$$eval(byId('tile'), (tiles) =>
+      tiles.map((tile) => ({
+        identity: tile.dataset.identity,
+        source: tile.dataset.source,
+        muted: tile.dataset.muted,
+        text: tile.textContent,
+      })),
+    );
+  }
+
+  async tileOf(name, source = 'camera') {
+    return until(`${this.name} to have a tile of ${name}`, async () =>
+      (await this.tiles()).find((tile) => tile.source === source && tile.text.includes(name)), 20_000);
+  }
+
+  async seesMoving(name, { source = 'camera', rgb, minChange = 0.02, gapMs } = {}) {
+    const { identity } = await this.tileOf(name, source);
+    const selector = `${byId('tile')}[data-identity="${identity}"][data-source="${source}"] video`;
+    return until(`${this.name} to see ${name}'s ${source} move`, async () => {
+      const picture = await watchVideo(this.page, selector, gapMs);
+      return picture && picture.changedShare >= minChange && (!rgb || colourNear(picture.rgb, rgb)) && picture;
+    }, 30_000);
+  }
+
+  async hears(name, { hertz, source = 'microphone', tolerance = 45 } = {}) {
+    const { identity } = await this.tileOf(name);
+    return until(`${this.name} to hear ${name}`, async () => {
+      const sound = await listen(this.page, `audio[data-identity="${identity}"][data-source="${source}"]`, 1200);
+      return sound && sound.decibels > -75 && (!hertz || Math.abs(sound.hertz - hertz) < tolerance) && sound;
+    }, 25_000);
+  }
+}
+
+export async function arrive(browser, url, name) {
+  const person = new Person(await newPage(browser, url), name);
+  await person.join();
+  return person;
+}

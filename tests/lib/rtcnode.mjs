@@ -1,0 +1,132 @@
+// A participant made of @livekit/rtc-node (the Rust SDK): publishes a colour and a tone, and records what it gets.
+import { EventEmitter } from 'node:events';
+import {
+  AudioFrame,
+  AudioSource,
+  AudioStream,
+  LocalAudioTrack,
+  LocalVideoTrack,
+  Room,
+  RoomEvent,
+  TrackKind,
+  TrackPublishOptions,
+  TrackSource,
+  VideoBufferType,
+  VideoFrame,
+  VideoSource,
+  VideoStream,
+} from '@livekit/rtc-node';
+import { sleep } from './runner.mjs';
+
+const RATE = 48000;
+// every Room listens on what the SDK shares between rooms
+EventEmitter.defaultMaxListeners = 50;
+
+async function playTone(source, hertz, stopped) {
+  const samples = RATE / 50;
+  let position = 0;
+  while (!stopped()) {
+    const frame = AudioFrame.create(RATE, 1, samples);
+    for (let i = 0; i < samples; i++, position++) {
+      frame.data[i] = Math.round(9000 * Math.sin((2 * Math.PI * hertz * position) / RATE));
+    }
+    await source.captureFrame(frame);
+  }
+}
+
+async function showColour(source, [r, g, b], { width, height, fps }, stopped) {
+  for (let count = 0; !stopped(); count++) {
+    const rgba = new Uint8Array(width * height * 4);
+    const bar = (count * 12) % width;
+    for (let i = 0; i < width * height; i++) {
+      const white = i % width >= bar && i % width < bar + 80;
+      rgba.set(white ? [255, 255, 255, 255] : [r, g, b, 255], i * 4);
+    }
+    source.captureFrame(new VideoFrame(rgba, width, height, VideoBufferType.RGBA));
+    await sleep(1000 / fps);
+  }
+}
+
+async function watch(track, record, stopped) {
+  const stream = new VideoStream(track);
+  for await (const { frame } of stream) {
+    if (stopped()) break;
+    const rgba = frame.convert(VideoBufferType.RGBA);
+    // the median over a sparse grid: the bar covers less than half
+    const median = [0, 1, 2].map((channel) => {
+      const values = [];
+      for (let i = channel; i < rgba.data.length; i += 4 * 997) values.push(rgba.data[i]);
+      return values.sort((a, b) => a - b)[values.length >> 1];
+    });
+    record.frames++;
+    record.rgb = median;
+    record.width = frame.width;
+  }
+}
+
+async function hear(track, record, stopped) {
+  const stream = new AudioStream(track, { sampleRate: RATE, numChannels: 1 });
+  let last = 0;
+  let crossings = 0;
+  let samples = 0;
+  for await (const frame of stream) {
+    if (stopped()) break;
+    for (const value of frame.data) {
+      if ((last < 0 && value >= 0) || (last >= 0 && value < 0)) crossings++;
+      if (Math.abs(value) > record.peak) record.peak = Math.abs(value);
+      last = value;
+    }
+    samples += frame.data.length;
+    if (samples >= RATE) {
+      record.hertz = Math.round(crossings / 2 / (samples / RATE));
+      crossings = 0;
+      samples = 0;
+    }
+  }
+}
+
+export async function rtcNodeParticipant(t, url, token) {
+  const room = new Room();
+  const seen = { video: {}, audio: {}, data: [], muted: [], reconnected: 0, disconnected: 0, reconnecting: 0 };
+  let done = false;
+  const stopped = () => done;
+  room.on(RoomEvent.TrackSubscribed, (track, publication, who) => {
+    if (track.kind === TrackKind.KIND_VIDEO) {
+      const record = (seen.video[who.identity] = { frames: 0, rgb: null, width: 0 });
+      void watch(track, record, stopped).catch(() => {});
+    } else {
+      const record = (seen.audio[who.identity] = { hertz: 0, peak: 0 });
+      void hear(track, record, stopped).catch(() => {});
+    }
+  });
+  room.on(RoomEvent.DataReceived, (payload, who, _kind, topic) => {
+    seen.data.push({ from: who?.identity ?? '', topic, text: new TextDecoder().decode(payload) });
+  });
+  room.on(RoomEvent.TrackMuted, (publication, who) => seen.muted.push(who.identity));
+  room.on(RoomEvent.Reconnecting, () => seen.reconnecting++);
+  room.on(RoomEvent.Reconnected, () => seen.reconnected++);
+  room.on(RoomEvent.Disconnected, () => seen.disconnected++);
+  await room.connect(url, token, { autoSubscribe: true, dynacast: false });
+  t.defer(async () => {
+    done = true;
+    await room.disconnect();
+  });
+  return {
+    room,
+    seen,
+    async publish(rgb, hertz, picture = { width: 640, height: 360, fps: 20 }) {
+      const video = new VideoSource(picture.width, picture.height);
+      const videoOptions = new TrackPublishOptions();
+      videoOptions.source = TrackSource.SOURCE_CAMERA;
+      await room.localParticipant.publishTrack(LocalVideoTrack.createVideoTrack('camera', video), videoOptions);
+      void showColour(video, rgb, picture, stopped).catch(() => {});
+      const audio = new AudioSource(RATE, 1);
+      const audioOptions = new TrackPublishOptions();
+      audioOptions.source = TrackSource.SOURCE_MICROPHONE;
+      await room.localParticipant.publishTrack(LocalAudioTrack.createAudioTrack('microphone', audio), audioOptions);
+      void playTone(audio, hertz, stopped).catch(() => {});
+    },
+    send: (text, options = { reliable: true, topic: 'test' }) =>
+      room.localParticipant.publishData(new TextEncoder().encode(text), options),
+  };
+}

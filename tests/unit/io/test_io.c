@@ -1,0 +1,647 @@
+/* The IO layer against real sockets on loopback, with a fake engine behind. */
+#include "unit.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/time.h"
+#include "fake_engine.h"
+#include "io/address.h"
+#include "io/clock.h"
+#include "io/entropy.h"
+#include "io/media.h"
+#include "io/steer.h"
+#include "io/tcp.h"
+
+#define PATIENCE_MS 5000
+
+static int entries_in(const char *path) {
+    DIR *dir = opendir(path);
+    int count = 0;
+    assert_non_null(dir);
+    while (readdir(dir) != NULL)
+        count++;
+    closedir(dir);
+    return count;
+}
+
+static _Atomic int wakes;
+
+static void wake(void *context) {
+    (void)context;
+    atomic_fetch_add(&wakes, 1);
+}
+
+static struct media *open_media(uint32_t shards) {
+    char error[256] = "";
+    struct media_config config = {.shards = shards, .tcp = true, .loopback_only = true, .wake = wake};
+    config.engine.transports_max = 8;
+    struct media *media = media_create(&config, error, sizeof error);
+    if (media == NULL)
+        fail_msg("%s", error);
+    assert_true(media_start(media, error, sizeof error));
+    return media;
+}
+
+static struct sockaddr_in loopback(uint16_t port) {
+    return (struct sockaddr_in){
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+}
+
+static int connect_to(int type, uint16_t port) {
+    int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+    struct sockaddr_in to = loopback(port);
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    return fd;
+}
+
+/* Bytes received within the patience; 0 at the end of a stream, -1 when nothing came. */
+static ssize_t receive(int fd, void *out, size_t size, int patience_ms) {
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    if (poll(&p, 1, patience_ms) <= 0)
+        return -1;
+    ssize_t got = recv(fd, out, size, 0);
+    return got < 0 && errno == ECONNRESET ? 0 : got;
+}
+
+static bool echoes(int fd, const void *data, size_t len) {
+    uint8_t back[2048];
+    assert_int_equal(send(fd, data, len, 0), (ssize_t)len);
+    return receive(fd, back, sizeof back, PATIENCE_MS) == (ssize_t)len && memcmp(back, data, len) == 0;
+}
+
+static uint64_t sum_of(struct media *media, uint32_t shards, size_t offset) {
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < shards; i++)
+        sum += *(const uint64_t *)(const void *)((const uint8_t *)media_insight(media, i) + offset);
+    return sum;
+}
+
+static void the_clock_runs_forward_and_is_never_zero(void **state) {
+    (void)state;
+    uint64_t first = clock_now_us();
+    assert_true(first > 0);
+    assert_true(clock_now_us() >= first);
+    assert_true(clock_unix_us() > UINT64_C(1700000000) * US_PER_S);
+}
+
+static void randomness_of_the_system_does_not_repeat(void **state) {
+    (void)state;
+    struct rng rng = entropy_rng();
+    uint8_t a[32] = {0}, b[32] = {0};
+    rng_fill(&rng, a, sizeof a);
+    rng_fill(&rng, b, sizeof b);
+    assert_memory_not_equal(a, b, sizeof a);
+}
+
+static void ipv6_clients_are_counted_by_their_64(void **state) {
+    (void)state;
+    struct net_addr a, b, c;
+    assert_true(net_ip_parse(span_str("2001:db8:1:2:3:4:5:6"), &a));
+    assert_true(net_ip_parse(span_str("2001:db8:1:2::9"), &b));
+    assert_true(net_ip_parse(span_str("2001:db8:1:3::9"), &c));
+    a.port = 5;
+    a = address_client(&a);
+    b = address_client(&b);
+    c = address_client(&c);
+    assert_true(net_addr_equal(&a, &b));
+    assert_false(net_addr_equal(&a, &c));
+}
+
+static void ufrags_name_their_shard_in_base_36(void **state) {
+    (void)state;
+    assert_int_equal(steer_ufrag_shard(span_str("00abcd")), 0);
+    assert_int_equal(steer_ufrag_shard(span_str("0aXYZ")), 10);
+    assert_int_equal(steer_ufrag_shard(span_str("10xy")), 36);
+    assert_int_equal(steer_ufrag_shard(span_str("zz")), 1295);
+    assert_int_equal(steer_ufrag_shard(span_str("0Abc")), STEER_UNKNOWN);
+    assert_int_equal(steer_ufrag_shard(span_str("0")), STEER_UNKNOWN);
+}
+
+static void a_full_steering_table_refuses_and_a_late_goodbye_of_the_former_owner_is_ignored(void **state) {
+    (void)state;
+    struct rng rng = rng_seeded(1);
+    struct steer steer;
+    assert_true(steer_init(&steer, 4, &rng));
+    struct net_addr addr = net_addr_v4(10, 0, 0, 1, 1);
+    for (uint16_t port = 1; port <= 4; port++) {
+        addr.port = port;
+        assert_true(steer_learn(&steer, &addr, 1));
+    }
+    addr.port = 5;
+    assert_false(steer_learn(&steer, &addr, 1));
+    addr.port = 1;
+    assert_true(steer_learn(&steer, &addr, 2));
+    steer_forget(&steer, &addr, 1);
+    assert_int_equal(steer_find(&steer, &addr), 2);
+    steer_forget(&steer, &addr, 2);
+    assert_int_equal(steer_find(&steer, &addr), STEER_UNKNOWN);
+    steer_free(&steer);
+}
+
+static void datagrams_reach_the_engine_and_answers_come_back(void **state) {
+    (void)state;
+    struct media *media = open_media(1);
+    uint8_t check[128];
+    size_t len = fake_check(check, "00abcdef");
+    int fd = connect_to(SOCK_DGRAM, media_udp_port(media));
+    assert_true(echoes(fd, check, len));
+    assert_true(echoes(fd, "\x80zzz", 4));
+    close(fd);
+    media_destroy(media);
+}
+
+static void datagrams_find_their_shard_whichever_thread_the_kernel_gave_them_to(void **state) {
+    (void)state;
+    enum { SHARDS = 3, CLIENTS = 60 };
+    struct media *media = open_media(SHARDS);
+    int fds[CLIENTS];
+    uint8_t check[128];
+    for (int i = 0; i < CLIENTS; i++) {
+        char ufrag[16];
+        (void)snprintf(ufrag, sizeof ufrag, "0%dclient", i % SHARDS);
+        size_t len = fake_check(check, ufrag);
+        fds[i] = connect_to(SOCK_DGRAM, media_udp_port(media));
+        assert_true(echoes(fds[i], check, len));
+    }
+    /* what is not STUN is known by its address, which the owner has told the others */
+    for (int i = 0; i < CLIENTS; i++)
+        assert_true(echoes(fds[i], "\x80media", 6));
+    uint64_t out = 0;
+    for (int tries = 0; tries < 300 && out == 0; tries++) {
+        usleep(10000);
+        out = sum_of(media, SHARDS, offsetof(struct media_insight, media.steer_out));
+    }
+    assert_true(out > 0);
+    for (int i = 0; i < CLIENTS; i++)
+        close(fds[i]);
+    media_destroy(media);
+}
+
+static void datagrams_of_nobody_are_dropped_and_counted(void **state) {
+    (void)state;
+    struct media *media = open_media(2);
+    uint8_t check[128], back[16], large[1700] = {0x80};
+    int fd = connect_to(SOCK_DGRAM, media_udp_port(media));
+    size_t len = fake_check(check, "zzabcdef"); /* a shard that does not exist */
+    assert_true(send(fd, check, len, 0) > 0);
+    assert_true(send(fd, "\x80nobody", 7, 0) > 0);
+    assert_true(send(fd, large, sizeof large, 0) > 0);
+    assert_int_equal(receive(fd, back, sizeof back, 100), -1);
+    uint64_t unknown = 0, truncated = 0;
+    for (int tries = 0; tries < 300 && (unknown < 2 || truncated < 1); tries++) {
+        usleep(10000);
+        unknown = sum_of(media, 2, offsetof(struct media_insight, media.steer_unknown));
+        truncated = sum_of(media, 2, offsetof(struct media_insight, udp.udp_rx_truncated));
+    }
+    assert_int_equal(unknown, 2);
+    assert_int_equal(truncated, 1);
+    close(fd);
+    media_destroy(media);
+}
+
+static bool next_event(struct media *media, struct engine_event *event) {
+    uint32_t shard;
+    for (int tries = 0; tries < PATIENCE_MS; tries++) {
+        if (media_poll(media, &shard, event))
+            return true;
+        media_flush(media);
+        usleep(1000);
+    }
+    return false;
+}
+
+static void commands_and_messages_cross_over_and_the_control_thread_is_woken(void **state) {
+    (void)state;
+    struct media *media = open_media(2);
+    atomic_store(&wakes, 0);
+    struct engine_command open = {.type = ENGINE_TRANSPORT_OPEN, .object = 77};
+    struct engine_command message = {.type = ENGINE_CHANNEL_SEND, .object = 77};
+    assert_true(media_command(media, 1, &open, span_of(NULL, 0)));
+    assert_true(media_command(media, 1, &message, span_str("hello")));
+    media_flush(media);
+    struct engine_event event;
+    assert_true(next_event(media, &event));
+    assert_int_equal(event.type, ENGINE_EV_TRANSPORT_STATE);
+    assert_int_equal(event.object, 77);
+    assert_true(next_event(media, &event));
+    assert_int_equal(event.type, ENGINE_EV_CHANNEL_MESSAGE);
+    assert_true(span_equal_str(event.payload, "hello"));
+    assert_true(atomic_load(&wakes) > 0);
+    media_destroy(media);
+}
+
+static void when_a_media_thread_stands_still_commands_wait_and_data_messages_are_dropped(void **state) {
+    (void)state;
+    struct media *media = open_media(1);
+    atomic_store(&fake_engine_hold, true);
+    uint32_t sent = 0;
+    struct engine_command open = {.type = ENGINE_TRANSPORT_OPEN};
+    struct engine_command message = {.type = ENGINE_CHANNEL_SEND};
+    while (!media_congested(media)) {
+        open.object = ++sent;
+        assert_true(media_command(media, 0, &open, span_of(NULL, 0)));
+    }
+    for (int i = 0; i < 100; i++) {
+        open.object = ++sent;
+        assert_true(media_command(media, 0, &open, span_of(NULL, 0)));
+    }
+    assert_true(media_command(media, 0, &message, span_str("late")));
+    assert_int_equal(media_commands_dropped(media), 1);
+    media_flush(media);
+    atomic_store(&fake_engine_hold, false);
+    for (uint32_t i = 1; i <= sent; i++) {
+        struct engine_event event;
+        assert_true(next_event(media, &event));
+        assert_int_equal(event.type, ENGINE_EV_TRANSPORT_STATE);
+        assert_int_equal(event.object, i);
+    }
+    assert_false(media_congested(media));
+    media_destroy(media);
+}
+
+static void a_backlog_without_end_is_refused(void **state) {
+    (void)state;
+    struct media *media = open_media(1);
+    atomic_store(&fake_engine_hold, true);
+    struct engine_command open = {.type = ENGINE_TRANSPORT_OPEN};
+    size_t accepted = 0;
+    while (media_command(media, 0, &open, span_of(NULL, 0)) && accepted < 10000000)
+        accepted++;
+    assert_in_range(accepted, 1000, 200000);
+    atomic_store(&fake_engine_hold, false);
+    media_destroy(media);
+}
+
+static void when_the_control_thread_stands_still_messages_are_dropped_and_states_wait(void **state) {
+    (void)state;
+    struct media *media = open_media(1);
+    static uint8_t payload[60000];
+    struct engine_command open = {.type = ENGINE_TRANSPORT_OPEN, .object = 1};
+    struct engine_command message = {.type = ENGINE_CHANNEL_SEND};
+    for (int i = 0; i < 300; i++) { /* 18 MB of messages through a ring of 8 */
+        assert_true(media_command(media, 0, &message, span_of(payload, sizeof payload)));
+        media_flush(media);
+        usleep(i % 16 == 0 ? 2000 : 0);
+    }
+    for (int i = 0; i < 300; i++) {
+        open.object = (uint32_t)i + 1;
+        assert_true(media_command(media, 0, &open, span_of(NULL, 0)));
+    }
+    media_flush(media);
+    uint64_t dropped = 0;
+    for (int tries = 0; tries < 300 && dropped == 0; tries++) {
+        usleep(10000);
+        dropped = media_insight(media, 0)->media.events_dropped + media_commands_dropped(media);
+    }
+    assert_true(dropped > 0);
+    uint32_t expected = 1;
+    while (expected <= 300) {
+        struct engine_event event;
+        assert_true(next_event(media, &event));
+        if (event.type == ENGINE_EV_TRANSPORT_STATE)
+            assert_int_equal(event.object, expected++);
+    }
+    assert_int_equal(media_insight(media, 0)->media.events_lost, 0);
+    media_destroy(media);
+}
+
+static void start_and_stop_leave_no_thread_and_no_descriptor(void **state) {
+    (void)state;
+    media_destroy(open_media(3));
+    int threads = entries_in("/proc/self/task"), files = entries_in("/proc/self/fd");
+    for (int i = 0; i < 5; i++)
+        media_destroy(open_media(3));
+    assert_int_equal(entries_in("/proc/self/task"), threads);
+    assert_int_equal(entries_in("/proc/self/fd"), files);
+}
+
+static void a_port_in_use_is_named(void **state) {
+    (void)state;
+    char error[256] = "";
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in name = loopback(0);
+    socklen_t len = sizeof name;
+    assert_int_equal(bind(fd, (struct sockaddr *)&name, sizeof name), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&name, &len), 0);
+    struct media_config config = {.shards = 1, .udp_port = ntohs(name.sin_port), .loopback_only = true, .wake = wake};
+    assert_null(media_create(&config, error, sizeof error));
+    assert_non_null(strstr(error, "UDP port"));
+    close(fd);
+}
+
+/* ---- ICE over TCP, through media threads ---- */
+
+static size_t framed(uint8_t *out, const uint8_t *data, size_t len) {
+    out[0] = (uint8_t)(len >> 8);
+    out[1] = (uint8_t)len;
+    memcpy(out + 2, data, len);
+    return len + 2;
+}
+
+static void frames_over_tcp_reach_the_shard_they_name(void **state) {
+    (void)state;
+    struct media *media = open_media(2);
+    uint8_t check[128], frame[256];
+    for (int i = 0; i < 16; i++) {
+        size_t len = framed(frame, check, fake_check(check, i % 2 == 0 ? "00tcp" : "01tcp"));
+        int fd = connect_to(SOCK_STREAM, media_tcp_port(media));
+        assert_true(echoes(fd, frame, len));
+        /* in pieces, and two at once */
+        assert_int_equal(send(fd, frame, 1, 0), 1);
+        usleep(1000);
+        assert_true(send(fd, frame + 1, len - 1, 0) > 0);
+        uint8_t back[512];
+        assert_int_equal(receive(fd, back, len, PATIENCE_MS), (ssize_t)len);
+        memcpy(back, frame, len);
+        memcpy(back + len, frame, len);
+        assert_true(send(fd, back, 2 * len, 0) > 0);
+        size_t got = 0;
+        while (got < 2 * len) {
+            ssize_t part = receive(fd, back, sizeof back, PATIENCE_MS);
+            assert_true(part > 0);
+            got += (size_t)part;
+        }
+        close(fd);
+    }
+    media_destroy(media);
+}
+
+static void a_tcp_connection_that_does_not_begin_with_a_check_is_closed(void **state) {
+    (void)state;
+    struct media *media = open_media(2);
+    static const struct {
+        const char *bytes;
+        size_t len;
+    } openings[] = {
+        {"GET / HTTP/1.1\r\n\r\n", 18}, /* a frame of 18,245 bytes */
+        {"\0\4\x80" "abc", 6},          /* a frame that is no STUN */
+        {"\0\0\0\0", 4},
+        {"\2\x41" "x", 3},              /* 577 bytes */
+    };
+    for (size_t i = 0; i < sizeof openings / sizeof openings[0]; i++) {
+        uint8_t back[16];
+        int fd = connect_to(SOCK_STREAM, media_tcp_port(media));
+        assert_true(send(fd, openings[i].bytes, openings[i].len, 0) > 0);
+        assert_int_equal(receive(fd, back, sizeof back, PATIENCE_MS), 0);
+        close(fd);
+    }
+    media_destroy(media);
+}
+
+static void the_engine_hears_of_lost_tcp_connections(void **state) {
+    (void)state;
+    struct media *media = open_media(1);
+    uint8_t check[128], frame[256];
+    size_t len = framed(frame, check, fake_check(check, "00tcp"));
+    int fd = connect_to(SOCK_STREAM, media_tcp_port(media));
+    assert_true(echoes(fd, frame, len));
+    close(fd);
+    struct engine_event event;
+    assert_true(next_event(media, &event));
+    assert_int_equal(event.transport_state.state, ENGINE_TRANSPORT_FAILED);
+    media_destroy(media);
+}
+
+/* ---- ICE over TCP, alone, with a clock of our own ---- */
+
+struct alone {
+    struct tcp *tcp;
+    int epoll;
+    bool take;
+    uint32_t frames, lost, conn;
+};
+
+static bool alone_frame(void *context, const struct engine_rx *meta, uint8_t *data, size_t len) {
+    struct alone *a = context;
+    (void)data;
+    (void)len;
+    a->frames++;
+    a->conn = meta->from.conn;
+    return a->take;
+}
+
+static void alone_lost(void *context, uint32_t conn) {
+    ((struct alone *)context)->lost++;
+    (void)conn;
+}
+
+static bool alone_move(void *context, uint32_t shard, int fd, const struct net_addr *from, const struct net_addr *local) {
+    (void)context, (void)shard, (void)fd, (void)from, (void)local;
+    return false;
+}
+
+static void alone_open(struct alone *a, bool loopback_only) {
+    *a = (struct alone){.epoll = epoll_create1(EPOLL_CLOEXEC), .take = true};
+    struct tcp_config config = {.shards = 1, .epoll = a->epoll,
+                                .handlers = {a, alone_frame, alone_lost, alone_move}};
+    char error[256];
+    a->tcp = tcp_create(&config);
+    assert_non_null(a->tcp);
+    assert_true(tcp_listen(a->tcp, 0, loopback_only, error, sizeof error));
+}
+
+static void alone_turn(struct alone *a, uint64_t now_us) {
+    struct epoll_event events[64];
+    int count;
+    while ((count = epoll_wait(a->epoll, events, 64, 20)) > 0) {
+        for (int i = 0; i < count; i++)
+            tcp_event(a->tcp, now_us, (uint32_t)events[i].data.u64, events[i].events);
+        tcp_reap(a->tcp);
+    }
+}
+
+static void alone_close(struct alone *a) {
+    tcp_destroy(a->tcp);
+    close(a->epoll);
+}
+
+static void a_silent_tcp_connection_gets_ten_seconds_and_an_unproven_one_no_more(void **state) {
+    (void)state;
+    struct alone a;
+    alone_open(&a, true);
+    a.take = false; /* checks come, and the engine takes none of them */
+    uint8_t check[128], frame[256], back[8];
+    size_t len = framed(frame, check, fake_check(check, "00tcp"));
+    int silent = connect_to(SOCK_STREAM, tcp_port(a.tcp)), liar = connect_to(SOCK_STREAM, tcp_port(a.tcp));
+    assert_true(send(liar, frame, len, 0) > 0);
+    alone_turn(&a, US_PER_S);
+    assert_int_equal(a.frames, 1);
+    assert_int_equal(tcp_connections(a.tcp), 2);
+    tcp_expire(a.tcp, 10 * US_PER_S);
+    tcp_reap(a.tcp);
+    assert_int_equal(tcp_connections(a.tcp), 2);
+    tcp_expire(a.tcp, 11 * US_PER_S);
+    tcp_reap(a.tcp);
+    assert_int_equal(tcp_connections(a.tcp), 0);
+    assert_int_equal(tcp_counters_get(a.tcp)->tcp_closed_timeout, 2);
+    assert_int_equal(receive(silent, back, sizeof back, PATIENCE_MS), 0);
+    close(silent);
+    close(liar);
+    alone_close(&a);
+}
+
+static void a_proven_tcp_connection_lives_as_long_as_valid_frames_come(void **state) {
+    (void)state;
+    struct alone a;
+    alone_open(&a, true);
+    uint8_t check[128], frame[256];
+    size_t len = framed(frame, check, fake_check(check, "00tcp"));
+    int fd = connect_to(SOCK_STREAM, tcp_port(a.tcp));
+    for (uint64_t at = 1; at <= 200; at += 40) {
+        assert_true(send(fd, frame, len, 0) > 0);
+        alone_turn(&a, at * US_PER_S);
+        tcp_expire(a.tcp, at * US_PER_S + 59 * US_PER_S);
+        tcp_reap(a.tcp);
+        assert_int_equal(tcp_connections(a.tcp), 1);
+    }
+    tcp_expire(a.tcp, 300 * US_PER_S);
+    tcp_reap(a.tcp);
+    assert_int_equal(a.lost, 1);
+    close(fd);
+    alone_close(&a);
+}
+
+static void a_tcp_peer_that_does_not_read_is_cut_off(void **state) {
+    (void)state;
+    struct alone a;
+    alone_open(&a, true);
+    uint8_t check[128], frame[256], data[1200] = {0};
+    size_t len = framed(frame, check, fake_check(check, "00tcp"));
+    int fd = connect_to(SOCK_STREAM, tcp_port(a.tcp));
+    assert_true(send(fd, frame, len, 0) > 0);
+    alone_turn(&a, US_PER_S);
+    for (int i = 0; i < 100000 && a.lost == 0; i++) {
+        tcp_send(a.tcp, a.conn, data, sizeof data);
+        tcp_reap(a.tcp);
+    }
+    assert_int_equal(a.lost, 1);
+    assert_int_equal(tcp_counters_get(a.tcp)->tcp_closed_overflow, 1);
+    tcp_send(a.tcp, a.conn, data, sizeof data);
+    assert_int_equal(tcp_counters_get(a.tcp)->tcp_tx_stale, 1);
+    close(fd);
+    alone_close(&a);
+}
+
+static void frames_queued_behind_a_slow_reader_arrive_whole_and_in_order(void **state) {
+    (void)state;
+    struct alone a;
+    alone_open(&a, true);
+    uint8_t check[128], frame[256];
+    size_t len = framed(frame, check, fake_check(check, "00tcp"));
+    int fd = connect_to(SOCK_STREAM, tcp_port(a.tcp));
+    assert_true(send(fd, frame, len, 0) > 0);
+    alone_turn(&a, US_PER_S);
+    uint32_t sent = 0, got = 0;
+    uint8_t data[1000], back[1002];
+    size_t have = 0;
+    while (got < 20000) {
+        while (sent < 20000 && sent - got < 3000) { /* more than the kernel takes at once, less than the queue */
+            memset(data, (int)(sent & 0xff), sizeof data);
+            memcpy(data, &sent, sizeof sent);
+            tcp_send(a.tcp, a.conn, data, sizeof data);
+            sent++;
+            if (sent - got > 60 && sent % 16 == 0)
+                break;
+        }
+        ssize_t part = recv(fd, back + have, sizeof back - have, MSG_DONTWAIT);
+        if (part > 0 && (have += (size_t)part) == sizeof back) {
+            uint32_t number;
+            memcpy(&number, back + 2, sizeof number);
+            assert_int_equal(back[0] << 8 | back[1], 1000);
+            assert_int_equal(number, got);
+            got++;
+            have = 0;
+        }
+        struct epoll_event events[4];
+        int count = epoll_wait(a.epoll, events, 4, 0);
+        for (int i = 0; i < count; i++)
+            tcp_event(a.tcp, US_PER_S, (uint32_t)events[i].data.u64, events[i].events);
+        tcp_reap(a.tcp);
+        assert_int_equal(a.lost, 0);
+    }
+    close(fd);
+    alone_close(&a);
+}
+
+static void one_address_gets_a_limited_number_of_tcp_connections(void **state) {
+    (void)state;
+    struct address_interface interfaces[32];
+    size_t count = address_interfaces(interfaces, 32), i = 0;
+    while (i < count && (interfaces[i].loopback || interfaces[i].addr.family != 4))
+        i++;
+    if (i == count)
+        skip(); /* only loopback here, which is not counted */
+    struct alone a;
+    alone_open(&a, false);
+    struct net_addr to = interfaces[i].addr;
+    to.port = tcp_port(a.tcp);
+    struct sockaddr_storage name;
+    socklen_t len = address_to_sockaddr(&to, &name);
+    int fds[TCP_PER_CLIENT_MAX + 10];
+    for (int k = 0; k < TCP_PER_CLIENT_MAX + 10; k++) {
+        fds[k] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(connect(fds[k], (struct sockaddr *)&name, len), 0);
+    }
+    alone_turn(&a, US_PER_S);
+    assert_int_equal(tcp_connections(a.tcp), TCP_PER_CLIENT_MAX);
+    assert_int_equal(tcp_counters_get(a.tcp)->tcp_refused_client, 10);
+    for (int k = 0; k < TCP_PER_CLIENT_MAX + 10; k++)
+        close(fds[k]);
+    alone_close(&a);
+}
+
+static void unproven_tcp_connections_never_take_all_places(void **state) {
+    (void)state;
+    struct alone a;
+    alone_open(&a, true);
+    int fds[TCP_UNPROVEN_MAX + 20];
+    for (int k = 0; k < TCP_UNPROVEN_MAX + 20; k++) {
+        fds[k] = connect_to(SOCK_STREAM, tcp_port(a.tcp));
+        if (k % 64 == 63)
+            alone_turn(&a, US_PER_S);
+    }
+    alone_turn(&a, US_PER_S);
+    assert_int_equal(tcp_connections(a.tcp), TCP_UNPROVEN_MAX);
+    assert_int_equal(tcp_counters_get(a.tcp)->tcp_refused_full, 20);
+    for (int k = 0; k < TCP_UNPROVEN_MAX + 20; k++)
+        close(fds[k]);
+    alone_close(&a);
+}
+
+int main(void) {
+    const struct CMUnitTest io[] = {
+        cmocka_unit_test(the_clock_runs_forward_and_is_never_zero),
+        cmocka_unit_test(randomness_of_the_system_does_not_repeat),
+        cmocka_unit_test(ipv6_clients_are_counted_by_their_64),
+        cmocka_unit_test(ufrags_name_their_shard_in_base_36),
+        cmocka_unit_test(a_full_steering_table_refuses_and_a_late_goodbye_of_the_former_owner_is_ignored),
+        cmocka_unit_test(datagrams_reach_the_engine_and_answers_come_back),
+        cmocka_unit_test(datagrams_find_their_shard_whichever_thread_the_kernel_gave_them_to),
+        cmocka_unit_test(datagrams_of_nobody_are_dropped_and_counted),
+        cmocka_unit_test(commands_and_messages_cross_over_and_the_control_thread_is_woken),
+        cmocka_unit_test(when_a_media_thread_stands_still_commands_wait_and_data_messages_are_dropped),
+        cmocka_unit_test(a_backlog_without_end_is_refused),
+        cmocka_unit_test(when_the_control_thread_stands_still_messages_are_dropped_and_states_wait),
+        cmocka_unit_test(start_and_stop_leave_no_thread_and_no_descriptor),
+        cmocka_unit_test(a_port_in_use_is_named),
+        cmocka_unit_test(frames_over_tcp_reach_the_shard_they_name),
+        cmocka_unit_test(a_tcp_connection_that_does_not_begin_with_a_check_is_closed),
+        cmocka_unit_test(the_engine_hears_of_lost_tcp_connections),
+        cmocka_unit_test(a_silent_tcp_connection_gets_ten_seconds_and_an_unproven_one_no_more),
+        cmocka_unit_test(a_proven_tcp_connection_lives_as_long_as_valid_frames_come),
+        cmocka_unit_test(a_tcp_peer_that_does_not_read_is_cut_off),
+        cmocka_unit_test(frames_queued_behind_a_slow_reader_arrive_whole_and_in_order),
+        cmocka_unit_test(one_address_gets_a_limited_number_of_tcp_connections),
+        cmocka_unit_test(unproven_tcp_connections_never_take_all_places),
+    };
+    return cmocka_run_group_tests(io, NULL, NULL);
+}

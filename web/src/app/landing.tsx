@@ -1,0 +1,181 @@
+// The first page: start a meeting, make a link for later, or join by link or code.
+import { useSignal } from '@preact/signals';
+import type { JSX } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
+import { createMeeting, getVersion } from '../api/client';
+import { t } from '../i18n';
+import { LinkField } from '../ui/copy_link';
+import { failureText, goTo, startMeeting } from './flow';
+import { Frame } from './frame';
+import { meetingPath, parseMeetingInput, type MeetingInput } from './route';
+
+export function Landing(): JSX.Element {
+    return (
+        <Frame testid="landing">
+            <div class="landing">
+                <h1>{t.landing.title}</h1>
+                <p class="lead">{t.landing.lead}</p>
+                <StartForm />
+                <p class="divider">
+                    <span>{t.landing.or}</span>
+                </p>
+                <CodeForm />
+                <footer class="small-print">
+                    <p>{t.landing.privacy}</p>
+                    <Version />
+                    <Licences />
+                </footer>
+            </div>
+        </Frame>
+    );
+}
+
+function StartForm(): JSX.Element {
+    const busy = useSignal(false);
+    const problem = useSignal('');
+    const later = useSignal('');
+    const attempt = async (work: () => Promise<void>): Promise<void> => {
+        if (busy.peek()) return;
+        busy.value = true;
+        problem.value = '';
+        try {
+            await work();
+        } catch (error) {
+            problem.value = failureText(error);
+        } finally {
+            busy.value = false;
+        }
+    };
+    const makeLink = async (): Promise<void> => {
+        later.value = (await createMeeting()).path;
+    };
+    return (
+        <section class="start">
+            <div class="row">
+                <button
+                    type="button"
+                    class="button primary big"
+                    data-testid="start-meeting"
+                    aria-disabled={busy.value}
+                    onClick={() => void attempt(startMeeting)}
+                >
+                    {busy.value ? t.landing.starting : t.landing.start}
+                </button>
+                <button
+                    type="button"
+                    class="button big"
+                    data-testid="later-link"
+                    aria-disabled={busy.value}
+                    onClick={() => void attempt(makeLink)}
+                >
+                    {t.landing.later}
+                </button>
+            </div>
+            <p role="alert" class="problem">
+                {problem.value}
+            </p>
+            {later.value !== '' && (
+                <section class="card" aria-label={t.landing.laterTitle}>
+                    <h2>{t.landing.laterTitle}</h2>
+                    <p>{t.landing.laterText}</p>
+                    <LinkField link={`${location.origin}${later.value}`} label={t.landing.laterTitle} />
+                    <button type="button" class="button quiet" onClick={() => goTo(later.peek(), true)}>
+                        {t.landing.laterOpen}
+                    </button>
+                </section>
+            )}
+        </section>
+    );
+}
+
+function CodeForm(): JSX.Element {
+    const answer = useSignal<MeetingInput | undefined>(undefined);
+    const field = useRef<HTMLInputElement>(null);
+    const submit = (event: Event): void => {
+        event.preventDefault();
+        const input = parseMeetingInput(field.current?.value ?? '', location.origin);
+        if (input.kind === 'meeting') {
+            goTo(meetingPath(input.id, input.hash));
+            return;
+        }
+        answer.value = input;
+        field.current?.focus();
+    };
+    const wrong = answer.value !== undefined;
+    return (
+        <form class="code-form" noValidate onSubmit={submit}>
+            <label htmlFor="join-code">{t.landing.codeLabel}</label>
+            <div class="row">
+                <input
+                    ref={field}
+                    id="join-code"
+                    class="field"
+                    data-testid="join-code"
+                    type="text"
+                    inputMode="url"
+                    autocomplete="off"
+                    autocapitalize="off"
+                    spellcheck={false}
+                    aria-invalid={wrong}
+                    aria-describedby="join-code-hint"
+                    onInput={() => {
+                        answer.value = undefined;
+                    }}
+                />
+                <button type="submit" class="button big" data-testid="join-code-submit">
+                    {t.landing.join}
+                </button>
+            </div>
+            <p id="join-code-hint" class={wrong ? 'problem' : 'muted'} role={wrong ? 'alert' : undefined}>
+                <CodeAnswer answer={answer.value} />
+            </p>
+        </form>
+    );
+}
+
+function CodeAnswer({ answer }: { answer: MeetingInput | undefined }): JSX.Element {
+    switch (answer?.kind) {
+        case 'empty':
+            return <>{t.landing.codeEmpty}</>;
+        case 'invalid':
+            return <>{t.landing.codeInvalid}</>;
+        case 'elsewhere':
+            return (
+                <>
+                    {t.landing.codeElsewhere(answer.host)}{' '}
+                    <a href={answer.href} rel="noopener noreferrer">
+                        {t.landing.codeElsewhereGo(answer.host)}
+                    </a>
+                </>
+            );
+        default:
+            return <>{t.landing.codeHint}</>;
+    }
+}
+
+function Version(): JSX.Element | null {
+    const version = useSignal('');
+    const bundle = useSignal('');
+    useEffect(() => {
+        getVersion().then(
+            (answer) => {
+                version.value = answer.version;
+                bundle.value = answer.bundleSha256;
+            },
+            // The version is only information; without it the line is left out.
+            () => undefined,
+        );
+    }, []);
+    if (version.value === '') return null;
+    return <p title={bundle.value ? `sha256:${bundle.value}` : undefined}>{t.landing.version(version.value)}</p>;
+}
+
+/** The build names the file in the page's head, since its address carries a hash. */
+function Licences(): JSX.Element | null {
+    const href = document.querySelector<HTMLLinkElement>('link[rel=license]')?.href;
+    return href ? (
+        <p>
+            <a href={href}>{t.landing.licences}</a>
+        </p>
+    ) : null;
+}

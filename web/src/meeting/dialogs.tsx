@@ -1,0 +1,86 @@
+// Dialogs of the meeting: devices, and the list of shortcuts with its switch.
+import type { JSX } from 'preact';
+import { settings, updateSettings } from '../app/settings';
+import { canChooseSpeaker, devices } from '../devices/media';
+import { isMac, thisPlatform } from '../devices/platform';
+import { t } from '../i18n';
+import { DeviceSelect } from '../ui/device_select';
+import { Dialog } from '../ui/dialog';
+import { TestTone } from '../ui/test_tone';
+import type { Controls } from './controls';
+import { ACTIONS, keysOf } from './shortcuts';
+
+export function MeetingDialogs({ controls }: { controls: Controls }): JSX.Element | null {
+    const close = (): void => {
+        controls.dialog.value = undefined;
+    };
+    switch (controls.dialog.value) {
+        case 'shortcuts':
+            return <ShortcutsDialog onClose={close} />;
+        case 'devices':
+            return <DevicesDialog controls={controls} onClose={close} />;
+        default:
+            return null;
+    }
+}
+
+function ShortcutsDialog({ onClose }: { onClose: () => void }): JSX.Element {
+    const mac = isMac(thisPlatform());
+    return (
+        <Dialog title={t.shortcuts.title} onClose={onClose} testid="shortcuts-dialog">
+            <label class="check">
+                <input
+                    type="checkbox"
+                    data-testid="shortcuts-enabled"
+                    checked={settings.value.shortcuts}
+                    onChange={(event) => updateSettings({ shortcuts: event.currentTarget.checked })}
+                />
+                {t.shortcuts.enable}
+            </label>
+            <p class="muted">{t.shortcuts.note}</p>
+            <dl class={settings.value.shortcuts ? 'keys' : 'keys off'}>
+                {ACTIONS.map((action) => (
+                    <div key={action}>
+                        <dt>{t.shortcuts[action]}</dt>
+                        <dd>
+                            <kbd>{keysOf(action, mac)}</kbd>
+                        </dd>
+                    </div>
+                ))}
+            </dl>
+        </Dialog>
+    );
+}
+
+function DevicesDialog({ controls, onClose }: { controls: Controls; onClose: () => void }): JSX.Element {
+    const media = controls.session.media;
+    const { mics, cameras, speakers } = devices.value;
+    return (
+        <Dialog title={t.settings.title} onClose={onClose} testid="devices-dialog">
+            <DeviceSelect
+                label={t.prejoin.microphone}
+                choices={mics}
+                value={media.activeId('audioinput')}
+                empty={t.prejoin.deviceNamesHidden}
+                withDefault
+                onChange={(id) => void media.choose('audioinput', id)}
+            />
+            <DeviceSelect
+                label={t.prejoin.camera}
+                choices={cameras}
+                value={media.activeId('videoinput')}
+                empty={t.prejoin.deviceNamesHidden}
+                onChange={(id) => void media.choose('videoinput', id)}
+            />
+            <DeviceSelect
+                label={t.prejoin.speaker}
+                choices={canChooseSpeaker() ? speakers : []}
+                value={media.activeId('audiooutput')}
+                empty={t.prejoin.speakerFixed}
+                withDefault
+                onChange={(id) => void media.choose('audiooutput', id)}
+            />
+            <TestTone speakerId={media.activeId('audiooutput')} />
+        </Dialog>
+    );
+}

@@ -1,0 +1,288 @@
+// One's own microphone, camera and screen in the meeting.
+//
+// Muting acts on the track itself and at once, never on the far side of a request: it has to work while the connection
+// is being restored. LiveKit tells the others as soon as it can.
+import { signal, type ReadonlySignal } from '@preact/signals';
+import {
+    LocalAudioTrack,
+    LocalVideoTrack,
+    RoomEvent,
+    Track,
+    TrackEvent,
+    type LocalTrack,
+    type Room,
+} from 'livekit-client';
+import { settings, updateSettings } from '../app/settings';
+import { causeOf, screenProblem, type DeviceProblem } from '../devices/errors';
+import { lostChoice, usable, type Choice, type ChoiceKind } from '../devices/list';
+import {
+    cameraConstraints,
+    canChooseSpeaker,
+    devices,
+    micConstraints,
+    onDeviceChange,
+    openCamera,
+    openMic,
+    refreshDevices,
+} from '../devices/media';
+import type { TakenTracks } from '../devices/preview';
+import { t } from '../i18n';
+import { MutedSpeechWatch } from './muted_speech';
+import { Switch } from './switch';
+
+export interface LocalMediaListener {
+    problem(problem: DeviceProblem): void;
+    note(text: string, urgent?: boolean): void;
+}
+
+export class LocalMedia {
+    readonly mic = new Switch(
+        (on) => this.applyMic(on),
+        () => cut(this.micTrack.peek()),
+    );
+    readonly camera = new Switch(
+        (on) => this.applyCamera(on),
+        () => cut(this.cameraTrack.peek()),
+    );
+    readonly screen = new Switch(
+        (on) => this.applyScreen(on),
+        () => undefined,
+    );
+    private readonly micTrack = signal<LocalAudioTrack | undefined>(undefined);
+    private readonly cameraTrack = signal<LocalVideoTrack | undefined>(undefined);
+    private readonly meter = signal<MediaStreamTrack | undefined>(undefined);
+    private readonly watch = new MutedSpeechWatch();
+    private readonly stopWatchingDevices: () => void;
+    private closed = false;
+
+    /** The track to show a level for: the open microphone while it is on. */
+    readonly meterTrack: ReadonlySignal<MediaStreamTrack | undefined> = this.meter;
+    /** True for a while after somebody spoke into the muted microphone. */
+    readonly speakingMuted: ReadonlySignal<boolean> = this.watch.heard;
+
+    constructor(
+        private readonly room: Room,
+        private readonly listener: LocalMediaListener,
+    ) {
+        this.stopWatchingDevices = onDeviceChange(() => void this.devicesChanged());
+        room.on(RoomEvent.LocalAudioSilenceDetected, () => {
+            if (this.mic.isOn) this.listener.note(t.meeting.silent, true);
+        });
+        room.on(RoomEvent.LocalTrackUnpublished, (publication) => {
+            if (publication.source === Track.Source.ScreenShare) this.screen.observe(false);
+        });
+    }
+
+    /** Publishes what the preview opened. Call once, when connected; waits until everything is published or refused. */
+    async start(taken: TakenTracks): Promise<void> {
+        const { micId, cameraId, speakerId } = settings.peek();
+        const work: Promise<unknown>[] = [];
+        if (taken.mic) {
+            this.adoptMic(new LocalAudioTrack(taken.mic, micConstraints(micId), false));
+            work.push(this.mic.set(true));
+        }
+        if (taken.camera) {
+            this.adoptCamera(new LocalVideoTrack(taken.camera, cameraConstraints(cameraId), false));
+            work.push(this.camera.set(true));
+        }
+        const listed = await refreshDevices();
+        const speaker = usable(listed.speakers, speakerId);
+        if (speaker !== '' && canChooseSpeaker()) work.push(this.choose('audiooutput', speaker));
+        await Promise.all(work);
+    }
+
+    /** Changes a device for now and the future; the empty id is the system's default. */
+    async choose(kind: ChoiceKind, id: string): Promise<void> {
+        const key = kind === 'audioinput' ? 'micId' : kind === 'videoinput' ? 'cameraId' : 'speakerId';
+        updateSettings({ [key]: id });
+        try {
+            await this.room.switchActiveDevice(kind, id === '' ? 'default' : id);
+            this.followMic();
+        } catch (error) {
+            if (kind === 'audiooutput') this.listener.note(t.failure.refused, true);
+            else
+                this.listener.problem({ kind: kind === 'audioinput' ? 'microphone' : 'camera', cause: causeOf(error) });
+        }
+    }
+
+    /** The id of the device in use, for the menus. */
+    activeId(kind: ChoiceKind): string {
+        if (kind === 'audioinput') {
+            return this.micTrack.value?.mediaStreamTrack.getSettings().deviceId ?? settings.value.micId;
+        }
+        if (kind === 'videoinput') {
+            return this.cameraTrack.value?.mediaStreamTrack.getSettings().deviceId ?? settings.value.cameraId;
+        }
+        return usable(devices.value.speakers, settings.value.speakerId);
+    }
+
+    /** Stops everything that captures. */
+    close(): void {
+        this.closed = true;
+        this.stopWatchingDevices();
+        this.watch.stop();
+        this.meter.value = undefined;
+        this.micTrack.peek()?.stop();
+        this.cameraTrack.peek()?.stop();
+    }
+
+    private async applyMic(on: boolean): Promise<boolean> {
+        const known = this.micTrack.peek();
+        if (!on) {
+            await known?.mute();
+            this.followMic();
+            return false;
+        }
+        try {
+            let track = known;
+            if (!track) {
+                const { micId } = settings.peek();
+                const opened = await openMic(micId);
+                if (this.closed || !this.mic.isOn) {
+                    opened.stop();
+                    return false;
+                }
+                track = new LocalAudioTrack(opened, micConstraints(micId), false);
+                this.adoptMic(track);
+            }
+            await this.publish(track, Track.Source.Microphone);
+            this.followMic();
+            return true;
+        } catch (error) {
+            await this.failed('microphone', error);
+            return false;
+        }
+    }
+
+    private async applyCamera(on: boolean): Promise<boolean> {
+        const known = this.cameraTrack.peek();
+        if (!on) {
+            await known?.mute();
+            return false;
+        }
+        try {
+            let track = known;
+            if (!track) {
+                const { cameraId } = settings.peek();
+                const opened = await openCamera(cameraId);
+                if (this.closed || !this.camera.isOn) {
+                    opened.stop();
+                    return false;
+                }
+                track = new LocalVideoTrack(opened, cameraConstraints(cameraId), false);
+                this.adoptCamera(track);
+            }
+            await this.publish(track, Track.Source.Camera);
+            return true;
+        } catch (error) {
+            await this.failed('camera', error);
+            return false;
+        }
+    }
+
+    private async applyScreen(on: boolean): Promise<boolean> {
+        try {
+            await this.room.localParticipant.setScreenShareEnabled(on, {
+                audio: true,
+                contentHint: 'detail',
+                selfBrowserSurface: 'exclude',
+                surfaceSwitching: 'include',
+                systemAudio: 'include',
+            });
+            return on;
+        } catch (error) {
+            const problem = screenProblem(error);
+            if (problem) this.listener.problem(problem);
+            return false;
+        }
+    }
+
+    private async publish(track: LocalTrack, source: Track.Source): Promise<void> {
+        const local = this.room.localParticipant;
+        if (!local.getTrackPublication(source)) await local.publishTrack(track, { source });
+        await track.unmute();
+    }
+
+    private async failed(kind: 'microphone' | 'camera', error: unknown): Promise<void> {
+        if (this.closed) return;
+        const cause = causeOf(error);
+        // Only the browser's own errors are about the device; anything else went wrong between here and the server.
+        if (error instanceof DOMException || cause === 'insecure' || cause === 'unsupported') {
+            this.listener.problem({ kind, cause });
+        } else {
+            this.listener.note(t.meeting.publishFailed(t.device.kind[kind]), true);
+        }
+        const track = kind === 'microphone' ? this.micTrack : this.cameraTrack;
+        const failedTrack = track.peek();
+        track.value = undefined;
+        this.followMic();
+        if (failedTrack) {
+            await this.room.localParticipant.unpublishTrack(failedTrack).catch(() => undefined);
+            failedTrack.stop();
+        }
+    }
+
+    private adoptMic(track: LocalAudioTrack): void {
+        this.micTrack.value = track;
+        // LiveKit mutes a track whose device is gone for good; the switch has to say so.
+        track.on(TrackEvent.Muted, () => this.tookMute(this.mic, t.meeting.micStopped));
+        track.on(TrackEvent.Restarted, () => this.followMic());
+        this.followMic();
+    }
+
+    private adoptCamera(track: LocalVideoTrack): void {
+        this.cameraTrack.value = track;
+        track.on(TrackEvent.Muted, () => this.tookMute(this.camera, t.meeting.cameraStopped));
+    }
+
+    private tookMute(control: Switch, text: string): void {
+        this.followMic();
+        if (control.busy.peek() || !control.isOn || this.closed) return;
+        control.observe(false);
+        this.listener.note(text, true);
+    }
+
+    /** Keeps the meter and the muted-speech watch on the right track. */
+    private followMic(): void {
+        const track = this.micTrack.peek();
+        const live = track?.mediaStreamTrack;
+        this.meter.value = track && !track.isMuted ? live : undefined;
+        if (track?.isMuted && live?.readyState === 'live' && !this.closed) this.watch.start(live);
+        else this.watch.stop();
+    }
+
+    private async devicesChanged(): Promise<void> {
+        const before = devices.peek();
+        const used = {
+            mic: this.activeId('audioinput'),
+            camera: this.activeId('videoinput'),
+            speaker: this.activeId('audiooutput'),
+        };
+        const after = await refreshDevices();
+        if (this.closed) return;
+        if (this.micTrack.peek()) this.tellLost(lostChoice(before.mics, after.mics, used.mic), after.mics);
+        if (this.cameraTrack.peek())
+            this.tellLost(lostChoice(before.cameras, after.cameras, used.camera), after.cameras);
+        const speaker = lostChoice(before.speakers, after.speakers, used.speaker);
+        if (speaker) {
+            this.tellLost(speaker, after.speakers);
+            await this.room.switchActiveDevice('audiooutput', 'default').catch(() => undefined);
+        }
+        this.followMic();
+    }
+
+    /** The replacement itself is LiveKit's: it restarts a track whose device ended on the default one. */
+    private tellLost(lost: Choice | undefined, rest: readonly Choice[]): void {
+        if (!lost) return;
+        const now = rest[0];
+        this.listener.note(
+            now ? t.meeting.deviceLostUsing(lost.label, now.label) : t.meeting.deviceLost(lost.label),
+            true,
+        );
+    }
+}
+
+/** Silences a track this instant; LiveKit's own mute follows and makes it official. */
+function cut(track: LocalTrack | undefined): void {
+    if (track) track.mediaStreamTrack.enabled = false;
+}

@@ -1,0 +1,169 @@
+// The meeting screen: gallery, side panel, bar, banners, sound, and the keyboard.
+import type { JSX } from 'preact';
+import { useEffect, useMemo, useRef } from 'preact/hooks';
+import { settings } from '../app/settings';
+import { isMac, thisPlatform } from '../devices/platform';
+import { t } from '../i18n';
+import { IconButton } from '../ui/button';
+import { Icon } from '../ui/icons';
+import { toast } from '../ui/toast';
+import { AudioLayer } from './audio';
+import { Bar } from './bar';
+import { ChatPanel } from './chat_panel';
+import { Controls, shownKeys } from './controls';
+import { MeetingDialogs } from './dialogs';
+import { Gallery } from './gallery';
+import { PeoplePanel } from './people_panel';
+import type { Session } from './session';
+import { actionOf, isTyping } from './shortcuts';
+import { View } from './view';
+
+const mac = isMac(thisPlatform());
+
+export function MeetingScreen({ session }: { session: Session }): JSX.Element {
+    const controls = useMemo(() => new Controls(session, new View(session.roster)), [session]);
+    useEffect(() => {
+        session.onMessage = (message) => {
+            if (controls.panel.peek() === 'chat') return;
+            const text = t.chat.notice(message.name, shorten(message.text));
+            toast(text, { action: { label: t.bar.chat, run: () => controls.togglePanel('chat') } });
+        };
+        document.title = `${t.meeting.title} – ${t.appName}`;
+        return () => {
+            controls.view.close();
+        };
+    }, [controls]);
+    const root = useRef<HTMLElement>(null);
+    useEffect(() => root.current?.focus(), []);
+    useShortcuts(controls);
+    return (
+        <main ref={root} tabIndex={-1} class="meeting" data-testid="meeting" data-link={session.link.value}>
+            <h1 class="sr-only">{t.meeting.title}</h1>
+            <div class="meeting-middle">
+                <div class="meeting-view">
+                    <Gallery view={controls.view} roster={session.roster} />
+                    <Banners session={session} />
+                </div>
+                <SidePanel controls={controls} />
+            </div>
+            <Bar controls={controls} />
+            <AudioLayer roster={session.roster} />
+            <MeetingDialogs controls={controls} />
+        </main>
+    );
+}
+
+/** As much of a message as a note can hold. */
+const NOTE_MAX_CHARS = 120;
+
+function shorten(text: string): string {
+    const line = text.replace(/\s+/g, ' ').trim();
+    const chars = [...line];
+    return chars.length <= NOTE_MAX_CHARS ? line : `${chars.slice(0, NOTE_MAX_CHARS - 1).join('')}…`;
+}
+
+function useShortcuts(controls: Controls): void {
+    useEffect(() => {
+        const onKey = (event: KeyboardEvent): void => {
+            if (!settings.peek().shortcuts || isTyping(document.activeElement as HTMLElement | null)) return;
+            // A dialog has the keyboard for itself.
+            if (document.querySelector('dialog[open]')) return;
+            const action = actionOf(event, mac);
+            if (!action) return;
+            event.preventDefault();
+            controls.run(action);
+        };
+        window.addEventListener('keydown', onKey);
+        return () => window.removeEventListener('keydown', onKey);
+    }, [controls]);
+}
+
+function Banners({ session }: { session: Session }): JSX.Element {
+    const away = session.link.value === 'reconnecting';
+    const weak = session.roster.self.value?.quality.value;
+    return (
+        <div class="banners">
+            <div role="alert">
+                {away && (
+                    <p class="banner warn" data-testid="reconnecting">
+                        <span class="spinner" aria-hidden="true" />
+                        {t.meeting.reconnecting}
+                    </p>
+                )}
+            </div>
+            <div role="status">
+                {!away && (weak === 'poor' || weak === 'lost') && (
+                    <p class="banner" data-testid="weak-connection">
+                        <Icon name="weak" size={18} />
+                        {t.meeting.selfPoor}
+                    </p>
+                )}
+                {session.media.speakingMuted.value && (
+                    <p class="banner" data-testid="speaking-muted">
+                        <Icon name="micOff" size={18} />
+                        {t.meeting.mutedHint(shownKeys('mic') ?? '')}
+                    </p>
+                )}
+            </div>
+            {session.media.screen.on.value && (
+                <p class="banner" data-testid="own-share">
+                    <Icon name="share" size={18} />
+                    {t.meeting.youShare}
+                    <button type="button" class="button danger" onClick={() => void session.media.screen.set(false)}>
+                        {t.meeting.stopSharing}
+                    </button>
+                </p>
+            )}
+            {!session.canPlay.value && (
+                <p class="banner warn">
+                    <Icon name="speaker" size={18} />
+                    {t.meeting.hearText}
+                    <button
+                        type="button"
+                        class="button primary"
+                        data-testid="start-playback"
+                        onClick={() => void session.startPlayback()}
+                    >
+                        {t.meeting.hear}
+                    </button>
+                </p>
+            )}
+        </div>
+    );
+}
+
+function SidePanel({ controls }: { controls: Controls }): JSX.Element | null {
+    const panel = controls.panel.value;
+    const ref = useRef<HTMLElement>(null);
+    useEffect(() => {
+        const element = ref.current;
+        if (!element) return;
+        (element.querySelector<HTMLElement>('[data-autofocus]') ?? element.querySelector<HTMLElement>('h2'))?.focus();
+    }, [panel]);
+    if (!panel) return null;
+    const title = panel === 'chat' ? t.chat.title : t.people.title;
+    return (
+        <aside
+            ref={ref}
+            id="side-panel"
+            class="side-panel"
+            aria-label={title}
+            data-testid={`panel-${panel}`}
+            onKeyDown={(event) => {
+                if (event.key !== 'Escape') return;
+                event.stopPropagation();
+                controls.closePanel();
+            }}
+        >
+            <header>
+                <h2 tabIndex={-1}>{title}</h2>
+                <IconButton icon="close" label={t.close} onClick={() => controls.closePanel()} />
+            </header>
+            {panel === 'chat' ? (
+                <ChatPanel chat={controls.session.chat} />
+            ) : (
+                <PeoplePanel roster={controls.session.roster} view={controls.view} />
+            )}
+        </aside>
+    );
+}

@@ -1,0 +1,213 @@
+// Who is here and what each person shows: the meeting's state as signals, so that a change redraws only what shows it.
+//
+// LiveKit's objects are the truth; `sync` and `reconcile` read them again and set what differs. They are idempotent, so
+// it does not matter which of several events comes first, or whether one is missed during a reconnect.
+import { batch, computed, signal, type ReadonlySignal } from '@preact/signals';
+import {
+    ConnectionQuality,
+    RoomEvent,
+    Track,
+    type Participant,
+    type RemoteAudioTrack,
+    type Room,
+    type TrackPublication,
+} from 'livekit-client';
+import { t } from '../i18n';
+
+export type Quality = 'good' | 'poor' | 'lost' | 'unknown';
+
+function liveVideo(publication: TrackPublication | undefined): Track | undefined {
+    return publication && !publication.isMuted && publication.videoTrack ? publication.videoTrack : undefined;
+}
+
+function qualityOf(participant: Participant): Quality {
+    switch (participant.connectionQuality) {
+        case ConnectionQuality.Excellent:
+        case ConnectionQuality.Good:
+            return 'good';
+        case ConnectionQuality.Poor:
+            return 'poor';
+        case ConnectionQuality.Lost:
+            return 'lost';
+        default:
+            return 'unknown';
+    }
+}
+
+export class Person {
+    readonly identity: string;
+    readonly isLocal: boolean;
+    readonly name = signal('');
+    readonly micOn = signal(false);
+    readonly cameraOn = signal(false);
+    readonly sharing = signal(false);
+    readonly speaking = signal(false);
+    readonly quality = signal<Quality>('unknown');
+    readonly camera = signal<Track | undefined>(undefined);
+    readonly screen = signal<Track | undefined>(undefined);
+    /** Sound of this person and of their shared screen; always absent for oneself. */
+    readonly voice = signal<RemoteAudioTrack | undefined>(undefined);
+    readonly screenSound = signal<RemoteAudioTrack | undefined>(undefined);
+    participant: Participant;
+
+    constructor(participant: Participant) {
+        this.participant = participant;
+        this.identity = participant.identity;
+        this.isLocal = participant.isLocal;
+        this.sync();
+    }
+
+    sync(): void {
+        const p = this.participant;
+        const mic = p.getTrackPublication(Track.Source.Microphone);
+        const camera = p.getTrackPublication(Track.Source.Camera);
+        const screen = p.getTrackPublication(Track.Source.ScreenShare);
+        const screenSound = p.getTrackPublication(Track.Source.ScreenShareAudio);
+        const heard = (publication: TrackPublication | undefined): RemoteAudioTrack | undefined =>
+            this.isLocal ? undefined : (publication?.audioTrack as RemoteAudioTrack | undefined);
+        batch(() => {
+            this.name.value = p.name || t.meeting.unnamed;
+            this.micOn.value = mic !== undefined && !mic.isMuted;
+            this.cameraOn.value = camera !== undefined && !camera.isMuted;
+            this.sharing.value = screen !== undefined && !screen.isMuted;
+            this.camera.value = liveVideo(camera);
+            this.screen.value = liveVideo(screen);
+            this.voice.value = heard(mic);
+            this.screenSound.value = heard(screenSound);
+            this.quality.value = qualityOf(p);
+            if (!this.micOn.peek()) this.speaking.value = false;
+        });
+    }
+}
+
+export interface RosterListener {
+    joined(person: Person): void;
+    left(person: Person): void;
+    shareStarted(person: Person): void;
+}
+
+export class Roster {
+    private readonly list = signal<readonly Person[]>([]);
+    private readonly byIdentity = new Map<string, Person>();
+    private readonly shareOrder = signal<readonly string[]>([]);
+    private readonly loudest = signal<readonly string[]>([]);
+    private holding = false;
+
+    /** Everyone in the order of arrival, oneself first. */
+    readonly people: ReadonlySignal<readonly Person[]> = this.list;
+    /** Identities of the others who share a screen, in the order in which they began. */
+    readonly shares: ReadonlySignal<readonly string[]> = this.shareOrder;
+    /** Identities of the others who speak now, loudest first. */
+    readonly speakers: ReadonlySignal<readonly string[]> = this.loudest;
+    readonly self: ReadonlySignal<Person | undefined> = computed(() => this.list.value.find((p) => p.isLocal));
+
+    constructor(
+        private readonly room: Room,
+        private readonly listener: RosterListener,
+    ) {
+        const sync = (participant: Participant | undefined): void => {
+            if (participant) this.sync(participant);
+        };
+        room.on(RoomEvent.ParticipantConnected, () => this.reconcile())
+            .on(RoomEvent.ParticipantDisconnected, () => this.reconcile())
+            .on(RoomEvent.TrackPublished, (_publication, p) => sync(p))
+            .on(RoomEvent.TrackUnpublished, (_publication, p) => sync(p))
+            .on(RoomEvent.TrackSubscribed, (_track, _publication, p) => sync(p))
+            .on(RoomEvent.TrackUnsubscribed, (_track, _publication, p) => sync(p))
+            .on(RoomEvent.TrackMuted, (_publication, p) => sync(p))
+            .on(RoomEvent.TrackUnmuted, (_publication, p) => sync(p))
+            .on(RoomEvent.LocalTrackPublished, (_publication, p) => sync(p))
+            .on(RoomEvent.LocalTrackUnpublished, (_publication, p) => sync(p))
+            .on(RoomEvent.ParticipantNameChanged, (_name, p) => sync(p))
+            .on(RoomEvent.ConnectionQualityChanged, (_quality, p) => sync(p))
+            .on(RoomEvent.ActiveSpeakersChanged, (speakers) => this.setSpeakers(speakers));
+    }
+
+    find(identity: string): Person | undefined {
+        return this.byIdentity.get(identity);
+    }
+
+    /**
+     * While the connection is being restored LiveKit takes everybody out and puts them back. Holding keeps them here,
+     * so that nobody seems to leave and each keeps their place; `release` then reads what is true.
+     */
+    hold(): void {
+        this.holding = true;
+    }
+
+    release(): void {
+        this.holding = false;
+        this.reconcile();
+    }
+
+    reconcile(): void {
+        if (this.holding || this.room.localParticipant.identity === '') return;
+        const present: Participant[] = [this.room.localParticipant, ...this.room.remoteParticipants.values()];
+        const here = new Set(present.map((p) => p.identity));
+        const gone = this.list.peek().filter((person) => !here.has(person.identity));
+        const came: Person[] = [];
+        batch(() => {
+            for (const person of gone) this.byIdentity.delete(person.identity);
+            for (const participant of present) {
+                const known = this.byIdentity.get(participant.identity);
+                if (known) {
+                    known.participant = participant;
+                    known.sync();
+                } else {
+                    const person = new Person(participant);
+                    this.byIdentity.set(person.identity, person);
+                    came.push(person);
+                }
+            }
+            if (gone.length > 0 || came.length > 0) {
+                const stay = this.list.peek().filter((person) => here.has(person.identity));
+                this.list.value = [...stay, ...came.sort(byArrival)];
+            }
+            this.updateShares();
+        });
+        for (const person of gone) this.listener.left(person);
+        for (const person of came) if (!person.isLocal) this.listener.joined(person);
+    }
+
+    private sync(participant: Participant): void {
+        // One's own mute has to show while the connection is being restored, too.
+        if (this.holding && !participant.isLocal) return;
+        const person = this.byIdentity.get(participant.identity);
+        if (!person) return;
+        person.participant = participant;
+        batch(() => {
+            person.sync();
+            this.updateShares();
+        });
+    }
+
+    private updateShares(): void {
+        const now = this.list
+            .peek()
+            .filter((p) => !p.isLocal && p.sharing.peek())
+            .map((p) => p.identity);
+        const before = this.shareOrder.peek();
+        const next = [...before.filter((id) => now.includes(id)), ...now.filter((id) => !before.includes(id))];
+        if (next.length === before.length && next.every((id, i) => id === before[i])) return;
+        this.shareOrder.value = next;
+        for (const id of next) {
+            const person = this.byIdentity.get(id);
+            if (person && !before.includes(id)) this.listener.shareStarted(person);
+        }
+    }
+
+    private setSpeakers(speakers: readonly Participant[]): void {
+        const speaking = new Set(speakers.map((p) => p.identity));
+        batch(() => {
+            for (const person of this.list.peek()) {
+                person.speaking.value = speaking.has(person.identity) && person.micOn.peek();
+            }
+            this.loudest.value = speakers.filter((p) => !p.isLocal).map((p) => p.identity);
+        });
+    }
+}
+
+function byArrival(a: Person, b: Person): number {
+    const joined = (p: Person): number => (p.isLocal ? 0 : (p.participant.joinedAt?.getTime() ?? 0));
+    return joined(a) - joined(b) || (a.identity < b.identity ? -1 : 1);
+}

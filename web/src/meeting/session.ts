@@ -1,0 +1,172 @@
+// One stay in one meeting: makes the room, connects it, and holds its state until the person leaves or is put out.
+//
+// `createRoom` is the only place where a Room is made, so whatever every meeting must have (such as encryption of all
+// media) is set there and nowhere else.
+import { signal, type ReadonlySignal } from '@preact/signals';
+import { Room, RoomEvent, setLogLevel, type RoomOptions } from 'livekit-client';
+import { settings } from '../app/settings';
+import type { DeviceProblem } from '../devices/errors';
+import { cameraConstraints, micConstraints } from '../devices/media';
+import type { TakenTracks } from '../devices/preview';
+import { t } from '../i18n';
+import { Chat, type ChatMessage } from './chat';
+import { LocalMedia } from './local_media';
+import { endReason, type EndReason } from './reasons';
+import { Roster, type Person } from './roster';
+
+export type Link = 'connecting' | 'connected' | 'reconnecting' | 'ended';
+
+export interface SessionListener {
+    ended(reason: EndReason): void;
+    problem(problem: DeviceProblem): void;
+    note(text: string, urgent?: boolean): void;
+}
+
+/** Above this, notes about people who come and go would be noise. */
+const ANNOUNCE_MAX_PEOPLE = 12;
+const CONNECT_TIMEOUT_MS = 15_000;
+
+setLogLevel('warn');
+
+export function createRoom(): Room {
+    const { micId, cameraId, speakerId } = settings.peek();
+    const options: RoomOptions = {
+        adaptiveStream: true,
+        dynacast: true,
+        disconnectOnPageLeave: true,
+        audioCaptureDefaults: micConstraints(micId),
+        videoCaptureDefaults: {
+            ...(cameraId === ''
+                ? { facingMode: 'user' }
+                : { deviceId: cameraConstraints(cameraId).deviceId ?? cameraId }),
+            resolution: { width: 1280, height: 720, frameRate: 30 },
+        },
+        ...(speakerId === '' ? {} : { audioOutput: { deviceId: speakerId } }),
+    };
+    return new Room(options);
+}
+
+export class Session {
+    readonly room: Room;
+    readonly roster: Roster;
+    readonly media: LocalMedia;
+    readonly chat: Chat;
+    private readonly state = signal<Link>('connecting');
+    private readonly playback = signal(true);
+    /** Called for each message of somebody else; the screen decides whether it needs a note. */
+    onMessage: (message: ChatMessage) => void = () => undefined;
+    private leaving = false;
+    private wakeLock: WakeLockSentinel | undefined;
+    private readonly onVisible = (): void => void this.keepAwake();
+
+    readonly link: ReadonlySignal<Link> = this.state;
+    /** False while the browser holds sound back until a click. */
+    readonly canPlay: ReadonlySignal<boolean> = this.playback;
+
+    constructor(
+        private readonly listener: SessionListener,
+        room = createRoom(),
+    ) {
+        this.room = room;
+        this.roster = new Roster(room, {
+            joined: (person) => this.announce(person, t.meeting.joined),
+            left: (person) => this.announce(person, t.meeting.left),
+            shareStarted: (person) => listener.note(t.meeting.shareStarted(person.name.peek())),
+        });
+        this.media = new LocalMedia(room, listener);
+        this.chat = new Chat(
+            room,
+            (identity) => this.roster.find(identity)?.name.peek() ?? t.meeting.unnamed,
+            (message) => this.onMessage(message),
+        );
+        room.on(RoomEvent.SignalReconnecting, () => this.interrupted())
+            .on(RoomEvent.Reconnecting, () => this.interrupted())
+            .on(RoomEvent.Reconnected, () => this.restored())
+            .on(RoomEvent.AudioPlaybackStatusChanged, () => {
+                this.playback.value = room.canPlaybackAudio;
+            })
+            .on(RoomEvent.Disconnected, (reason) => this.finish(endReason(reason, this.leaving)));
+    }
+
+    /** Resolves when the person is in the meeting; sound and picture follow. Rejects if it cannot be entered. */
+    async connect(url: string, token: string, taken: TakenTracks): Promise<void> {
+        try {
+            await this.room.connect(url, token, {
+                autoSubscribe: true,
+                // An empty list: no address server is ever asked, and the media goes to the meeting server only.
+                rtcConfig: { iceServers: [] },
+                websocketTimeout: CONNECT_TIMEOUT_MS,
+                peerConnectionTimeout: CONNECT_TIMEOUT_MS,
+            });
+        } catch (error) {
+            this.finish('lost');
+            throw error;
+        }
+        performance.mark('conclave:connected');
+        this.begin();
+        void this.media.start(taken);
+    }
+
+    /** Takes the state over from a connected room. */
+    begin(): void {
+        this.roster.reconcile();
+        this.state.value = 'connected';
+        this.playback.value = this.room.canPlaybackAudio;
+        document.addEventListener('visibilitychange', this.onVisible);
+        void this.keepAwake();
+    }
+
+    /** Ends the stay at once for the person; the network follows in its own time. */
+    leave(): void {
+        this.leaving = true;
+        void this.room.disconnect().catch(() => undefined);
+        this.finish('left');
+    }
+
+    async startPlayback(): Promise<void> {
+        await this.room.startAudio().catch(() => undefined);
+        this.playback.value = this.room.canPlaybackAudio;
+    }
+
+    private interrupted(): void {
+        if (this.state.peek() !== 'connected') return;
+        this.roster.hold();
+        this.state.value = 'reconnecting';
+    }
+
+    private restored(): void {
+        if (this.state.peek() !== 'reconnecting') return;
+        const hadCamera = this.media.camera.isOn;
+        this.state.value = 'connected';
+        this.roster.release();
+        const lostCamera = hadCamera && this.roster.self.peek()?.cameraOn.peek() === false;
+        this.listener.note(lostCamera ? t.meeting.reconnectedCameraLost : t.meeting.reconnected);
+    }
+
+    private finish(reason: EndReason): void {
+        // While connecting, the failure is the caller's to explain.
+        if (this.state.peek() === 'ended') return;
+        const entered = this.state.peek() !== 'connecting';
+        this.state.value = 'ended';
+        this.media.close();
+        this.chat.close();
+        document.removeEventListener('visibilitychange', this.onVisible);
+        void this.wakeLock?.release().catch(() => undefined);
+        if (entered) this.listener.ended(reason);
+    }
+
+    private announce(person: Person, text: (name: string) => string): void {
+        if (this.state.peek() !== 'connected' || this.roster.people.peek().length > ANNOUNCE_MAX_PEOPLE) return;
+        this.listener.note(text(person.name.peek()));
+    }
+
+    /** A screen that goes dark in the middle of a meeting helps nobody; browsers drop the lock with the tab's focus. */
+    private async keepAwake(): Promise<void> {
+        if (document.visibilityState !== 'visible' || !('wakeLock' in navigator)) return;
+        try {
+            this.wakeLock = await navigator.wakeLock.request('screen');
+        } catch {
+            // Low battery or policy: the meeting goes on without.
+        }
+    }
+}

@@ -1,0 +1,49 @@
+// A modal dialog on the browser's own <dialog>: it keeps the focus inside, closes with Escape and gives the focus back.
+import type { ComponentChildren, JSX } from 'preact';
+import { useEffect, useId, useRef } from 'preact/hooks';
+import { t } from '../i18n';
+import { IconButton } from './button';
+
+export interface DialogProps {
+    title: string;
+    onClose: () => void;
+    children: ComponentChildren;
+    testid?: string;
+}
+
+export function Dialog({ title, onClose, children, testid }: DialogProps): JSX.Element {
+    const ref = useRef<HTMLDialogElement>(null);
+    const titleId = useId();
+    useEffect(() => {
+        const dialog = ref.current;
+        const before = document.activeElement;
+        dialog?.showModal();
+        return () => {
+            dialog?.close();
+            if (before instanceof HTMLElement && before.isConnected) before.focus();
+        };
+    }, []);
+    return (
+        <dialog
+            ref={ref}
+            class="dialog"
+            aria-labelledby={titleId}
+            data-testid={testid}
+            onCancel={(event) => {
+                event.preventDefault();
+                onClose();
+            }}
+            onClick={(event) => {
+                if (event.target === ref.current) onClose();
+            }}
+        >
+            <div class="dialog-body">
+                <header>
+                    <h2 id={titleId}>{title}</h2>
+                    <IconButton icon="close" label={t.close} onClick={onClose} />
+                </header>
+                {children}
+            </div>
+        </dialog>
+    );
+}

@@ -1,0 +1,37 @@
+// Bundles every tests/*.test.ts with esbuild and runs them under node's own test runner.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const out = mkdtempSync(path.join(tmpdir(), 'conclave-web-tests-'));
+let status = 1;
+try {
+    const entryPoints = readdirSync(here)
+        .filter((name) => name.endsWith('.test.ts'))
+        .map((name) => path.join(here, name));
+    await build({
+        entryPoints,
+        outdir: out,
+        outExtension: { '.js': '.mjs' },
+        bundle: true,
+        platform: 'node',
+        format: 'esm',
+        target: 'node18',
+        jsx: 'automatic',
+        jsxImportSource: 'preact',
+        sourcemap: 'inline',
+        logLevel: 'warning',
+    });
+    const files = readdirSync(out)
+        .filter((name) => name.endsWith('.mjs'))
+        .map((name) => path.join(out, name));
+    status =
+        spawnSync(process.execPath, ['--enable-source-maps', '--test', ...files], { stdio: 'inherit' }).status ?? 1;
+} finally {
+    rmSync(out, { recursive: true, force: true });
+}
+process.exit(status);
