@@ -1,4 +1,5 @@
-/* Authenticated encryption (RFC 5116: AES-128-GCM and AES-256-GCM, 12-byte nonce, 16-byte tag) over arrays of jobs.
+/* Authenticated encryption (RFC 5116: AES-128-GCM, AES-256-GCM; RFC 8439: ChaCha20-Poly1305; 12-byte nonce, 16-byte
+ * tag) over arrays of jobs.
  *
  * An array, because a forwarder seals one packet for many receivers at a time and a backend may interleave them; each
  * job names its own key. A key belongs to one direction (seal or open) and is made at setup, where memory may be
@@ -22,7 +23,7 @@
 /* Far above any datagram or frame, far below what an int or GCM takes. */
 #define AEAD_MESSAGE_LEN_MAX (UINT32_C(1) << 30)
 
-enum aead_algorithm { AEAD_AES_128_GCM, AEAD_AES_256_GCM };
+enum aead_algorithm { AEAD_AES_128_GCM, AEAD_AES_256_GCM, AEAD_CHACHA20_POLY1305 };
 enum aead_direction { AEAD_SEAL, AEAD_OPEN };
 
 struct aead_backend;
