@@ -1,5 +1,6 @@
 #include "io/address.h"
 
+#include <errno.h>
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -82,4 +83,11 @@ struct net_addr address_client(const struct net_addr *a) {
     struct net_addr client = {.family = a->family};
     memcpy(client.ip, a->ip, a->family == 4 ? 4 : 8);
     return client;
+}
+
+const char *address_bind_advice(int number) {
+    return number == EADDRINUSE      ? "; another program uses it, stop that one or choose another port"
+           : number == EACCES        ? "; ports below 1024 need a privilege (CAP_NET_BIND_SERVICE)"
+           : number == EADDRNOTAVAIL ? "; this machine has no such address"
+                                     : "";
 }

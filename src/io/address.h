@@ -27,4 +27,7 @@ size_t address_interfaces(struct address_interface *out, size_t max);
  * /64. Port and connection are cleared. */
 struct net_addr address_client(const struct net_addr *a);
 
+/* What to do about an errno of bind() or listen(): a clause that continues "...: Address already in use", or "". */
+const char *address_bind_advice(int number);
+
 #endif

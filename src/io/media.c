@@ -111,7 +111,8 @@ struct media *media_create(const struct media_config *config, char *error, size_
     media->mapped_len = len;
     media->udp_port = config->udp_port;
     media->tcp_port = config->tcp_port;
-    bool ok = true;
+    bool ok = udp_check_free(config->udp_port, config->loopback_only, error, error_size) &&
+              (!config->tcp || tcp_check_free(config->tcp_port, config->loopback_only, error, error_size));
     for (uint32_t i = 0; i < config->shards; i++)
         media->threads[i].epoll = media->threads[i].wake_fd = -1;
     for (uint32_t i = 0; i < config->shards && ok; i++) {

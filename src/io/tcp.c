@@ -117,7 +117,7 @@ static void watch(struct tcp *tcp, int operation, int fd, uint32_t conn, uint32_
     ASSERT(epoll_ctl(tcp->config.epoll, operation, fd, &event) == 0);
 }
 
-static int open_listener(int family, uint16_t port, bool loopback_only) {
+static int open_listener(int family, uint16_t port, bool loopback_only, bool shared) {
     int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
@@ -126,7 +126,7 @@ static int open_listener(int family, uint16_t port, bool loopback_only) {
     memset(&name, 0, sizeof name);
     socklen_t len = 0;
     bool ok = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-              setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0;
+              (!shared || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0);
     if (family == AF_INET) {
         struct sockaddr_in *in = (struct sockaddr_in *)&name;
         in->sin_family = AF_INET;
@@ -149,19 +149,35 @@ static int open_listener(int family, uint16_t port, bool loopback_only) {
     return -1;
 }
 
-bool tcp_listen(struct tcp *tcp, uint16_t port, bool loopback_only, char *error, size_t error_size) {
-    tcp->listen4 = open_listener(AF_INET, port, loopback_only);
-    if (tcp->listen4 < 0) {
-        (void)snprintf(error, error_size, "TCP port %u cannot be opened: %s", port, strerror(errno));
-        return false;
+static bool refused(uint16_t port, char *error, size_t error_size) {
+    (void)snprintf(error, error_size, "TCP port %u cannot be opened: %s%s", port, strerror(errno),
+                   address_bind_advice(errno));
+    return false;
+}
+
+bool tcp_check_free(uint16_t port, bool loopback_only, char *error, size_t error_size) {
+    static const int families[] = {AF_INET, AF_INET6};
+    for (size_t i = 0; port != 0 && i < ARRAY_LEN(families); i++) {
+        int fd = open_listener(families[i], port, loopback_only, false);
+        if (fd >= 0)
+            close(fd);
+        else if (families[i] == AF_INET || errno == EADDRINUSE) /* a machine without IPv6 is no error */
+            return refused(port, error, error_size);
     }
+    return true;
+}
+
+bool tcp_listen(struct tcp *tcp, uint16_t port, bool loopback_only, char *error, size_t error_size) {
+    tcp->listen4 = open_listener(AF_INET, port, loopback_only, true);
+    if (tcp->listen4 < 0)
+        return refused(port, error, error_size);
     struct sockaddr_storage name;
     socklen_t len = sizeof name;
     struct net_addr addr;
     ASSERT(getsockname(tcp->listen4, (struct sockaddr *)&name, &len) == 0);
     ASSERT(address_from_sockaddr(&name, NET_TCP, &addr));
     tcp->port = addr.port;
-    tcp->listen6 = open_listener(AF_INET6, tcp->port, loopback_only);
+    tcp->listen6 = open_listener(AF_INET6, tcp->port, loopback_only, true);
     watch(tcp, EPOLL_CTL_ADD, tcp->listen4, 0, EPOLLIN);
     if (tcp->listen6 >= 0)
         watch(tcp, EPOLL_CTL_ADD, tcp->listen6, 0, EPOLLIN);

@@ -75,6 +75,9 @@ struct tcp_config {
 /* NULL when memory is short. */
 struct tcp *tcp_create(const struct tcp_config *config);
 void tcp_destroy(struct tcp *tcp);
+/* Nobody else has the port, which must be asked before the first tcp_listen: listeners with SO_REUSEPORT open happily beside
+ * those of another process. `port` 0 is free. False with a sentence in `error`. */
+bool tcp_check_free(uint16_t port, bool loopback_only, char *error, size_t error_size);
 /* Listens on IPv4 and, where there is IPv6, on that as well; `port` 0 = any, see tcp_port. The listeners' events carry the
  * connection 0. False with a sentence in `error`. */
 bool tcp_listen(struct tcp *tcp, uint16_t port, bool loopback_only, char *error, size_t error_size);

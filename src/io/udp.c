@@ -20,12 +20,13 @@ static void set_buffers(int fd) {
         (void)set_int(fd, SOL_SOCKET, SO_SNDBUF, UDP_TX_BUFFER_LEN);
 }
 
-static int open_socket(int family, uint16_t port, bool loopback_only) {
+static int open_socket(int family, uint16_t port, bool loopback_only, bool shared) {
     int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
-    bool ok = set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
-    set_buffers(fd);
+    bool ok = !shared || set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    if (shared)
+        set_buffers(fd);
     struct sockaddr_storage name;
     memset(&name, 0, sizeof name);
     socklen_t name_len = 0;
@@ -63,17 +64,33 @@ static uint16_t bound_port(int fd) {
     return addr.port;
 }
 
+static bool refused(uint16_t port, char *error, size_t error_size) {
+    (void)snprintf(error, error_size, "UDP port %u cannot be opened: %s%s", port, strerror(errno),
+                   address_bind_advice(errno));
+    return false;
+}
+
+bool udp_check_free(uint16_t port, bool loopback_only, char *error, size_t error_size) {
+    static const int families[] = {AF_INET, AF_INET6};
+    for (size_t i = 0; port != 0 && i < ARRAY_LEN(families); i++) {
+        int fd = open_socket(families[i], port, loopback_only, false);
+        if (fd >= 0)
+            close(fd);
+        else if (families[i] == AF_INET || errno == EADDRINUSE) /* a machine without IPv6 is no error */
+            return refused(port, error, error_size);
+    }
+    return true;
+}
+
 bool udp_open(struct udp *udp, uint16_t port, bool loopback_only, char *error, size_t error_size) {
     udp->backend = &udp_backend_mmsg;
     udp->counters = (struct udp_counters){0};
     udp->fd6 = -1;
-    udp->fd4 = open_socket(AF_INET, port, loopback_only);
-    if (udp->fd4 < 0) {
-        (void)snprintf(error, error_size, "UDP port %u cannot be opened: %s", port, strerror(errno));
-        return false;
-    }
+    udp->fd4 = open_socket(AF_INET, port, loopback_only, true);
+    if (udp->fd4 < 0)
+        return refused(port, error, error_size);
     udp->port = bound_port(udp->fd4);
-    udp->fd6 = open_socket(AF_INET6, udp->port, loopback_only);
+    udp->fd6 = open_socket(AF_INET6, udp->port, loopback_only, true);
     for (size_t i = 0; i < UDP_RX_BATCH_MAX; i++) {
         udp->rx_vectors[i] = (struct iovec){.iov_base = udp->rx_bytes[i], .iov_len = PACKET_LEN_MAX};
         udp->batch[i].data = udp->rx_bytes[i];

@@ -1,9 +1,10 @@
 /* The UDP side of one media thread: an IPv4 and an IPv6 socket on the one media port, which every media thread opens with
  * SO_REUSEPORT, so that the kernel spreads remote addresses over the threads.
  *
- *     udp_open      sockets, buffers
- *     udp_receive   up to UDP_RX_BATCH_MAX datagrams of one socket into the batch; again while it answers UDP_RX_BATCH_MAX
- *     udp_send      an array of the engine's descriptors, through the backend
+ *     udp_check_free  that the port is nobody's: sockets with SO_REUSEPORT open beside those of another process as well
+ *     udp_open        sockets, buffers
+ *     udp_receive     up to UDP_RX_BATCH_MAX datagrams of one socket into the batch; again while it answers UDP_RX_BATCH_MAX
+ *     udp_send        an array of the engine's descriptors, through the backend
  *     udp_close
  *
  * Backends. How descriptors reach the kernel is behind struct udp_backend, chosen at open. `udp_backend_mmsg` (sendmmsg, one
@@ -76,6 +77,8 @@ struct udp {
     _Alignas(16) uint8_t tx_control[ENGINE_TX_BATCH_MAX][UDP_CONTROL_LEN];
 };
 
+/* To be asked before the first udp_open; port 0 is free. False with a sentence in `error`. */
+bool udp_check_free(uint16_t port, bool loopback_only, char *error, size_t error_size);
 /* `port` 0 = any, read it from udp->port. `loopback_only`: bound to 127.0.0.1 and ::1. IPv6 is optional: without it fd6 is
  * -1. False with a sentence in `error` when IPv4 cannot be had either. */
 bool udp_open(struct udp *udp, uint16_t port, bool loopback_only, char *error, size_t error_size);

@@ -374,12 +374,8 @@ bool http_listen(struct http *http, const struct net_addr *address, enum http_li
     net_ip_text(address, ip);
     int fd = bind_listener(address);
     if (fd < 0) {
-        const char *advice = errno == EADDRINUSE  ? "; another program uses it, stop that one or choose another port"
-                             : errno == EACCES    ? "; ports below 1024 need a privilege (CAP_NET_BIND_SERVICE)"
-                             : errno == EADDRNOTAVAIL ? "; this machine has no such address"
-                                                  : "";
         (void)snprintf(error, error_size, "TCP port %u of %s cannot be opened: %s%s", address->port, ip,
-                       strerror(errno), advice);
+                       strerror(errno), address_bind_advice(errno));
         return false;
     }
     struct sockaddr_storage name;

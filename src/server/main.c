@@ -6,10 +6,16 @@
 #include "server/cli.h"
 
 static int version(int count, char **arguments) {
-    (void)arguments;
-    if (count > 0 && strcmp(arguments[0], "--help") != 0) {
-        cli_complain("version takes no arguments");
+    switch (cli_parse("version", NULL, 0, count, arguments)) {
+    case CLI_WRONG:
         return CLI_USAGE;
+    case CLI_HELP:
+        printf("conclave version: prints the version, and the SHA-256 of the web client inside this executable, by which it can\n"
+               "be compared with what browsers get and with other builds of the same source.\n\n");
+        cli_print_options(NULL, 0);
+        return CLI_OK;
+    case CLI_PARSED:
+        break;
     }
     printf("conclave %s\nweb client %s\n", CONCLAVE_VERSION, assets_sha256);
     return CLI_OK;

@@ -338,6 +338,22 @@ static void a_port_in_use_is_named(void **state) {
     close(fd);
 }
 
+/* Every media thread opens the port with SO_REUSEPORT; a second server must not get half of the datagrams by that. */
+static void the_ports_of_another_server_are_not_shared(void **state) {
+    (void)state;
+    char error[256] = "";
+    struct media *first = open_media(2);
+    struct media_config config = {.shards = 1, .udp_port = media_udp_port(first), .loopback_only = true, .wake = wake};
+    assert_null(media_create(&config, error, sizeof error));
+    assert_non_null(strstr(error, "UDP port"));
+    assert_non_null(strstr(error, "another program uses it"));
+    config = (struct media_config){
+        .shards = 1, .tcp = true, .tcp_port = media_tcp_port(first), .loopback_only = true, .wake = wake};
+    assert_null(media_create(&config, error, sizeof error));
+    assert_non_null(strstr(error, "TCP port"));
+    media_destroy(first);
+}
+
 /* ---- ICE over TCP, through media threads ---- */
 
 static size_t framed(uint8_t *out, const uint8_t *data, size_t len) {
@@ -633,6 +649,7 @@ int main(void) {
         cmocka_unit_test(when_the_control_thread_stands_still_messages_are_dropped_and_states_wait),
         cmocka_unit_test(start_and_stop_leave_no_thread_and_no_descriptor),
         cmocka_unit_test(a_port_in_use_is_named),
+        cmocka_unit_test(the_ports_of_another_server_are_not_shared),
         cmocka_unit_test(frames_over_tcp_reach_the_shard_they_name),
         cmocka_unit_test(a_tcp_connection_that_does_not_begin_with_a_check_is_closed),
         cmocka_unit_test(the_engine_hears_of_lost_tcp_connections),
