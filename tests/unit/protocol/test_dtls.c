@@ -446,6 +446,30 @@ static void garbage_does_not_end_an_established_association(void **state) {
     pair_free(pair);
 }
 
+static void records_too_short_for_their_cipher_are_dropped_and_counted(void **state) {
+    (void)state;
+    struct pair *pair = pair_new(server_context, client_context, 1);
+    connect_pair(pair);
+    for (uint16_t len = 0; len <= 23; len++) {
+        uint8_t bytes[13 + 23] = {0};
+        struct writer w = writer_of(bytes, sizeof bytes);
+        wr_u8(&w, 21);
+        wr_u16(&w, 0xfefd);
+        wr_u16(&w, 1);
+        wr_u48(&w, 40u + len);
+        wr_u16(&w, len);
+        wr_zeros(&w, len);
+        dtls_input(pair->end[0], pair->now_us, writer_span(&w));
+        drain(pair, 0);
+        assert_int_equal(dtls_state(pair->end[0]), DTLS_CONNECTED);
+        assert_int_equal(pair->counters[0].rx_short, len + 1);
+    }
+    send_data(pair, 1, span_str("still here"));
+    run_for(pair, US_PER_S, false);
+    assert_int_equal(pair->data_count[0], 1);
+    pair_free(pair);
+}
+
 static void a_replayed_datagram_is_delivered_once(void **state) {
     (void)state;
     struct pair *pair = pair_new(server_context, client_context, 1);
@@ -579,6 +603,7 @@ int main(void) {
         cmocka_unit_test(a_fragmented_client_hello_is_put_together_in_any_order),
         cmocka_unit_test(application_data_of_every_length_passes),
         cmocka_unit_test(garbage_does_not_end_an_established_association),
+        cmocka_unit_test(records_too_short_for_their_cipher_are_dropped_and_counted),
         cmocka_unit_test(a_replayed_datagram_is_delivered_once),
         cmocka_unit_test(a_lost_last_flight_is_sent_again_when_the_client_asks),
         cmocka_unit_test(closing_is_told_to_the_peer),
