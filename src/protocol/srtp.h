@@ -41,6 +41,7 @@
 #include "base/counter.h"
 #include "base/cursor.h"
 #include "base/map.h"
+#include "base/replay.h"
 #include "crypto/aead.h"
 #include "crypto/aes_ctr.h"
 #include "crypto/hmac.h"
@@ -67,9 +68,8 @@ enum srtp_profile {
 #define SRTCP_INDEX_LEN 4
 #define SRTCP_OVERHEAD_MAX (SRTP_TAG_LEN_GCM + SRTCP_INDEX_LEN)
 
-/* RFC 3711 section 3.3.2 asks for at least 64. A packet that a publisher resends after a second at 500 packets a second
- * still falls into 1024. */
-#define SRTP_WINDOW_PACKETS 1024
+/* RFC 3711 section 3.3.2 asks for at least 64. */
+#define SRTP_WINDOW_PACKETS REPLAY_WINDOW_LEN
 /* RTCP compounds come in order or not at all; 64 is the least the RFC allows. */
 #define SRTCP_WINDOW_PACKETS 64
 /* RFC 3711 section 9.2: 2^48 SRTP and 2^31 SRTCP packets a master key. */

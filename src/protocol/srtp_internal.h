@@ -1,8 +1,8 @@
 /* Shared by the files of SRTP, not for others: keys of a session, and the table of streams.
  *
- * A stream holds two numbers spaces, RTP's 48-bit index and RTCP's 31-bit one, each as its highest accepted index and a
- * bitmap of the indices up to it, bit (index modulo window). Every function that takes a `stream` accepts NULL: an SSRC
- * of which nothing was authenticated yet. */
+ * A stream holds two numbers spaces, RTP's 48-bit index (base/replay.h) and RTCP's 31-bit one, as its highest accepted
+ * index and a bitmap of the indices up to it, bit (index modulo window). Every function that takes a `stream` accepts
+ * NULL: an SSRC of which nothing was authenticated yet. */
 #ifndef CONCLAVE_PROTOCOL_SRTP_INTERNAL_H
 #define CONCLAVE_PROTOCOL_SRTP_INTERNAL_H
 
@@ -10,12 +10,10 @@
 
 struct srtp_stream {
     uint32_t ssrc;
-    bool rtp_started;
     bool rtcp_started;
     uint32_t rtcp_highest;
-    uint64_t rtp_highest;
     uint64_t rtcp_seen; /* SRTCP_WINDOW_PACKETS bits */
-    uint64_t rtp_seen[SRTP_WINDOW_PACKETS / 64];
+    struct replay_window rtp;
 };
 
 /* Session keys by RFC 3711 section 4.3 with a key derivation rate of 0. */

@@ -110,10 +110,10 @@ bool srtp_retire(struct srtp_session *session, uint32_t ssrc) {
 /* ---- indices and windows ------------------------------------------------------------------------------- */
 
 uint64_t srtp_rtp_index(const struct srtp_stream *stream, uint16_t seq16) {
-    if (stream == NULL || !stream->rtp_started)
+    if (stream == NULL || stream->rtp.end == 0)
         return seq16;
     /* one turn up, so that numbers before the first turn do not wrap below 0 */
-    uint64_t extended = seq16_extend(stream->rtp_highest + 0x10000, seq16);
+    uint64_t extended = seq16_extend(stream->rtp.end - 1 + 0x10000, seq16);
     return extended >= 0x10000 ? extended - 0x10000 : SRTP_INDEX_BELOW;
 }
 
@@ -122,31 +122,22 @@ enum srtp_result srtp_rtp_check(const struct srtp_stream *stream, uint64_t index
         return SRTP_TOO_OLD;
     if (index > SRTP_INDEX_MAX)
         return SRTP_KEY_USED_UP;
-    if (stream == NULL || !stream->rtp_started || index > stream->rtp_highest)
+    switch (stream == NULL ? REPLAY_FRESH : replay_check(&stream->rtp, index)) {
+    case REPLAY_FRESH:
         return SRTP_OK;
-    if (stream->rtp_highest - index >= SRTP_WINDOW_PACKETS)
+    case REPLAY_SEEN:
+        return SRTP_REPLAYED;
+    case REPLAY_TOO_OLD:
         return SRTP_TOO_OLD;
-    uint64_t bit = index % SRTP_WINDOW_PACKETS;
-    return (stream->rtp_seen[bit / 64] >> bit % 64 & 1) != 0 ? SRTP_REPLAYED : SRTP_OK;
+    }
+    ASSERT(false);
+    return SRTP_TOO_OLD;
 }
 
 void srtp_rtp_mark(struct srtp_stream *stream, uint64_t index) {
     ASSERT(stream != NULL);
     ASSERT(srtp_rtp_check(stream, index) == SRTP_OK);
-    if (!stream->rtp_started) {
-        stream->rtp_started = true;
-        stream->rtp_highest = index;
-    }
-    if (index - stream->rtp_highest >= SRTP_WINDOW_PACKETS && index > stream->rtp_highest) {
-        memset(stream->rtp_seen, 0, sizeof stream->rtp_seen);
-        stream->rtp_highest = index;
-    }
-    while (stream->rtp_highest < index) {
-        uint64_t bit = ++stream->rtp_highest % SRTP_WINDOW_PACKETS;
-        stream->rtp_seen[bit / 64] &= ~(UINT64_C(1) << bit % 64);
-    }
-    uint64_t bit = index % SRTP_WINDOW_PACKETS;
-    stream->rtp_seen[bit / 64] |= UINT64_C(1) << bit % 64;
+    replay_mark(&stream->rtp, index);
 }
 
 enum srtp_result srtp_rtcp_check(const struct srtp_stream *stream, uint32_t index) {

@@ -8,6 +8,7 @@
 #include "base/net.h"
 #include "base/packet.h"
 #include "base/pool.h"
+#include "base/replay.h"
 #include "base/ring.h"
 #include "base/rng.h"
 #include "base/secret.h"
@@ -177,6 +178,38 @@ static void records_leave_a_ring_as_they_entered(void **state) {
     assert_true(ring.refused > 0);
 }
 
+/* Against a plain list of what was marked, in steps of every size, also beyond the window. */
+static void a_replay_window_takes_each_number_once(void **state) {
+    (void)state;
+    struct rng rng = rng_seeded(9);
+    for (int round = 0; round < 50; round++) {
+        enum { MARKS = 3000 };
+        static uint64_t marked[MARKS];
+        struct replay_window window = {0};
+        size_t count = 0;
+        uint64_t end = 0, centre = rng_below(&rng, 2) == 0 ? 0 : rng_u64(&rng) >> rng_below(&rng, 60);
+        uint64_t spread = UINT64_C(1) << rng_below(&rng, 13);
+        for (int step = 0; step < MARKS; step++) {
+            centre += rng_below(&rng, spread);
+            uint64_t back = rng_below(&rng, 1500), number = centre > back ? centre - back : 0;
+            if (number > UINT64_MAX - 2)
+                break;
+            enum replay_result expected = REPLAY_FRESH;
+            for (size_t i = 0; i < count; i++)
+                expected = marked[i] == number ? REPLAY_SEEN : expected;
+            if (end > number && end - number > REPLAY_WINDOW_LEN)
+                expected = REPLAY_TOO_OLD;
+            assert_int_equal(replay_check(&window, number), expected);
+            if (expected == REPLAY_FRESH) {
+                replay_mark(&window, number);
+                marked[count++] = number;
+                end = number >= end ? number + 1 : end;
+            }
+        }
+        assert_int_equal(window.end, end);
+    }
+}
+
 static void a_map_behaves_like_a_plain_table(void **state) {
     (void)state;
     enum { CAPACITY = 100, KEYS = 150 };
@@ -279,8 +312,13 @@ static void checksums_and_encodings_match_their_standards(void **state) {
     uint64_t k1[2] = {1, 2}, k2[2] = {1, 3};
     assert_true(siphash13(k1, "abc", 3) != siphash13(k2, "abc", 3));
     assert_true(siphash13(k1, "abc", 3) != siphash13(k1, "abd", 3));
-    static const char *const rfc4648[][2] = {{"", ""},         {"f", "Zg=="},         {"fo", "Zm8="},        {"foo", "Zm9v"},
-                                             {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
+    static const char *const rfc4648[][2] = {{"", ""},
+                                             {"f", "Zg=="},
+                                             {"fo", "Zm8="},
+                                             {"foo", "Zm9v"},
+                                             {"foob", "Zm9vYg=="},
+                                             {"fooba", "Zm9vYmE="},
+                                             {"foobar", "Zm9vYmFy"}};
     for (size_t i = 0; i < 7; i++) {
         char text[16];
         struct writer w = writer_of(text, sizeof text);
@@ -363,6 +401,7 @@ int main(void) {
         cmocka_unit_test(a_mirrored_pool_takes_the_same_handles),
         cmocka_unit_test(records_leave_a_ring_as_they_entered),
         cmocka_unit_test(a_map_behaves_like_a_plain_table),
+        cmocka_unit_test(a_replay_window_takes_each_number_once),
         cmocka_unit_test(deadlines_come_out_in_order),
         cmocka_unit_test(packet_slots_are_counted_and_reused),
         cmocka_unit_test(serial_numbers_wrap),
