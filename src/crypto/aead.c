@@ -5,7 +5,7 @@
 #include "base/assert.h"
 
 size_t aead_key_len(enum aead_algorithm algorithm) {
-    ASSERT(algorithm == AEAD_AES_128_GCM || algorithm == AEAD_AES_256_GCM);
+    ASSERT(algorithm == AEAD_AES_128_GCM || algorithm == AEAD_AES_256_GCM || algorithm == AEAD_CHACHA20_POLY1305);
     return algorithm == AEAD_AES_128_GCM ? 16 : 32;
 }
 
@@ -62,8 +62,15 @@ size_t aead_open(struct aead_job *jobs, size_t count) {
 
 /* One EVP_CIPHER_CTX a key, in which a job changes only the nonce: no look-up and no allocation per packet. */
 
+static const char *const openssl_names[] = {
+    [AEAD_AES_128_GCM] = "AES-128-GCM",
+    [AEAD_AES_256_GCM] = "AES-256-GCM",
+    [AEAD_CHACHA20_POLY1305] = "ChaCha20-Poly1305",
+};
+
 static bool openssl_key_make(struct aead_key *key, enum aead_algorithm algorithm, const uint8_t *bytes) {
-    EVP_CIPHER *cipher = EVP_CIPHER_fetch(NULL, algorithm == AEAD_AES_128_GCM ? "AES-128-GCM" : "AES-256-GCM", NULL);
+    ASSERT((size_t)algorithm < ARRAY_LEN(openssl_names));
+    EVP_CIPHER *cipher = EVP_CIPHER_fetch(NULL, openssl_names[algorithm], NULL);
     EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
     int encrypt = key->direction == AEAD_SEAL ? 1 : 0;
     bool ok = cipher != NULL && ctx != NULL && EVP_CipherInit_ex2(ctx, cipher, bytes, NULL, encrypt, NULL) == 1 &&

@@ -63,6 +63,9 @@ struct crypto_backend {
     /* Private keys: RFC 7748 byte strings (32, 56), or big-endian scalars of the field's length (32, 48, 66), valid
      * when in [1, order - 1]. Public keys: RFC 7748 u-coordinates, or uncompressed points. */
     enum crypto_status (*dh_public)(enum dh_group group, const struct secret *private_key, uint8_t *public_key);
+    /* CRYPTO_INVALID when `public_key` is no key of this group: of a wrong length, or not on the curve. Over X25519 and
+     * X448 every string of the right length passes: which of them are bad is only told by `dh`. */
+    enum crypto_status (*dh_check)(enum dh_group group, struct span public_key);
     /* Shared secret: u-coordinate or x-coordinate. Checks the point (RFC 9180 section 7.1.4): on the curve, or output
      * not all zero. */
     enum crypto_status (*dh)(enum dh_group group, const struct secret *private_key, struct span public_key,

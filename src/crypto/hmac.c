@@ -9,43 +9,79 @@
 #include "base/assert.h"
 #include "base/secret.h"
 
-#define BLOCK_LEN 64 /* of SHA-1 and SHA-256 alike */
+#define BLOCK_LEN_MAX 128
 
 union sha_state {
     SHA_CTX sha1;
     SHA256_CTX sha256;
+    SHA512_CTX sha512; /* SHA-384, too */
 };
 
 _Static_assert(sizeof(union sha_state) <= HMAC_STATE_LEN, "a hash state fits its place in struct hmac_key");
 
 size_t hmac_len(enum hmac_hash hash) {
-    ASSERT(hash == HMAC_SHA1 || hash == HMAC_SHA256);
-    return hash == HMAC_SHA1 ? HMAC_SHA1_LEN : HMAC_SHA256_LEN;
+    switch (hash) {
+    case HMAC_SHA1:
+        return HMAC_SHA1_LEN;
+    case HMAC_SHA256:
+        return HMAC_SHA256_LEN;
+    case HMAC_SHA384:
+        return HMAC_SHA384_LEN;
+    case HMAC_SHA512:
+        return HMAC_SHA512_LEN;
+    }
+    ASSERT(!"a hash");
+    return 0;
+}
+
+static size_t block_len(enum hmac_hash hash) {
+    return hash == HMAC_SHA384 || hash == HMAC_SHA512 ? 128 : 64;
 }
 
 static void sha_start(union sha_state *state, enum hmac_hash hash) {
-    int ok = hash == HMAC_SHA1 ? SHA1_Init(&state->sha1) : SHA256_Init(&state->sha256);
+    int ok = 0;
+    if (hash == HMAC_SHA1)
+        ok = SHA1_Init(&state->sha1);
+    else if (hash == HMAC_SHA256)
+        ok = SHA256_Init(&state->sha256);
+    else if (hash == HMAC_SHA384)
+        ok = SHA384_Init(&state->sha512);
+    else if (hash == HMAC_SHA512)
+        ok = SHA512_Init(&state->sha512);
     ASSERT(ok == 1);
 }
 
 static void sha_add(union sha_state *state, enum hmac_hash hash, const void *data, size_t len) {
     if (len == 0)
         return;
-    int ok = hash == HMAC_SHA1 ? SHA1_Update(&state->sha1, data, len) : SHA256_Update(&state->sha256, data, len);
+    int ok = 0;
+    if (hash == HMAC_SHA1)
+        ok = SHA1_Update(&state->sha1, data, len);
+    else if (hash == HMAC_SHA256)
+        ok = SHA256_Update(&state->sha256, data, len);
+    else
+        ok = SHA512_Update(&state->sha512, data, len);
     ASSERT(ok == 1);
 }
 
 static void sha_finish(union sha_state *state, enum hmac_hash hash, uint8_t *out) {
-    int ok = hash == HMAC_SHA1 ? SHA1_Final(out, &state->sha1) : SHA256_Final(out, &state->sha256);
+    int ok = 0;
+    if (hash == HMAC_SHA1)
+        ok = SHA1_Final(out, &state->sha1);
+    else if (hash == HMAC_SHA256)
+        ok = SHA256_Final(out, &state->sha256);
+    else
+        ok = SHA512_Final(out, &state->sha512); /* as many bytes as the state was started for */
     ASSERT(ok == 1);
 }
 
 void hmac_key_init(struct hmac_key *key, enum hmac_hash hash, struct span bytes) {
     ASSERT(key != NULL);
     ASSERT(bytes.data != NULL || bytes.len == 0);
-    uint8_t block[BLOCK_LEN] = {0};
+    uint8_t block[BLOCK_LEN_MAX] = {0};
+    size_t len = block_len(hash);
     union sha_state state = {0};
-    if (bytes.len > BLOCK_LEN) {
+    if (bytes.len > len) {
         sha_start(&state, hash);
         sha_add(&state, hash, bytes.data, bytes.len);
         sha_finish(&state, hash, block);
@@ -53,15 +89,15 @@ void hmac_key_init(struct hmac_key *key, enum hmac_hash hash, struct span bytes)
         memcpy(block, bytes.data, bytes.len);
     }
     *key = (struct hmac_key){.hash = hash};
-    for (size_t i = 0; i < BLOCK_LEN; i++)
+    for (size_t i = 0; i < len; i++)
         block[i] ^= 0x36;
     sha_start(&state, hash);
-    sha_add(&state, hash, block, BLOCK_LEN);
+    sha_add(&state, hash, block, len);
     memcpy(key->inner, &state, sizeof state);
-    for (size_t i = 0; i < BLOCK_LEN; i++)
+    for (size_t i = 0; i < len; i++)
         block[i] ^= 0x36 ^ 0x5c;
     sha_start(&state, hash);
-    sha_add(&state, hash, block, BLOCK_LEN);
+    sha_add(&state, hash, block, len);
     memcpy(key->outer, &state, sizeof state);
     secure_wipe(block, sizeof block);
     secure_wipe(&state, sizeof state);
@@ -80,6 +116,7 @@ void hmac_key_sign(const struct hmac_key *key, const struct span *parts, size_t 
     sha_add(&state, key->hash, digest, hmac_len(key->hash));
     sha_finish(&state, key->hash, out);
     secure_wipe(&state, sizeof state);
+    secure_wipe(digest, sizeof digest);
 }
 
 void hmac_key_wipe(struct hmac_key *key) {
@@ -94,10 +131,17 @@ void hmac_once(enum hmac_hash hash, struct span key, struct span data, uint8_t *
     hmac_key_wipe(&state);
 }
 
-void sha256_once(struct span data, uint8_t out[HMAC_SHA256_LEN]) {
+void sha_parts(enum hmac_hash hash, const struct span *parts, size_t count, uint8_t *out) {
     ASSERT(out != NULL);
+    ASSERT(parts != NULL || count == 0);
     union sha_state state;
-    sha_start(&state, HMAC_SHA256);
-    sha_add(&state, HMAC_SHA256, data.data, data.len);
-    sha_finish(&state, HMAC_SHA256, out);
+    sha_start(&state, hash);
+    for (size_t i = 0; i < count; i++)
+        sha_add(&state, hash, parts[i].data, parts[i].len);
+    sha_finish(&state, hash, out);
+    secure_wipe(&state, sizeof state);
+}
+
+void sha256_once(struct span data, uint8_t out[HMAC_SHA256_LEN]) {
+    sha_parts(HMAC_SHA256, &data, 1, out);
 }

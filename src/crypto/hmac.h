@@ -1,4 +1,4 @@
-/* HMAC (RFC 2104, FIPS 198-1) over SHA-1 and SHA-256, and plain SHA-256.
+/* HMAC (RFC 2104, FIPS 198-1) over SHA-1, SHA-256, SHA-384 and SHA-512, and the plain hashes.
  *
  * SHA-1 is here because STUN (RFC 8489 section 14.5) and SRTP's mandatory profile (RFC 3711 section 4.2.1) are defined
  * with it; as a MAC it is still sound. Nothing else should ask for it.
@@ -18,18 +18,22 @@
 
 #define HMAC_SHA1_LEN 20
 #define HMAC_SHA256_LEN 32
-#define HMAC_LEN_MAX HMAC_SHA256_LEN
+#define HMAC_SHA384_LEN 48
+#define HMAC_SHA512_LEN 64
+#define HMAC_LEN_MAX HMAC_SHA512_LEN
 
-enum hmac_hash { HMAC_SHA1, HMAC_SHA256 };
+enum hmac_hash { HMAC_SHA1, HMAC_SHA256, HMAC_SHA384, HMAC_SHA512 };
 
-/* Output length of HMAC with this hash: 20 or 32. */
+/* Output length of this hash and of HMAC with it: 20, 32, 48 or 64. */
 size_t hmac_len(enum hmac_hash hash);
 /* Writes hmac_len(hash) bytes to `out`. Compare MACs with secure_equal. */
 void hmac_once(enum hmac_hash hash, struct span key, struct span data, uint8_t *out);
 void sha256_once(struct span data, uint8_t out[HMAC_SHA256_LEN]);
+/* The plain hash over the concatenation of `count` parts; writes hmac_len(hash) bytes. */
+void sha_parts(enum hmac_hash hash, const struct span *parts, size_t count, uint8_t *out);
 
-/* The largest OpenSSL hash state used (SHA256_CTX, 112 bytes), checked where it is used. */
-#define HMAC_STATE_LEN 112
+/* The largest hash state used (OpenSSL's SHA512_CTX, 216 bytes), checked where it is used. */
+#define HMAC_STATE_LEN 216
 
 struct hmac_key {
     enum hmac_hash hash;

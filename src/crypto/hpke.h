@@ -4,6 +4,7 @@
 #ifndef CONCLAVE_CRYPTO_HPKE_H
 #define CONCLAVE_CRYPTO_HPKE_H
 
+#include "crypto/hkdf.h"
 #include "crypto/kem.h"
 
 struct hpke_suite {
@@ -39,7 +40,7 @@ enum crypto_status hpke_setup_receiver(struct hpke_context *c, const struct cryp
                                        struct span public_key, struct span enc, struct span info,
                                        const struct hpke_psk *psk);
 /* Section 5.2. seal writes text.len + AEAD_TAG_LEN bytes, open sealed.len - AEAD_TAG_LEN. A failed open does not use up
- * a sequence number. */
+ * a sequence number. CRYPTO_INVALID as well when all sequence numbers are used up. */
 enum crypto_status hpke_context_seal(struct hpke_context *c, struct span aad, struct span text, uint8_t *out);
 enum crypto_status hpke_context_open(struct hpke_context *c, struct span aad, struct span sealed, uint8_t *out);
 /* Section 5.3. out_len <= HKDF_OUT_LEN_MAX (asserted). */
