@@ -27,11 +27,11 @@
  * or freed. No recursion, no clock; randomness is an argument. Threads: one owner.
  *
  * Errors: enum mls_status names the broken rule. MLS_NO_MEMORY and crypto failures can come from every function that
- * returns a status. Out-of-range leaf numbers from messages are data (MLS_BLANK_LEAF or similar); nodes that the caller
+ * returns a status. Out-of-range leaf numbers from messages are data (MLS_LEAF_BLANK or similar); nodes that the caller
  * computes are asserted on. Outputs are unchanged or wiped on failure.
  *
- * Not done here: what a credential says, lifetimes, required capabilities and leaf signatures (mls.h does, through
- * tree_leaf and the queue below); anything about epochs. */
+ * Not done here: what a credential says, lifetimes, required capabilities and leaf signatures: whoever edits a tree has
+ * checked the leaf first (sections 7.3 and 10.1), and for trees read there is the queue below. Nothing about epochs. */
 #ifndef CONCLAVE_E2EE_TREE_H
 #define CONCLAVE_E2EE_TREE_H
 
@@ -54,7 +54,7 @@ struct tree_path;
 
 /* ---- life ---- */
 
-/* An empty tree. `members_max` <= MLS_MEMBERS_MAX: an add beyond it is refused (MLS_GROUP_FULL). `rng` gives the secret
+/* An empty tree. `members_max` <= MLS_MEMBERS_MAX: an add beyond it is refused (MLS_TREE_FULL). `rng` gives the secret
  * seed of the key table, so that nobody can choose keys that collide in it. */
 enum mls_status tree_create(const struct mls_suite *suite, const struct crypto_backend *crypto, uint32_t members_max,
                             struct rng *rng, struct tree **out);
@@ -143,14 +143,15 @@ bool tree_changed_next(const struct tree *t, uint32_t *cursor, struct tree_chang
 /* ---- edits, inside an open change ---- */
 
 /* Section 12.1.1: the leftmost blank leaf, extending the tree when there is none; unmerged at its non-blank ancestors.
- * `encoding` is one LeafNode. `verified`: its signature was checked by the caller, else it goes to the queue. */
-enum mls_status tree_add(struct tree *t, struct span encoding, bool verified, uint32_t *leaf);
-/* Section 12.1.2. MLS_BLANK_LEAF when there is no member at `leaf`. */
-enum mls_status tree_update(struct tree *t, uint32_t leaf, struct span encoding, bool verified);
+ * `encoding` is one LeafNode, whose signature the caller has checked. */
+enum mls_status tree_add(struct tree *t, struct span encoding, uint32_t *leaf);
+/* Section 12.1.2. MLS_LEAF_BLANK when there is no member at `leaf`, MLS_ENCRYPTION_KEY_NOT_FRESH when the key is the old
+ * one. The private key of an own leaf is gone then: tree_set_own gives the new one. */
+enum mls_status tree_update(struct tree *t, uint32_t leaf, struct span encoding);
 /* Section 12.1.3, with truncation (section 7.7). */
 enum mls_status tree_remove(struct tree *t, uint32_t leaf);
 /* An external committer's place (section 12.4.2): as tree_add, but the leaf stays blank until tree_path_finish or
- * tree_path_merge sets it. */
+ * tree_path_merge sets it, which is the next edit. */
 enum mls_status tree_reserve(struct tree *t, uint32_t *leaf);
 /* After all edits of a proposal list, and again after a path: encryption keys of all nodes and signature keys of leaves
  * are unique, and every credential type in use is supported by every member (section 7.3). O(1). */
@@ -200,8 +201,8 @@ void tree_path_free(struct tree_path *path);
 
 /* A receiver's first half (section 7.5): refuses an UpdatePath whose nodes are not those of the filtered direct path,
  * whose ciphertexts do not match the resolutions, whose public keys are in the tree already or no keys, or whose leaf's
- * parent hash is wrong; then merges it. `sender` is a member or was reserved. The leaf is taken as verified: the caller
- * has checked its signature and section 7.3. */
+ * parent hash is wrong; then merges it. `sender` is a member or was reserved. The caller has checked the leaf's signature
+ * and the rest of section 7.3. */
 enum mls_status tree_path_merge(struct tree *t, uint32_t sender, const struct mls_update_path *path);
 /* Second half: decrypts with the provisional GroupContext, derives, compares every public key, stores the private keys,
  * and gives the commit secret. `path_secret`, if not NULL, gets the decrypted one. `sender` is not the own leaf. */
@@ -224,7 +225,7 @@ uint32_t tree_unverified_count(const struct tree *t);
  * so each job that is held needs its own. MLS_OK with job->leaf == TREE_NONE at the end. */
 enum mls_status tree_verify_next(struct tree *t, struct span group_id, uint32_t *cursor, struct mls_buf *buf,
                                  struct tree_verify_job *job);
-/* The verdict. MLS_OK, or MLS_LEAF_SIGNATURE when it is bad and about a leaf that is still in the tree: the tree cannot
+/* The verdict. MLS_OK, or MLS_LEAF_SIGNATURE_INVALID when it is bad and about a leaf that is still in the tree: the tree cannot
  * be trusted. */
 enum mls_status tree_verify_done(struct tree *t, uint32_t leaf, uint64_t ticket, bool valid);
 bool tree_is_verified(const struct tree *t, uint32_t leaf);
