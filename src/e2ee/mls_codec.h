@@ -60,9 +60,9 @@ struct mls_buf {
 };
 
 /* An empty buffer that may grow to `max` bytes; allocates nothing yet. Its owner calls mls_buf_free. */
-struct mls_buf mls_buf_of(size_t max);
+void mls_buf_init(struct mls_buf *b, size_t max);
 /* A buffer over storage of the caller, who wipes it. */
-struct mls_buf mls_buf_over(void *storage, size_t size);
+void mls_buf_over(struct mls_buf *b, void *storage, size_t size);
 /* Wipes and frees; the buffer is then empty and may be used again with the same maximum. */
 void mls_buf_free(struct mls_buf *b);
 /* Forgets the contents (wiped) and any error, keeps the memory. */

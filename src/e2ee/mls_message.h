@@ -34,9 +34,9 @@ struct mls_extension {
 void mls_extensions_read(struct mls_reader *r, struct mls_list *out);
 void mls_extensions_write(struct mls_buf *b, const struct mls_list *list);
 /* `it` starts as mls_reader_of(list.bytes); false at the end. */
-bool mls_extension_next(struct mls_reader *it, struct mls_extension *out);
-bool mls_extension_find(const struct mls_list *list, uint16_t type, struct span *data);
-void mls_extension_write(struct mls_buf *b, uint16_t type, struct span data);
+bool mls_extensions_next(struct mls_reader *it, struct mls_extension *out);
+bool mls_extensions_find(const struct mls_list *list, uint16_t type, struct span *data);
+void mls_extensions_add(struct mls_buf *b, uint16_t type, struct span data);
 /* "Default" extension types, which nobody needs to list (section 7.2). */
 bool mls_extension_is_default(uint16_t type);
 
@@ -61,7 +61,7 @@ struct mls_credential {
 };
 void mls_credential_read(struct mls_reader *r, struct mls_credential *out);
 void mls_credential_write(struct mls_buf *b, const struct mls_credential *x);
-/* One certificate after the other, like mls_extension_next. */
+/* One certificate after the other, like mls_extensions_next. */
 bool mls_certificate_next(struct mls_reader *it, struct span *out);
 
 struct mls_capabilities {
@@ -75,7 +75,7 @@ struct mls_leaf_node {
     struct span signature_key;
     struct mls_credential credential;
     struct mls_capabilities capabilities;
-    uint8_t source;                 /* enum mls_leaf_node_source */
+    uint8_t source;                 /* enum mls_leaf_source */
     uint64_t not_before, not_after; /* key_package: seconds since 1970 */
     struct span parent_hash;        /* commit */
     struct mls_list extensions;
@@ -94,10 +94,10 @@ struct mls_external_sender {
     struct span signature_key;
     struct mls_credential credential;
 };
-/* Checks every entry; `out` is walked with mls_external_sender_next. */
+/* Checks every entry; `out` is walked with mls_external_senders_next. */
 enum mls_status mls_external_senders_parse(struct span bytes, struct mls_list *out);
-bool mls_external_sender_next(struct mls_reader *it, struct mls_external_sender *out);
-void mls_external_sender_write(struct mls_buf *b, const struct mls_external_sender *x);
+bool mls_external_senders_next(struct mls_reader *it, struct mls_external_sender *out);
+void mls_external_senders_add(struct mls_buf *b, const struct mls_external_sender *x);
 
 /* ---- the ratchet tree (sections 7.1, 12.4.3.3) ---- */
 
@@ -175,6 +175,7 @@ struct mls_proposal {
         struct mls_reinit reinit;
         struct span kem_output;     /* external_init */
         struct mls_list extensions; /* group_context_extensions */
+        struct span body;           /* types of the private range */
     };
     struct span encoding;
 };
@@ -194,7 +195,7 @@ struct mls_hpke_ciphertext {
 };
 void mls_hpke_ciphertext_read(struct mls_reader *r, struct mls_hpke_ciphertext *out);
 void mls_hpke_ciphertext_write(struct mls_buf *b, const struct mls_hpke_ciphertext *x);
-/* Over a list of them, like mls_extension_next. */
+/* Over a list of them, like mls_extensions_next. */
 bool mls_hpke_ciphertext_next(struct mls_reader *it, struct mls_hpke_ciphertext *out);
 
 struct mls_update_path_node {
@@ -271,7 +272,7 @@ struct mls_group_secrets {
 };
 enum mls_status mls_group_secrets_parse(struct span bytes, struct mls_group_secrets *out);
 void mls_group_secrets_write(struct mls_buf *b, const struct mls_group_secrets *x);
-/* Over GroupSecrets.psks, like mls_extension_next. */
+/* Over GroupSecrets.psks, like mls_extensions_next. */
 bool mls_psk_id_next(struct mls_reader *it, struct mls_psk_id *out);
 
 struct mls_encrypted_group_secrets {

@@ -41,7 +41,7 @@ enum mls_status mls_leaf_node_sign(const struct mls_crypto *c, const struct mls_
 
 /* Section 10.1, complete but for credential and lifetime: version, suite, leaf (mls_leaf_node_check with source
  * key_package, its signature), init key, extensions, signature. */
-enum mls_status mls_key_package_check(const struct mls_crypto *c, const struct mls_key_package *key_package);
+enum mls_status mls_key_package_validate(const struct mls_crypto *c, const struct mls_key_package *key_package);
 /* Writes all fields of `x` but its signature, and signs. */
 enum mls_status mls_key_package_sign(const struct mls_crypto *c, const struct mls_key_package *x,
                                      const struct secret *private_key, struct mls_buf *out);
