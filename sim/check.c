@@ -247,6 +247,21 @@ void conference_expect_media(struct conference *c, uint64_t window_us) {
     }
 }
 
+void conference_expect_whole(struct conference *c, uint32_t numbers) {
+    for (uint32_t i = 0; i < c->client_count; i++) {
+        const struct client *client = &c->clients[i];
+        for (uint32_t k = 0; client->used && !client->slow && k < CONFERENCE_STREAMS_MAX; k++) {
+            struct participant_stream stream;
+            if (!participant_stream_get(client->participant, k, &stream) || stream.last_rx_us + US_PER_S < c->now_us)
+                continue;
+            uint32_t missing = participant_stream_missing(client->participant, k, numbers);
+            if (missing > 0)
+                conference_fail(c, "%s misses %u of the last %u numbers of %s", client->identity, missing, numbers,
+                                stream.track_sid);
+        }
+    }
+}
+
 void conference_expect_data(struct conference *c) {
     for (uint32_t i = 0; i < c->client_count; i++) {
         const struct client *from = &c->clients[i];

@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "base/crc.h"
 #include "base/pool.h"
+#include "media/impl.h"
 #include "protocol/demux.h"
 #include "protocol/dtls.h"
 #include "signal/livekit.pb-c.h"
@@ -118,11 +119,29 @@ static bool canary_eats(struct conference *c, struct engine_command *command) {
             last_transport = command->sink_open.transport;
         }
         return false;
+    case CANARY_LOUD:
+        return command->type == ENGINE_SINK_CLOSE ||
+               (command->type == ENGINE_SINK_SETTINGS && !command->sink_settings.enabled);
+    case CANARY_LOSE:
+        return command->type == ENGINE_CHANNEL_SEND && c->server.data_sent++ % 16 == 15;
     case CANARY_NONE:
     case CANARY_DEAF:
+    case CANARY_SKIP:
         break;
     }
     return false;
+}
+
+/* Four seconds into the run every stream to a receiver leaves out three numbers. */
+static void canary_skip(struct conference *c) {
+    struct server *s = &c->server;
+    if (c->options.canary != CANARY_SKIP || s->skipped || c->now_us < c->start_us + 4 * US_PER_S)
+        return;
+    s->skipped = true;
+    for (uint32_t i = 0; i < c->shards; i++) {
+        for (uint32_t k = 0; k < s->engine_config.sinks_max; k++)
+            s->engines[i]->sinks[k].rewrite.seq_offset += 3;
+    }
 }
 
 static void session_ended(struct conference *c, uint32_t session) {
@@ -180,6 +199,9 @@ static void check_destination(struct conference *c, const struct engine_tx *tx) 
     if ((kind == DEMUX_RTP || kind == DEMUX_RTCP) && (client->departed || client->joined_count == 0))
         conference_fail(c, "media goes to %s, who %s", client->identity,
                         client->departed ? "has left the room" : "was not admitted yet");
+    if (kind == DEMUX_RTP && client->vanished && c->now_us > client->vanished_us + CONFERENCE_VANISHED_US)
+        conference_fail(c, "media goes to %s, who has not been heard of since %.3f s", client->identity,
+                        (double)(client->vanished_us - c->start_us) / 1e6);
 }
 
 static bool drain_engine(struct conference *c, uint32_t shard) {
@@ -223,6 +245,7 @@ static void tick_server(struct conference *c) {
     struct server *s = &c->server;
     if (!s->running)
         return;
+    canary_skip(c);
     for (uint32_t i = 0; i < c->shards; i++) {
         if (engine_next_deadline_us(s->engines[i]) <= c->now_us)
             engine_tick(s->engines[i], c->now_us, unix_us(c));
@@ -365,6 +388,7 @@ void conference_kill(struct conference *c, struct client *client) {
     conference_trace(c, TRACE_SCRIPT, client->index, 3, 0);
     release(client);
     client->vanished = true;
+    client->vanished_us = c->now_us;
     uint32_t connection = client->connection;
     client->connection = 0;
     if (connection != 0 && network_ws_alive(c->network, connection) && rng_below(&c->rng, 2) == 0)

@@ -7,7 +7,8 @@
  * A scenario adds participants, lets time pass (conference_run) and breaks things. The checker looks at every datagram
  * that the server sends, and every 100 ms at every stream that a participant receives:
  *
- *     media goes to nobody who is not (or no longer) in the room        conference.c, server's side
+ *     media goes to nobody who is not (or no longer) in the room, nor   conference.c, server's side
+ *     to one that has not been heard of for half a minute
  *     each stream is continuous and has one origin                      participant_stream.violations
  *     that origin is the publication that was subscribed, in this room  check.c
  *     what was unsubscribed or switched off falls silent                check.c
@@ -37,6 +38,8 @@
 #define CONFERENCE_QUIET_MAX 32
 /* All that happens within this span is handled at one time: inputs come to an engine in bursts, as from a socket. */
 #define CONFERENCE_STEP_US 500
+/* Without a sign of life a participant gets media for 30 s (consent, RFC 7675 section 5.1); the rest is timers. */
+#define CONFERENCE_VANISHED_US (32 * US_PER_S)
 
 enum canary {
     CANARY_NONE,
@@ -44,6 +47,9 @@ enum canary {
     CANARY_SWAP, /* a sink gets another source of its room than the one subscribed */
     CANARY_DEAF, /* key frame requests and NACKs of receivers never arrive: nothing recovers */
     CANARY_LEAK, /* a source is never closed */
+    CANARY_SKIP, /* the numbers towards receivers jump once */
+    CANARY_LOUD, /* the engine never hears that a subscriber gave up a track or switched it off */
+    CANARY_LOSE, /* some data packets to receivers get lost inside of the server */
 };
 
 struct sim_options {
@@ -64,8 +70,9 @@ struct quiet {
 };
 
 struct client {
-    bool used;       /* has a participant object */
-    bool vanished;   /* killed: its object is gone, the server does not know */
+    bool used;     /* has a participant object */
+    bool vanished; /* killed: its object is gone, the server does not know */
+    uint64_t vanished_us;
     bool departed;   /* the server took its goodbye: nothing may be sent to it */
     bool slow;       /* its path is too narrow for video: only sound is promised */
     bool subscribes; /* expects the media of the others */
@@ -106,6 +113,8 @@ struct server {
     struct rng rng;
     uint32_t tx_queue_high;
     struct engine_counters counters; /* summed over servers that were restarted */
+    bool skipped;                    /* CANARY_SKIP has struck */
+    uint32_t data_sent;
 };
 
 struct conference {
@@ -163,6 +172,9 @@ void check_limits(struct conference *c);
 /* Every participant that is there is connected and has had media from every live publication of its room within the
  * last `window_us`. */
 void conference_expect_media(struct conference *c, uint64_t window_us);
+/* Of the newest `numbers` of every stream that flows none is missing: on a network without loss a gap is one that the
+ * server made. */
+void conference_expect_whole(struct conference *c, uint32_t numbers);
 /* Every reliable data packet that a connected participant sent arrived, in order, once. */
 void conference_expect_data(struct conference *c);
 /* Everybody leaves, time passes until the server has forgotten them, and nothing may be left in any pool. */

@@ -130,7 +130,7 @@ static const struct scenario *scenario_by_name(const char *name) {
     exit(2);
 }
 
-static const char *const canaries[] = {"none", "stay", "swap", "deaf", "leak"};
+static const char *const canaries[] = {"none", "stay", "swap", "deaf", "leak", "skip", "loud", "lose"};
 
 static enum canary canary_by_name(const char *name) {
     for (size_t i = 0; i < ARRAY_LEN(canaries); i++) {
@@ -255,7 +255,8 @@ static int command_same(struct arguments arguments) {
 }
 
 static int command_canaries(struct arguments arguments) {
-    static const char *const where[] = {"", "storm", "ten", "rough", "churn"};
+    static const char *const where[] = {"", "storm", "ten", "rough", "churn", "two", "subscribe", "data"};
+    ASSERT(ARRAY_LEN(where) == ARRAY_LEN(canaries));
     int missed = 0;
     for (size_t i = 1; i < ARRAY_LEN(canaries); i++) {
         const struct scenario *scenario = scenario_by_name(where[i]);

@@ -98,10 +98,15 @@ static void join_some(struct conference *c, uint32_t count, bool rough, bool pub
     }
 }
 
+/* Those of the last second or so: the slowest stream has fifteen packets a second, and every pause for faults to heal
+ * is longer than that. */
+#define RECENT_NUMBERS 16
+
 static void settle(struct conference *c, uint64_t for_s) {
     calm(c);
     conference_run(c, for_s * US_PER_S);
     conference_expect_media(c, 2 * US_PER_S);
+    conference_expect_whole(c, RECENT_NUMBERS);
 }
 
 static struct client *any_client(struct conference *c) {
@@ -112,6 +117,18 @@ static struct client *any_client(struct conference *c) {
     }
 }
 
+/* What befalls a meeting while the others go on talking. The seed decides which of it. */
+static void mishaps(struct conference *c) {
+    if (coin(c, 2))
+        network_rebind(c->network, any_client(c)->node);
+    conference_run(c, ms(below(c, 500)));
+    if (coin(c, 2))
+        conference_kill(c, any_client(c));
+    conference_run(c, ms(below(c, 500)));
+    if (coin(c, 2))
+        conference_cut_socket(c, any_client(c), ms(below(c, 2000)));
+}
+
 /* ---- scenarios ------------------------------------------------------------------------------------------------------
  */
 
@@ -119,6 +136,7 @@ static void run_two(struct conference *c) {
     join_some(c, 2, false, true);
     conference_run(c, ms(4000));
     settle(c, 3);
+    conference_expect_whole(c, PARTICIPANT_NUMBERS_MAX);
     for (uint32_t i = 0; i < c->client_count; i++) {
         struct participant_counters counters;
         participant_counters_get(c->clients[i].participant, &counters);
@@ -146,13 +164,16 @@ static void run_ten(struct conference *c) {
             (void)conference_publish(c, client, &microphone);
         conference_run(c, ms(below(c, 200)));
     }
-    conference_run(c, ms(3000));
-    settle(c, 4);
+    conference_run(c, ms(2000));
+    mishaps(c);
+    conference_run(c, ms(1500));
+    settle(c, 10); /* consent checks are up to 6 s apart */
 }
 
 static void run_fifty(struct conference *c) {
+    bool rough = coin(c, 2);
     for (uint32_t i = 0; i < 50; i++) {
-        struct client_options options = client_options(c, coin(c, 4));
+        struct client_options options = client_options(c, rough || coin(c, 4));
         struct client *client = conference_join(c, &options);
         if (i < 2)
             publish_both(c, client);
@@ -160,8 +181,10 @@ static void run_fifty(struct conference *c) {
             (void)conference_publish(c, client, &microphone);
         conference_run(c, ms(below(c, 60)));
     }
-    conference_run(c, ms(1500));
-    settle(c, 4);
+    conference_run(c, ms(1000));
+    mishaps(c);
+    conference_run(c, ms(1000));
+    settle(c, 10);
 }
 
 static void run_storm(struct conference *c) {
@@ -186,7 +209,7 @@ static void run_storm(struct conference *c) {
 }
 
 static void run_rebind(struct conference *c) {
-    join_some(c, (uint32_t)(2 + below(c, 2)), false, true);
+    join_some(c, (uint32_t)(2 + below(c, 2)), coin(c, 3), true);
     conference_run(c, ms(2000 + below(c, 2000)));
     uint32_t times = (uint32_t)(1 + below(c, 3));
     for (uint32_t i = 0; i < times; i++) {
@@ -197,13 +220,15 @@ static void run_rebind(struct conference *c) {
 }
 
 static void run_kill(struct conference *c) {
-    join_some(c, 4, false, true);
+    join_some(c, 4, coin(c, 3), true);
     conference_run(c, ms(2000 + below(c, 1000)));
     conference_kill(c, any_client(c));
     conference_run(c, ms(1000));
     struct client_options options = client_options(c, false);
     publish_both(c, conference_join(c, &options));
     settle(c, 6);
+    if (coin(c, 2))
+        conference_run(c, CONFERENCE_VANISHED_US + 5 * US_PER_S);
 }
 
 static void run_cut(struct conference *c) {
@@ -378,8 +403,8 @@ static void run_slow(struct conference *c) {
 const struct scenario scenarios[] = {
     {"two", "two participants on a clean network: nothing may be lost", 3, run_two},
     {"rough", "loss up to 10 %, delay, jitter, reordering, duplicates, corruption, a small MTU", 6, run_rough},
-    {"ten", "ten participants", 2, run_ten},
-    {"fifty", "fifty participants, two cameras", 1, run_fifty},
+    {"ten", "ten participants, four cameras; new addresses, a vanished one, cut sockets", 5, run_ten},
+    {"fifty", "fifty participants, two cameras; the same", 4, run_fifty},
     {"storm", "all join at once, in two rooms, some leave at once", 3, run_storm},
     {"rebind", "a NAT gives new addresses", 3, run_rebind},
     {"kill", "a participant vanishes", 3, run_kill},

@@ -45,7 +45,7 @@
 #define RX_RETIRED_MAX 4096
 #define SCTP_BLOCKS 192
 /* Packets of a stream that are remembered to compare neighbours; a power of two. */
-#define WINDOW 512
+#define WINDOW PARTICIPANT_NUMBERS_MAX
 #define FRAMES_MAX 32
 #define DECODED_MAX 64
 

@@ -412,6 +412,17 @@ bool participant_stream_get(const struct participant *p, uint32_t slot, struct p
     return true;
 }
 
+uint32_t participant_stream_missing(const struct participant *p, uint32_t slot, uint32_t count) {
+    ASSERT(slot < p->config.streams_max && p->streams[slot].used && count <= WINDOW);
+    const struct stream *stream = &p->streams[slot];
+    uint32_t missing = 0;
+    for (uint32_t i = 0; stream->started && i < count && stream->seq_highest - i >= stream->seq_first; i++) {
+        uint64_t seq64 = stream->seq_highest - i;
+        missing += stream->seen[seq64 % WINDOW].seq64 != seq64;
+    }
+    return missing;
+}
+
 const char *participant_publication_sid(const struct participant *p, uint16_t number, bool *live) {
     for (uint32_t i = 0; i < PARTICIPANT_TRACKS_MAX; i++) {
         const struct publication *publication = &p->publications[i];

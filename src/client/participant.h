@@ -232,6 +232,10 @@ void participant_counters_get(const struct participant *p, struct participant_co
 const char *participant_violation(const struct participant *p);
 /* Streams by slot, 0 .. streams_max - 1; false = the slot is free. */
 bool participant_stream_get(const struct participant *p, uint32_t slot, struct participant_stream *out);
+/* How many of the newest `count` numbers of a stream in use have not come, neither at first nor again. Only the last
+ * PARTICIPANT_NUMBERS_MAX are remembered; what is older and never came is in `lost`. */
+#define PARTICIPANT_NUMBERS_MAX 512
+uint32_t participant_stream_missing(const struct participant *p, uint32_t slot, uint32_t count);
 /* A publication's sid, "" while it has none (yet); `live` tells whether it is negotiated and not muted. */
 const char *participant_publication_sid(const struct participant *p, uint16_t publication, bool *live);
 /* Remote participants as the server last told, the left ones excluded. */
