@@ -121,7 +121,7 @@ enum mls_status mls_client_create(const struct crypto_backend *crypto, struct ml
 void mls_client_free(struct mls_client *client);
 
 /* Pre-shared keys from elsewhere (section 8.4): `psk` of 1 to MLS_PSK_LEN_MAX bytes under an `id`. Adding an id again
- * replaces its key. At most MLS_PSKS_MAX of them. Groups look them up when a commit or Welcome names one. */
+ * replaces its key. At most MLS_CLIENT_PSKS_MAX of them. Groups look them up when a commit or Welcome names one. */
 enum mls_status mls_psk_add(struct mls_client *client, struct span id, struct span psk);
 void mls_psk_remove(struct mls_client *client, struct span id);
 
@@ -176,7 +176,7 @@ struct mls_key_package_options {
 };
 
 /* Makes a key package and keeps its private keys in the client until a Welcome uses it. Appends the message to publish.
- * At most MLS_KEY_PACKAGES_MAX are open (MLS_TOO_MANY_KEY_PACKAGES: remove old ones). */
+ * At most MLS_KEY_PACKAGES_MAX are open (MLS_KEY_PACKAGES_TOO_MANY: remove old ones). */
 enum mls_status mls_key_package_create(struct mls_client *client, const struct mls_identity *identity,
                                        const struct mls_key_package_options *options, uint64_t unix_s, struct rng *rng,
                                        struct mls_buf *message);
@@ -217,19 +217,22 @@ enum mls_status mls_key_package_check(const struct crypto_backend *crypto, struc
 /* Rules of one membership, the same for its whole life. Zero-initialised (or NULL where a pointer is taken) is a
  * sensible default everywhere. */
 struct mls_group_options {
-    uint32_t members_max;   /* 0: MLS_MEMBERS_MAX. Bounds memory; an Add beyond it is MLS_GROUP_FULL */
+    uint32_t members_max;   /* 0: MLS_MEMBERS_MAX. Bounds memory; an Add beyond it is MLS_TREE_FULL */
     uint32_t past_epochs;   /* epochs whose late application messages open; 0: MLS_PAST_EPOCHS_DEFAULT */
     bool no_past_epochs;    /* none at all */
     bool private_handshake; /* proposals and commits as PrivateMessage unless a call says otherwise */
-    uint32_t padding_step;  /* PrivateMessage contents are padded to a multiple; 0 or 1: none; <= MLS_PADDING_MAX */
+    uint32_t padding_step; /* PrivateMessage contents are padded to a multiple; 0 or 1: none; <= MLS_PADDING_STEP_MAX */
     /* Which proposal types members of external_senders may send: bit t for type t of section 17.4. 0: all five that
-     * section 12.1.8 allows. MLS_EXTERNAL_NONE: nobody may. Others are MLS_EXTERNAL_PROPOSAL_NOT_ALLOWED. */
+     * section 12.1.8 allows. MLS_EXTERNAL_NONE: nobody may. Others are MLS_EXTERNAL_PROPOSAL_REFUSED. */
     uint32_t external_proposals;
-    bool no_new_member_proposals; /* section 12.1.8 */
-    bool no_external_commits;     /* section 12.4.3.2 */
+    bool no_new_member_proposals; /* section 12.1.8: MLS_NEW_MEMBER_PROPOSAL_REFUSED */
+    bool no_external_commits;     /* section 12.4.3.2: MLS_EXTERNAL_COMMIT_REFUSED */
     bool no_resync;               /* external commits that remove a former self */
     bool resync_any_key;
     bool match_by_application; /* section 11.2, 11.3; see "strictness" */
+    /* Section 12.4 forbids application data while proposals wait for their commit (MLS_PROPOSALS_OPEN). Where the
+     * delivery service sees to it that a commit follows at once, chat need not stop: this lets it pass. */
+    bool send_with_proposals_open;
 };
 #define MLS_EXTERNAL_ONLY(type) (1u << (type))
 #define MLS_EXTERNAL_NONE (1u << 31)
@@ -306,7 +309,7 @@ struct span mls_group_transcript_hash(const struct mls_group *group); /* confirm
 struct span mls_epoch_authenticator(const struct mls_group *group);
 uint32_t mls_own_leaf(const struct mls_group *group);
 /* MLS-Exporter (section 8.5). `out_len` <= MLS_EXPORT_LEN_MAX. */
-enum mls_status mls_export(const struct mls_group *group, struct span label, struct span context, uint8_t *out,
+enum mls_status mls_export(const struct mls_group *group, const char *label, struct span context, uint8_t *out,
                            size_t out_len);
 
 struct mls_member {
@@ -346,9 +349,10 @@ struct mls_check {
 /* The next check that has not been handed out; false when all have. */
 bool mls_verify_next(struct mls_group *group, struct mls_check *check);
 /* The answer to a check. A bad signature means that the tree was forged in part: the group is MLS_STATE_BROKEN at once
- * (MLS_LEAF_SIGNATURE). An answer about a leaf that has been replaced since is ignored. */
+ * (MLS_LEAF_SIGNATURE_INVALID). An answer about a leaf that has been replaced since is ignored. */
 void mls_verify_done(struct mls_group *group, uint32_t ticket, bool good);
-/* Checks up to `max` itself, with the backend. Answers MLS_OK, or MLS_LEAF_SIGNATURE when the group just broke. */
+/* Checks up to `max` itself, with the backend. Answers MLS_OK, or MLS_LEAF_SIGNATURE_INVALID when the group just broke.
+ */
 enum mls_status mls_verify_some(struct mls_group *group, uint32_t max);
 /* Members not verified yet, handed out or not. */
 uint32_t mls_verify_left(const struct mls_group *group);
@@ -411,10 +415,10 @@ struct mls_proposal_info {
 };
 
 /* Proposals stored in this epoch, in order of arrival: index from 0 until false. At most MLS_PROPOSALS_MAX; then
- * MLS_TOO_MANY_PROPOSALS. They are forgotten when the epoch ends. */
+ * MLS_PROPOSALS_STORED_TOO_MANY. They are forgotten when the epoch ends. */
 bool mls_proposal_at(const struct mls_group *group, uint32_t index, struct mls_proposal_info *info);
 bool mls_proposal_find(const struct mls_group *group, struct span ref, struct mls_proposal_info *info);
-/* Forgets one that the application does not want; a commit that refers to it is then MLS_PROPOSAL_UNKNOWN. */
+/* Forgets one that the application does not want; a commit that refers to it is then MLS_PROPOSAL_UNKNOWN_REF. */
 void mls_proposal_forget(struct mls_group *group, struct span ref);
 
 /* ---- Commits ----------------------------------------------------------------------------------------------------- */

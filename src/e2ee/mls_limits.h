@@ -58,4 +58,24 @@
 #define MLS_SKIPPED_KEYS_OWN 8
 #define MLS_SKIPPED_KEYS_SHARED_MAX 4096
 
+/* What a client keeps: key packages that nobody has used yet (a hundred meetings ahead), external PSKs (one a link). */
+#define MLS_KEY_PACKAGES_MAX 128
+#define MLS_CLIENT_PSKS_MAX 256
+/* Lifetime of a key package (section 7.2): three months by default, a year and its clock slack at most. */
+#define MLS_LIFETIME_DEFAULT_S (90ull * 86400)
+#define MLS_LIFETIME_SLACK_S 3600ull
+#define MLS_LIFETIME_MAX_S (366ull * 86400)
+/* Epochs whose late application messages still open: a message and a commit that cross on the way need one; two commits
+ * in a row, two. Each costs its secret tree; more keeps keys alive that section 9.2 wants gone. */
+#define MLS_PAST_EPOCHS_DEFAULT 2
+#define MLS_PAST_EPOCHS_MAX 8
+/* Epochs whose resumption PSK is kept (section 8.6), the present one included. */
+#define MLS_RESUMPTION_EPOCHS_MAX 8
+/* Padding of a PrivateMessage to a multiple of this at most. */
+#define MLS_PADDING_STEP_MAX 65536
+/* One exported secret (section 8.5): what HKDF gives here. */
+#define MLS_EXPORT_LEN_MAX 1024
+/* AES-256-GCM over a sealed state. */
+#define MLS_SEAL_KEY_LEN 32
+
 #endif

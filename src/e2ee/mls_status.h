@@ -15,6 +15,18 @@
     X(CRYPTO_FAILED, "a primitive failed where it never should", "5.1")                                                \
     X(SUITE_UNSUPPORTED, "cipher suite unknown or without support here", "5.1")                                        \
     X(WRONG_STATE, "this call is not possible in the group's present state", "")                                       \
+    X(END, "nothing more in this list", "")                                                                            \
+    X(COMMIT_PENDING, "an own commit waits to be confirmed or dropped", "")                                            \
+    X(COMMIT_STAGED, "a received commit waits to be applied or refused", "")                                           \
+    X(NOTHING_PENDING, "no own commit is pending", "")                                                                 \
+    X(NOTHING_STAGED, "no received commit is staged", "")                                                              \
+    X(GROUP_LEFT, "we are no member any more", "12.4.2")                                                               \
+    X(GROUP_BROKEN, "a deferred check failed; the group's secrets are wiped", "12.4.3.1")                              \
+    X(GROUP_JOINING, "the external commit that makes us a member is not confirmed", "12.4.3.2")                        \
+    X(PROPOSALS_OPEN, "proposals wait for a commit, which goes before application data", "12.4")                       \
+    X(KEY_PACKAGES_TOO_MANY, "too many key packages that nobody has used", "")                                         \
+    X(PSK_LENGTH, "pre-shared key or its id is empty or too long", "8.4")                                              \
+    X(SEAL_INVALID, "sealed state of another key or version, or damaged", "")                                          \
     /* syntax: sections 2.1, 6, 7, 8, 10, 12 */                                                                        \
     X(TRUNCATED, "ends in the middle of a field", "2.1")                                                               \
     X(TRAILING_BYTES, "bytes follow the end of the structure", "2.1")                                                  \
@@ -50,6 +62,8 @@
     /* framing: section 6 */                                                                                           \
     X(WRONG_GROUP, "message of another group", "6")                                                                    \
     X(WRONG_EPOCH, "message of another epoch", "12.4.2")                                                               \
+    X(EPOCH_OVER, "proposal or commit of an epoch that is over", "12.4.2")                                             \
+    X(EPOCH_AHEAD, "message of an epoch that has not begun here: commits were missed", "12.4.2")                       \
     X(EPOCH_FORGOTTEN, "message of an epoch whose keys are deleted", "9.2")                                            \
     X(WIRE_FORMAT_REFUSED, "the group's policy refuses this wire format", "6")                                         \
     X(SIGNATURE_INVALID, "signature of the message does not verify", "6.1")                                            \
@@ -106,6 +120,7 @@
     X(PATH_CIPHERTEXTS_WRONG, "number of ciphertexts is not the resolution's", "7.6")                                  \
     X(PATH_SECRET_INVALID, "path secret does not decrypt", "7.5")                                                      \
     X(PATH_KEY_MISMATCH, "key derived from a path secret is not the one in the path", "7.5")                           \
+    X(PRIVATE_KEY_MISMATCH, "private key does not belong to the public one", "7.5")                                    \
     X(LEAF_BLANK, "no member at this leaf", "7.3")                                                                     \
     /* proposals: sections 12.1, 12.2 */                                                                               \
     X(PROPOSAL_TYPE_UNSUPPORTED, "proposal type that some member does not support", "12.2")                            \
@@ -140,6 +155,10 @@
     X(EXTERNAL_COMMIT_PROPOSAL, "external commit with a proposal that it may not have", "12.2")                        \
     X(EXTERNAL_COMMIT_REFERENCE, "external commit that refers to a proposal", "12.4.3.2")                              \
     X(EXTERNAL_COMMIT_REFUSED, "the group's policy refuses this external commit", "12.4.3.2")                          \
+    X(EXTERNAL_PROPOSAL_REFUSED, "the group's policy refuses this type from an external sender", "12.1.8")             \
+    X(NEW_MEMBER_PROPOSAL_REFUSED, "the group's policy refuses proposals of joiners", "12.1.8")                        \
+    X(RESYNC_KEY_CHANGED, "external commit replaces a member that has another signature key", "12.4.3.2")              \
+    X(NO_FORMER_SELF, "no member has our signature key", "12.4.3.2")                                                   \
     X(EXTERNAL_INIT_INVALID, "KEM output of an external init does not decapsulate", "8.3")                             \
     X(EPOCH_EXHAUSTED, "no epoch number is left", "8.1")                                                               \
     /* joining: section 12.4.3 */                                                                                      \
