@@ -37,7 +37,8 @@
 #define OFFER_DEBOUNCE_US (150 * US_PER_MS)
 #define OFFER_FIRST_US (10 * US_PER_MS)
 #define NEGOTIATION_TIMEOUT_US (15 * US_PER_S)
-/* A client that was asked for an offer while it made another one may have taken that for the answer: it is asked again. */
+/* A client that was asked for an offer while it made another one may have taken that for the answer: it is asked again.
+ */
 #define NEGOTIATION_REPEAT_US (3 * US_PER_S)
 /* A participant whose media transport failed, or who never had one, may resume for this long. */
 #define FAILED_GRACE_US (5 * US_PER_S)
@@ -49,6 +50,11 @@
 /* Requests of one session a second; a page that moves sliders sends dozens. */
 #define SESSION_REQUESTS_PER_S 200
 #define SESSION_REQUESTS_BURST 1000
+/* Every so many bytes of a message count as one request more: work grows with what a message lists. */
+#define SESSION_REQUEST_LEN 4096
+/* Tracks, publishers or states that one message may list: twice the tracks that a room has by default. Each is looked
+ * up by its name, so a message of two megabytes would keep everybody else waiting for minutes. */
+#define REQUEST_LIST_MAX 4096
 
 struct buffer {
     uint32_t refs;

@@ -84,33 +84,41 @@ static void handle_mute(struct peer *peer, const Livekit__MuteTrackRequest *requ
     publish_mute(track, request->muted, false);
 }
 
-static void subscribe_one(struct peer *peer, const char *sid, bool subscribe) {
-    struct track *track = track_find_in_room(peer->participant->room, sid);
-    if (track != NULL && track->published)
-        subscribe_request(peer->participant, track, subscribe);
-    else if (subscribe)
-        send_subscription_error(peer, sid, LIVEKIT__SUBSCRIPTION_ERROR__SE_TRACK_NOTFOUND);
-}
-
-static bool listed_before(const Livekit__UpdateSubscription *request, const char *sid) {
-    for (size_t i = 0; i < request->n_track_sids; i++) {
-        if (strcmp(request->track_sids[i], sid) == 0)
-            return true;
-    }
+/* A list longer than anything there can be is no list of a client that means well. */
+static bool list_fits(struct peer *peer, size_t count) {
+    if (count <= REQUEST_LIST_MAX)
+        return true;
+    peer->control->counters.limit_refused++;
+    peer_leave(peer, ROOM_LEAVE_UNKNOWN, LIVEKIT__LEAVE_REQUEST__ACTION__DISCONNECT);
     return false;
 }
 
+static void subscribe_one(struct peer *peer, const char *sid, bool subscribe, bool tell) {
+    struct track *track = track_find_in_room(peer->participant->room, sid);
+    if (track != NULL && track->published)
+        subscribe_request(peer->participant, track, subscribe);
+    else if (subscribe && tell)
+        send_subscription_error(peer, sid, LIVEKIT__SUBSCRIPTION_ERROR__SE_TRACK_NOTFOUND);
+}
+
+static size_t subscription_len(const Livekit__UpdateSubscription *request) {
+    size_t count = request->n_track_sids + request->n_participant_tracks;
+    for (size_t i = 0; i < request->n_participant_tracks; i++)
+        count += request->participant_tracks[i]->n_track_sids;
+    return count;
+}
+
+/* Clients name a track in both lists. Subscribing twice is harmless, telling twice of what is not there is not. */
 static void handle_subscription(struct peer *peer, const Livekit__UpdateSubscription *request) {
-    if (request->subscribe && !peer->participant->permission.can_subscribe)
+    if (!list_fits(peer, subscription_len(request)) ||
+        (request->subscribe && !peer->participant->permission.can_subscribe))
         return;
     for (size_t i = 0; i < request->n_track_sids; i++)
-        subscribe_one(peer, request->track_sids[i], request->subscribe);
+        subscribe_one(peer, request->track_sids[i], request->subscribe, true);
     for (size_t i = 0; i < request->n_participant_tracks; i++) {
         const Livekit__ParticipantTracks *tracks = request->participant_tracks[i];
-        for (size_t k = 0; k < tracks->n_track_sids; k++) {
-            if (!listed_before(request, tracks->track_sids[k]))
-                subscribe_one(peer, tracks->track_sids[k], request->subscribe);
-        }
+        for (size_t k = 0; k < tracks->n_track_sids; k++)
+            subscribe_one(peer, tracks->track_sids[k], request->subscribe, request->n_track_sids == 0);
     }
 }
 
@@ -223,6 +231,11 @@ static void handle_metadata(struct peer *peer, const Livekit__UpdateParticipantM
 
 static void handle_sync_state(struct peer *peer, const Livekit__SyncState *state) {
     struct participant *participant = peer->participant;
+    size_t listed = state->n_publish_tracks + state->n_track_sids_disabled + state->n_datachannel_receive_states +
+                    (state->subscription != NULL ? subscription_len(state->subscription) : 0) +
+                    (state->data_subscription != NULL ? state->data_subscription->n_updates : 0);
+    if (!list_fits(peer, listed))
+        return;
     for (size_t i = 0; i < state->n_publish_tracks; i++) {
         const Livekit__TrackInfo *info = state->publish_tracks[i]->track;
         if (info != NULL && track_find(participant, info->sid) == NULL) {
@@ -327,7 +340,8 @@ static void handle_track_request(struct peer *peer, const Livekit__SignalRequest
         handle_subscription(peer, request->subscription);
         break;
     case LIVEKIT__SIGNAL_REQUEST__MESSAGE_TRACK_SETTING:
-        subscribe_settings(peer->participant, request->track_setting);
+        if (list_fits(peer, request->track_setting->n_track_sids))
+            subscribe_settings(peer->participant, request->track_setting);
         break;
     case LIVEKIT__SIGNAL_REQUEST__MESSAGE_SUBSCRIPTION_PERMISSION:
         subscribe_permission(peer, request->subscription_permission);
@@ -345,7 +359,8 @@ static void handle_track_request(struct peer *peer, const Livekit__SignalRequest
         data_unpublish_track(peer, request->unpublish_data_track_request);
         break;
     case LIVEKIT__SIGNAL_REQUEST__MESSAGE_UPDATE_DATA_SUBSCRIPTION:
-        data_update_subscription(peer, request->update_data_subscription);
+        if (list_fits(peer, request->update_data_subscription->n_updates))
+            data_update_subscription(peer, request->update_data_subscription);
         break;
     default: /* deprecated (update_layers), of no use to an ICE-lite server (trickle), or newer than us */
         break;

@@ -336,8 +336,9 @@ uint32_t control_session_open(struct control *control, uint64_t now_us, uint64_t
     return handle;
 }
 
-static bool within_budget(struct control *control, struct session *session) {
-    const uint64_t cost_us = US_PER_S / SESSION_REQUESTS_PER_S, burst_us = cost_us * SESSION_REQUESTS_BURST;
+static bool within_budget(struct control *control, struct session *session, size_t len) {
+    const uint64_t each_us = US_PER_S / SESSION_REQUESTS_PER_S, burst_us = each_us * SESSION_REQUESTS_BURST;
+    const uint64_t cost_us = each_us * (1 + len / SESSION_REQUEST_LEN);
     uint64_t from_us = session->budget_us > control->now_us ? session->budget_us : control->now_us;
     session->budget_us = from_us + cost_us;
     return session->budget_us - control->now_us <= burst_us;
@@ -365,7 +366,7 @@ void control_session_message(struct control *control, uint64_t now_us, uint64_t 
         return;
     control->counters.messages_in++;
     session->seen_us = now_us;
-    if (!within_budget(control, session)) {
+    if (!within_budget(control, session, message.len)) {
         control->counters.limit_refused++;
         peer_leave(session->peer, ROOM_LEAVE_UNKNOWN, LIVEKIT__LEAVE_REQUEST__ACTION__DISCONNECT);
     } else if (text || message.len > CONTROL_MESSAGE_LEN_MAX) {

@@ -248,6 +248,46 @@ static void pings_are_answered_and_silence_closes_the_session(void **state) {
     world_stop(world);
 }
 
+static uint32_t requests_until_closed(struct world *world, struct client *client,
+                                      const Livekit__SignalRequest *request) {
+    for (uint32_t count = 1; count < 5000; count++) {
+        send_request(world, client, request);
+        if (client->closed)
+            return count;
+        forget(client);
+    }
+    return 0;
+}
+
+static void who_asks_too_much_at_once_is_sent_away(void **state) {
+    (void)state;
+    struct world *world = world_start(NULL);
+    Livekit__SignalRequest request;
+    livekit__signal_request__init(&request);
+    request.message_case = LIVEKIT__SIGNAL_REQUEST__MESSAGE_PING;
+    assert_in_range(requests_until_closed(world, ready(world, "ana", "tea", ""), &request), 990, 1001);
+    /* long requests count for more: the decoder and whatever they list cost more */
+    Livekit__UpdateParticipantMetadata metadata;
+    livekit__update_participant_metadata__init(&metadata);
+    metadata.metadata = malloc((1 << 20) + 1);
+    memset(metadata.metadata, 'm', 1 << 20);
+    metadata.metadata[1 << 20] = 0;
+    request.message_case = LIVEKIT__SIGNAL_REQUEST__MESSAGE_UPDATE_METADATA;
+    request.update_metadata = &metadata;
+    assert_int_equal(requests_until_closed(world, ready(world, "ben", "tea", ""), &request), 4);
+    free(metadata.metadata);
+    /* at its own pace everybody may go on for ever */
+    struct client *eva = ready(world, "eva", "tea", "");
+    request.message_case = LIVEKIT__SIGNAL_REQUEST__MESSAGE_PING;
+    for (int i = 0; i < 3000; i++) {
+        send_request(world, eva, &request);
+        pass(world, 5 * US_PER_MS);
+        forget(eva);
+    }
+    assert_false(eva->closed);
+    world_stop(world);
+}
+
 static void tokens_are_renewed_every_five_minutes(void **state) {
     (void)state;
     struct control_config config = test_config();
@@ -488,6 +528,7 @@ int main(void) {
         cmocka_unit_test(speakers_are_announced_when_they_start_and_stop),
         cmocka_unit_test(connection_quality_is_told_to_oneself_and_ones_viewers),
         cmocka_unit_test(pings_are_answered_and_silence_closes_the_session),
+        cmocka_unit_test(who_asks_too_much_at_once_is_sent_away),
         cmocka_unit_test(tokens_are_renewed_every_five_minutes),
         cmocka_unit_test(leaving_frees_everything_and_tells_the_others),
         cmocka_unit_test(a_lost_socket_can_be_resumed_with_everything_kept),

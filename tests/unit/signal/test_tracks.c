@@ -387,6 +387,56 @@ static void subscriptions_follow_the_subscribers_word(void **state) {
     world_stop(world);
 }
 
+static void a_request_that_lists_more_than_there_can_be_ends_its_session_only(void **state) {
+    (void)state;
+    struct world *world = world_start(NULL);
+    struct client *ana = ready(world, "ana", "tea", "");
+    enum { COUNT = 2100 };
+    static char *sids[2 * COUNT];
+    for (size_t i = 0; i < 2 * COUNT; i++)
+        sids[i] = (char *)(uintptr_t) "TR_nothing";
+    for (int which = 0; which < 4; which++) {
+        struct client *eve = ready(world, "eve", "tea", "");
+        struct control_counters before, after;
+        control_counters_get(world->control, &before);
+        Livekit__SignalRequest request;
+        Livekit__UpdateSubscription update;
+        Livekit__ParticipantTracks tracks, *list = &tracks;
+        Livekit__UpdateTrackSettings settings;
+        Livekit__SyncState sync;
+        livekit__signal_request__init(&request);
+        livekit__update_subscription__init(&update);
+        livekit__participant_tracks__init(&tracks);
+        livekit__update_track_settings__init(&settings);
+        livekit__sync_state__init(&sync);
+        update.n_track_sids = tracks.n_track_sids = which == 3 ? 1 : COUNT;
+        update.track_sids = tracks.track_sids = sids;
+        update.n_participant_tracks = 1;
+        update.participant_tracks = &list;
+        settings.n_track_sids = sync.n_track_sids_disabled = 2 * COUNT;
+        settings.track_sids = sync.track_sids_disabled = sids;
+        request.message_case = which == 1   ? LIVEKIT__SIGNAL_REQUEST__MESSAGE_TRACK_SETTING
+                               : which == 2 ? LIVEKIT__SIGNAL_REQUEST__MESSAGE_SYNC_STATE
+                                            : LIVEKIT__SIGNAL_REQUEST__MESSAGE_SUBSCRIPTION;
+        request.subscription = &update; /* a oneof of pointers */
+        if (which == 1)
+            request.track_setting = &settings;
+        else if (which == 2)
+            request.sync_state = &sync;
+        update.subscribe = true;
+        forget(eve);
+        send_request(world, eve, &request);
+        control_counters_get(world->control, &after);
+        assert_int_equal(after.limit_refused - before.limit_refused, which == 3 ? 0 : 1);
+        assert_int_equal(eve->closed, which != 3);
+        /* named in both lists, told of once */
+        assert_int_equal(count_of(eve, M(SUBSCRIPTION_RESPONSE)), which == 3 ? 1 : 0);
+        assert_int_equal(count_of(eve, M(LEAVE)), which == 3 ? 0 : 1);
+    }
+    assert_false(ana->closed);
+    world_stop(world);
+}
+
 static void a_publisher_decides_who_may_subscribe(void **state) {
     (void)state;
     struct world *world = world_start(NULL);
@@ -538,6 +588,7 @@ int main(void) {
         cmocka_unit_test(a_track_that_cannot_be_decoded_is_refused_and_the_rest_flows),
         cmocka_unit_test(a_client_mutes_itself_and_others_see_it),
         cmocka_unit_test(subscriptions_follow_the_subscribers_word),
+        cmocka_unit_test(a_request_that_lists_more_than_there_can_be_ends_its_session_only),
         cmocka_unit_test(a_publisher_decides_who_may_subscribe),
         cmocka_unit_test(what_a_token_does_not_permit_is_refused),
         cmocka_unit_test(track_limits_hold),
