@@ -30,7 +30,7 @@ size_t hmac_len(enum hmac_hash hash) {
     case HMAC_SHA512:
         return HMAC_SHA512_LEN;
     }
-    ASSERT(!"a hash");
+    ASSERT(false); /* no such hash */
     return 0;
 }
 
