@@ -50,13 +50,21 @@ test: ## everything that must pass; the last line counts
 	@ninja -C $(BUILD) -j $(JOBS)
 	@tools/test-all $(BUILD)
 
-sanitize: build ## the unit and fuzz corpora under ASan and UBSan, what has threads under TSan
+# Findings must end a program with a failure. The quarantine is small because suites measure the server's memory.
+sanitize: export ASAN_OPTIONS = halt_on_error=1:abort_on_error=1:detect_leaks=1:quarantine_size_mb=8
+sanitize: export UBSAN_OPTIONS = halt_on_error=1:abort_on_error=1:print_stacktrace=1
+sanitize: export TSAN_OPTIONS = halt_on_error=1:abort_on_error=1:second_deadlock_stack=1
+sanitize: export PATIENCE = 10
+sanitize: ## the whole suite under ASan and UBSan, what has threads and the server under TSan
+	@tools/deps build test
+	@$(MAKE) --no-print-directory build tests/node_modules/.package-lock.json
 	test -f $(BUILD)-asan/build.ninja || meson setup $(BUILD)-asan -Db_sanitize=address,undefined
 	ninja -C $(BUILD)-asan -j $(JOBS)
-	meson test -C $(BUILD)-asan --no-rebuild --print-errorlogs --timeout-multiplier 5
+	tools/test-all $(BUILD)-asan meson interop abuse browser
 	test -f $(BUILD)-tsan/build.ninja || meson setup $(BUILD)-tsan -Db_sanitize=thread
 	ninja -C $(BUILD)-tsan -j $(JOBS)
 	meson test -C $(BUILD)-tsan --no-rebuild --print-errorlogs --timeout-multiplier 5 base io http server webhook
+	tools/test-all $(BUILD)-tsan interop abuse
 
 fuzz: build ## every fuzz target for FUZZ_S seconds (make fuzz FUZZ_S=600)
 	@tools/deps fuzz
