@@ -1,0 +1,148 @@
+#include "e2ee/sframe.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "crypto/hkdf.h"
+
+#define NAME_OF(name, text) #name,
+#define TEXT_OF(name, text) text,
+
+const char *sframe_status_name(enum sframe_status status) {
+    static const char *const names[] = {SFRAME_STATUSES(NAME_OF)};
+    ASSERT((size_t)status < ARRAY_LEN(names));
+    return names[status];
+}
+
+const char *sframe_status_text(enum sframe_status status) {
+    static const char *const texts[] = {SFRAME_STATUSES(TEXT_OF)};
+    ASSERT((size_t)status < ARRAY_LEN(texts));
+    return texts[status];
+}
+
+/* ---- Header ------------------------------------------------------------------------------------------------------ */
+
+#define EXTENDED 8u /* the flags X and Y, each in its half of the config byte */
+
+/* Bytes that follow the config byte for a value; 0 when the value is in the config byte. */
+static size_t value_len(uint64_t value) {
+    size_t len = 0;
+    if (value >= EXTENDED) {
+        for (; value > 0; value >>= 8)
+            len++;
+    }
+    return len;
+}
+
+static unsigned half_of(uint64_t value) {
+    size_t len = value_len(value);
+    return len == 0 ? (unsigned)value : EXTENDED | (unsigned)(len - 1);
+}
+
+static void write_value(struct writer *w, uint64_t value) {
+    for (size_t left = value_len(value); left > 0; left--)
+        wr_u8(w, (uint8_t)(value >> (8 * (left - 1))));
+}
+
+/* False when a shorter form would have done. */
+static bool read_value(struct reader *r, unsigned half, uint64_t *value) {
+    *value = half;
+    if (half < EXTENDED)
+        return true;
+    *value = 0;
+    for (unsigned left = half - EXTENDED + 1; left > 0; left--)
+        *value = *value << 8 | rd_u8(r);
+    return half_of(*value) == half;
+}
+
+size_t sframe_header_len(const struct sframe_header *header) {
+    return 1 + value_len(header->kid) + value_len(header->ctr);
+}
+
+void sframe_header_write(struct writer *w, const struct sframe_header *header) {
+    ASSERT(w != NULL && header != NULL);
+    wr_u8(w, (uint8_t)(half_of(header->kid) << 4 | half_of(header->ctr)));
+    write_value(w, header->kid);
+    write_value(w, header->ctr);
+}
+
+enum sframe_status sframe_header_read(struct reader *r, struct sframe_header *out) {
+    ASSERT(r != NULL && out != NULL);
+    unsigned config = rd_u8(r);
+    bool minimal = read_value(r, config >> 4, &out->kid);
+    minimal = read_value(r, config & 15u, &out->ctr) && minimal;
+    if (!reader_ok(r))
+        return SFRAME_TRUNCATED;
+    return minimal ? SFRAME_OK : SFRAME_NOT_MINIMAL;
+}
+
+/* ---- Key ids ----------------------------------------------------------------------------------------------------- */
+
+uint64_t sframe_kid(uint32_t context, uint32_t leaf, uint64_t epoch) {
+    ASSERT(context < SFRAME_CONTEXTS_MAX && leaf <= SFRAME_LEAF_MAX);
+    return (uint64_t)context << (SFRAME_LEAF_BITS + SFRAME_EPOCH_BITS) | (uint64_t)leaf << SFRAME_EPOCH_BITS |
+           (epoch & 0xff);
+}
+
+struct sframe_kid sframe_kid_split(uint64_t kid) {
+    return (struct sframe_kid){.context = kid >> (SFRAME_LEAF_BITS + SFRAME_EPOCH_BITS),
+                               .leaf = (uint32_t)(kid >> SFRAME_EPOCH_BITS) & SFRAME_LEAF_MAX,
+                               .epoch8 = (uint8_t)kid};
+}
+
+/* ---- Suites and keys --------------------------------------------------------------------------------------------- */
+
+const struct sframe_suite *sframe_suite(uint16_t id) {
+    static const struct sframe_suite suites[] = {
+        {1, "AES_128_CTR_HMAC_SHA256_80", HASH_SHA256, 32, 16, 48, 10},
+        {2, "AES_128_CTR_HMAC_SHA256_64", HASH_SHA256, 32, 16, 48, 8},
+        {3, "AES_128_CTR_HMAC_SHA256_32", HASH_SHA256, 32, 16, 48, 4},
+        {4, "AES_128_GCM_SHA256_128", HASH_SHA256, 32, 0, 16, 16},
+        {5, "AES_256_GCM_SHA512_128", HASH_SHA512, 64, 0, 32, 16},
+        {6, "AES_256_CTR_HMAC_SHA512_80", HASH_SHA512, 64, 32, 96, 10},
+        {7, "AES_256_CTR_HMAC_SHA512_64", HASH_SHA512, 64, 32, 96, 8},
+        {8, "AES_256_CTR_HMAC_SHA512_32", HASH_SHA512, 64, 32, 96, 4},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(suites); i++) {
+        if (suites[i].id == id)
+            return &suites[i];
+    }
+    return NULL;
+}
+
+/* All inputs are ours and of fixed lengths, so memory is all that a derivation can lack. */
+static enum sframe_status derived(enum crypto_status status) {
+    ASSERT(status == CRYPTO_OK || status == CRYPTO_NO_MEMORY);
+    return status == CRYPTO_OK ? SFRAME_OK : SFRAME_NO_MEMORY;
+}
+
+enum sframe_status sframe_extract(const struct crypto_backend *crypto, const struct sframe_suite *suite,
+                                  struct span base_key, struct secret *sframe_secret) {
+    ASSERT(crypto != NULL && suite != NULL && base_key.len > 0 && sframe_secret != NULL);
+    return derived(hkdf_extract(crypto, suite->hash, span_of(NULL, 0), &base_key, 1, sframe_secret));
+}
+
+enum sframe_status sframe_expand(const struct crypto_backend *crypto, const struct sframe_suite *suite,
+                                 const struct secret *sframe_secret, uint64_t kid, struct sframe_material *out) {
+    ASSERT(crypto != NULL && suite != NULL && out != NULL);
+    ASSERT(sframe_secret->len == suite->nh && suite->nk <= sizeof out->key);
+    uint8_t tail[10];
+    struct writer w = writer_of(tail, sizeof tail);
+    wr_u64(&w, kid);
+    wr_u16(&w, suite->id);
+    struct span label[2] = {span_str("SFrame 1.0 Secret key "), writer_span(&w)};
+    enum crypto_status status =
+        hkdf_expand(crypto, suite->hash, secret_span(sframe_secret), label, 2, out->key, suite->nk);
+    label[0] = span_str("SFrame 1.0 Secret salt ");
+    if (status == CRYPTO_OK)
+        status = hkdf_expand(crypto, suite->hash, secret_span(sframe_secret), label, 2, out->salt, sizeof out->salt);
+    if (status != CRYPTO_OK)
+        secure_wipe(out, sizeof *out);
+    return derived(status);
+}
+
+void sframe_nonce(const uint8_t salt[SFRAME_NONCE_LEN], uint64_t ctr, uint8_t nonce[SFRAME_NONCE_LEN]) {
+    memcpy(nonce, salt, SFRAME_NONCE_LEN);
+    for (size_t i = 0; i < sizeof ctr; i++)
+        nonce[SFRAME_NONCE_LEN - 1 - i] ^= (uint8_t)(ctr >> (8 * i));
+}
