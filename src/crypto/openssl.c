@@ -3,11 +3,13 @@
  * compatibility level. */
 #define OPENSSL_API_COMPAT 10100
 #include <openssl/bn.h>
+#include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/ecdsa.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/obj_mac.h>
+#include <openssl/params.h>
 
 #include "base/assert.h"
 #include "crypto/backend_internal.h"
@@ -98,9 +100,27 @@ static enum crypto_status raw_public(int type, const struct secret *private_key,
     return CRYPTO_OK;
 }
 
+/* A key pair for derivation only: zeros stand where its public key belongs. Derivation does not look at them, and
+ * OpenSSL, given a private key alone, would compute the public one first, which costs as much as the derivation. */
+static EVP_PKEY *raw_pair_without_public(int type, const struct secret *private_key) {
+    uint8_t zeros[56] = {0};
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PRIV_KEY, (void *)(uintptr_t)private_key->bytes,
+                                          private_key->len),
+        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, zeros, private_key->len),
+        OSSL_PARAM_construct_end(),
+    };
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_id(type, NULL);
+    EVP_PKEY *key = NULL;
+    if (ctx == NULL || EVP_PKEY_fromdata_init(ctx) != 1 || EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_KEYPAIR, params) != 1)
+        key = NULL;
+    EVP_PKEY_CTX_free(ctx);
+    return key;
+}
+
 static enum crypto_status raw_dh(int type, const struct secret *private_key, struct span public_key,
                                  struct secret *shared) {
-    EVP_PKEY *own = EVP_PKEY_new_raw_private_key(type, NULL, private_key->bytes, private_key->len);
+    EVP_PKEY *own = raw_pair_without_public(type, private_key);
     EVP_PKEY *peer = EVP_PKEY_new_raw_public_key(type, NULL, public_key.data, public_key.len);
     EVP_PKEY_CTX *ctx = own == NULL ? NULL : EVP_PKEY_CTX_new(own, NULL);
     enum crypto_status status = CRYPTO_NO_MEMORY;
@@ -130,7 +150,8 @@ static int nist_nid(enum nist_curve curve) {
 
 /* Arithmetic on one curve: all that a function below needs, made and freed together. */
 struct ec {
-    EC_GROUP *group;
+    EC_KEY *key; /* owns the group */
+    const EC_GROUP *group;
     BN_CTX *bn;
     EC_POINT *point;
     EC_POINT *result;
@@ -142,11 +163,12 @@ static void ec_end(struct ec *ec) {
     EC_POINT_clear_free(ec->result);
     EC_POINT_free(ec->point);
     BN_CTX_free(ec->bn);
-    EC_GROUP_free(ec->group);
+    EC_KEY_free(ec->key);
 }
 
 static bool ec_start(struct ec *ec, enum nist_curve curve) {
-    *ec = (struct ec){.group = EC_GROUP_new_by_curve_name(nist_nid(curve)), .bn = BN_CTX_secure_new()};
+    *ec = (struct ec){.key = EC_KEY_new_by_curve_name(nist_nid(curve)), .bn = BN_CTX_secure_new()};
+    ec->group = ec->key == NULL ? NULL : EC_KEY_get0_group(ec->key);
     if (ec->group != NULL && ec->bn != NULL) {
         ec->point = EC_POINT_new(ec->group);
         ec->result = EC_POINT_new(ec->group);
@@ -213,15 +235,6 @@ static enum crypto_status ec_dh(enum nist_curve curve, const struct secret *priv
     return status;
 }
 
-static EC_KEY *ec_key_new(const struct ec *ec) {
-    EC_KEY *key = EC_KEY_new();
-    if (key != NULL && EC_KEY_set_group(key, ec->group) != 1) {
-        EC_KEY_free(key);
-        key = NULL;
-    }
-    return key;
-}
-
 static enum crypto_status ec_sign(enum nist_curve curve, const struct secret *private_key, struct span message,
                                   uint8_t *signature, size_t *signature_len) {
     struct ec ec;
@@ -230,11 +243,9 @@ static enum crypto_status ec_sign(enum nist_curve curve, const struct secret *pr
     enum hash_algorithm hash = nist_sign_hash(curve);
     uint8_t digest[HASH_LEN_MAX];
     backend_hash(hash, &message, 1, digest);
-    EC_KEY *key = ec_key_new(&ec);
     unsigned len = 0;
-    bool ok = key != NULL && ec_read_scalar(&ec, private_key) && EC_KEY_set_private_key(key, ec.scalar) == 1 &&
-              ECDSA_sign(0, digest, (int)hash_len(hash), signature, &len, key) == 1;
-    EC_KEY_free(key);
+    bool ok = ec_read_scalar(&ec, private_key) && EC_KEY_set_private_key(ec.key, ec.scalar) == 1 &&
+              ECDSA_sign(0, digest, (int)hash_len(hash), signature, &len, ec.key) == 1;
     ec_end(&ec);
     if (!ok)
         return no_memory();
@@ -255,12 +266,10 @@ static enum crypto_status ec_verify(enum nist_curve curve, struct span public_ke
     backend_hash(hash, &message, 1, digest);
     enum crypto_status status = ec_read_point(&ec, public_key);
     if (status == CRYPTO_OK) {
-        EC_KEY *key = ec_key_new(&ec);
-        if (key == NULL || EC_KEY_set_public_key(key, ec.point) != 1)
+        if (EC_KEY_set_public_key(ec.key, ec.point) != 1)
             status = no_memory();
-        else if (ECDSA_verify(0, digest, (int)hash_len(hash), signature.data, (int)signature.len, key) != 1)
+        else if (ECDSA_verify(0, digest, (int)hash_len(hash), signature.data, (int)signature.len, ec.key) != 1)
             status = invalid_or_no_memory();
-        EC_KEY_free(key);
     }
     ec_end(&ec);
     return status;
