@@ -2,7 +2,9 @@
 
 #include "base/assert.h"
 #include "crypto/backend_internal.h"
+#include "crypto/keccak.h"
 #include "crypto/labeled.h"
+#include "crypto/xwing.h"
 
 #define SUITE_ID_LEN 5
 #define CANDIDATES_MAX 256 /* RFC 9180 section 7.1.3: a counter of one byte */
@@ -36,23 +38,28 @@ static const struct dhkem *dhkem_known(enum kem kem) {
 
 bool kem_supported(const struct crypto_backend *crypto, enum kem kem) {
     const struct dhkem *dhkem = dhkem_of(kem);
-    return dhkem != NULL && crypto->has_dh(dhkem->group);
+    return kem == KEM_XWING ? crypto->has_dh(DH_X25519) : dhkem != NULL && crypto->has_dh(dhkem->group);
 }
 
 size_t kem_public_len(enum kem kem) {
-    return dh_public_len(dhkem_known(kem)->group);
+    return kem == KEM_XWING ? XWING_PUBLIC_LEN : dh_public_len(dhkem_known(kem)->group);
 }
 
 size_t kem_private_len(enum kem kem) {
-    return dh_private_len(dhkem_known(kem)->group);
+    return kem == KEM_XWING ? XWING_SEED_LEN : dh_private_len(dhkem_known(kem)->group);
 }
 
 size_t kem_enc_len(enum kem kem) {
-    return dh_public_len(dhkem_known(kem)->group);
+    return kem == KEM_XWING ? XWING_CT_LEN : dh_public_len(dhkem_known(kem)->group);
 }
 
 size_t kem_shared_len(enum kem kem) {
-    return hash_len(dhkem_known(kem)->hash);
+    return kem == KEM_XWING ? XWING_SS_LEN : hash_len(dhkem_known(kem)->hash);
+}
+
+/* What encapsulation draws. */
+static size_t randomness_len(enum kem kem) {
+    return kem == KEM_XWING ? XWING_ESEED_LEN : dh_private_len(dhkem_known(kem)->group);
 }
 
 /* "KEM" and the identifier (section 4.1). */
@@ -153,11 +160,38 @@ static enum crypto_status dhkem_decap(const struct crypto_backend *crypto, const
     return status;
 }
 
+/* ---- X-Wing in HPKE (draft-ietf-hpke-pq, hybrid KEMs) --------------------------------------------------------- */
+
+/* The seed is SHAKE256's LabeledDerive of `ikm`: its parts are ikm, "HPKE-v1", suite_id, the label behind its length,
+ * the output's length, and an empty context. */
+static enum crypto_status xwing_derive(const struct crypto_backend *crypto, struct span ikm, struct secret *private_key,
+                                       uint8_t *public_key) {
+    static const char label[] = "DeriveKeyPair";
+    uint8_t id[SUITE_ID_LEN], label_len[2] = {0, sizeof label - 1}, out_len[2] = {0, XWING_SEED_LEN};
+    struct span parts[] = {ikm,
+                           span_str("HPKE-v1"),
+                           suite_id_of(KEM_XWING, id),
+                           span_of(label_len, sizeof label_len),
+                           span_str(label),
+                           span_of(out_len, sizeof out_len)};
+    struct secret seed = {.len = XWING_SEED_LEN};
+    keccak_once(KECCAK_SHAKE256, parts, ARRAY_LEN(parts), seed.bytes, seed.len);
+    enum crypto_status status = xwing_public(crypto, secret_span(&seed), public_key);
+    if (status == CRYPTO_OK)
+        *private_key = seed;
+    else
+        secret_wipe(private_key);
+    secret_wipe(&seed);
+    return status;
+}
+
 /* ---- by name ------------------------------------------------------------------------------------------------ */
 
 enum crypto_status kem_derive_key_pair(const struct crypto_backend *crypto, enum kem kem, struct span ikm,
                                        struct secret *private_key, uint8_t *public_key) {
     ASSERT(crypto != NULL && private_key != NULL && public_key != NULL);
+    if (kem == KEM_XWING)
+        return xwing_derive(crypto, ikm, private_key, public_key);
     return dhkem_derive(crypto, dhkem_known(kem), ikm, private_key, public_key);
 }
 
@@ -174,18 +208,26 @@ enum crypto_status kem_generate(const struct crypto_backend *crypto, enum kem ke
 enum crypto_status kem_public(const struct crypto_backend *crypto, enum kem kem, const struct secret *private_key,
                               uint8_t *public_key) {
     ASSERT(crypto != NULL && private_key != NULL && public_key != NULL);
+    if (private_key->len != kem_private_len(kem))
+        return CRYPTO_INVALID;
+    if (kem == KEM_XWING)
+        return xwing_public(crypto, secret_span(private_key), public_key);
     return crypto->dh_public(dhkem_known(kem)->group, private_key, public_key);
 }
 
 enum crypto_status kem_check_public(const struct crypto_backend *crypto, enum kem kem, struct span public_key) {
     ASSERT(crypto != NULL);
+    if (public_key.len != kem_public_len(kem))
+        return CRYPTO_INVALID;
+    if (kem == KEM_XWING)
+        return xwing_check_public(public_key);
     return crypto->dh_check(dhkem_known(kem)->group, public_key);
 }
 
 enum crypto_status kem_encap(const struct crypto_backend *crypto, enum kem kem, struct span public_key, struct rng *rng,
                              struct secret *shared, uint8_t *enc) {
     ASSERT(rng != NULL);
-    struct secret randomness = {.len = (uint8_t)kem_private_len(kem)};
+    struct secret randomness = {.len = (uint8_t)randomness_len(kem)};
     rng_fill(rng, randomness.bytes, randomness.len);
     enum crypto_status status = kem_encap_derand(crypto, kem, public_key, secret_span(&randomness), shared, enc);
     secret_wipe(&randomness);
@@ -195,11 +237,24 @@ enum crypto_status kem_encap(const struct crypto_backend *crypto, enum kem kem, 
 enum crypto_status kem_decap(const struct crypto_backend *crypto, enum kem kem, const struct secret *private_key,
                              struct span public_key, struct span enc, struct secret *shared) {
     ASSERT(crypto != NULL && private_key != NULL && shared != NULL);
+    ASSERT(public_key.len == 0 || public_key.len == kem_public_len(kem));
+    if (enc.len != kem_enc_len(kem) || private_key->len != kem_private_len(kem)) {
+        secret_wipe(shared);
+        return CRYPTO_INVALID;
+    }
+    if (kem == KEM_XWING)
+        return xwing_decap(crypto, secret_span(private_key), enc, shared);
     return dhkem_decap(crypto, dhkem_known(kem), private_key, public_key, enc, shared);
 }
 
 enum crypto_status kem_encap_derand(const struct crypto_backend *crypto, enum kem kem, struct span public_key,
                                     struct span randomness, struct secret *shared, uint8_t *enc) {
     ASSERT(crypto != NULL && shared != NULL && enc != NULL);
+    if (public_key.len != kem_public_len(kem)) {
+        secret_wipe(shared);
+        return CRYPTO_INVALID;
+    }
+    if (kem == KEM_XWING)
+        return xwing_encap(crypto, public_key, randomness, shared, enc);
     return dhkem_encap(crypto, dhkem_known(kem), public_key, randomness, shared, enc);
 }

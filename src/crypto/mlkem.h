@@ -18,6 +18,8 @@
 
 /* Algorithm 16, ML-KEM.KeyGen_internal. */
 void mlkem768_keygen(const uint8_t seed[MLKEM768_SEED_LEN], uint8_t ek[MLKEM768_EK_LEN], uint8_t dk[MLKEM768_DK_LEN]);
+/* The modulus check of section 7.2, which encapsulation makes as well. */
+bool mlkem768_ek_valid(const uint8_t ek[MLKEM768_EK_LEN]);
 /* Algorithm 17 after the checks of section 7.2: false for a key that fails the modulus check (the length is the
  * type's). */
 bool mlkem768_encaps(const uint8_t ek[MLKEM768_EK_LEN], const uint8_t m[MLKEM768_M_LEN], uint8_t ct[MLKEM768_CT_LEN],
