@@ -111,6 +111,7 @@
     X(TREE_EMPTY, "tree without a node", "12.4.3.3")                                                                   \
     X(TREE_FULL, "the group has as many members as it may have", "")                                                   \
     X(TREE_LAST_BLANK, "last node of a tree is blank", "12.4.3.3")                                                     \
+    X(TREE_LAST_PARENT, "last node of a tree is a parent: a half without members", "12.1.3")                           \
     X(TREE_NODE_MISPLACED, "leaf at a parent's place, or the reverse", "12.4.3.3")                                     \
     X(TREE_UNMERGED_INVALID, "unmerged leaf is blank or no descendant", "12.4.3.1")                                    \
     X(TREE_UNMERGED_MISSING, "unmerged leaf not listed at a node between", "12.4.3.1")                                 \
@@ -120,6 +121,8 @@
     X(PATH_CIPHERTEXTS_WRONG, "number of ciphertexts is not the resolution's", "7.6")                                  \
     X(PATH_SECRET_INVALID, "path secret does not decrypt", "7.5")                                                      \
     X(PATH_KEY_MISMATCH, "key derived from a path secret is not the one in the path", "7.5")                           \
+    X(PATH_NOT_FOR_US, "no private key for any recipient of the path secret", "7.5")                                   \
+    X(PATH_SECRET_MISPLACED, "path secret for a blank node", "12.4.3.1")                                               \
     X(PRIVATE_KEY_MISMATCH, "private key does not belong to the public one", "7.5")                                    \
     X(LEAF_BLANK, "no member at this leaf", "7.3")                                                                     \
     /* proposals: sections 12.1, 12.2 */                                                                               \

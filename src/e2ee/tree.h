@@ -43,6 +43,7 @@
 #include "e2ee/mls_codec.h"
 #include "e2ee/mls_message.h"
 #include "e2ee/mls_status.h"
+#include "e2ee/mls_suite.h"
 #include "e2ee/tree_math.h"
 
 struct tree;
@@ -56,14 +57,13 @@ struct tree_path;
 
 /* An empty tree. `members_max` <= MLS_MEMBERS_MAX: an add beyond it is refused (MLS_TREE_FULL). `rng` gives the secret
  * seed of the key table, so that nobody can choose keys that collide in it. */
-enum mls_status tree_create(const struct mls_suite *suite, const struct crypto_backend *crypto, uint32_t members_max,
-                            struct rng *rng, struct tree **out);
+enum mls_status tree_create(const struct mls_crypto *crypto, uint32_t members_max, struct rng *rng, struct tree **out);
 /* Reads a `ratchet_tree` (section 12.4.3.3), length header included and nothing after it. Checks the syntax of every
  * node, the place of leaves and parents, that the last node is there and is a leaf (a tree is always truncated to its
  * rightmost leaf, section 12.1.3), and that keys have the suite's length. Leaves come in as not verified. Afterwards
  * the caller compares tree_hash and calls tree_validate. */
-enum mls_status tree_read(const struct mls_suite *suite, const struct crypto_backend *crypto, uint32_t members_max,
-                          struct rng *rng, struct span ratchet_tree, struct tree **out);
+enum mls_status tree_read(const struct mls_crypto *crypto, uint32_t members_max, struct rng *rng,
+                          struct span ratchet_tree, struct tree **out);
 /* Frees everything, wiping secrets; an open change is given up. NULL is fine. */
 void tree_free(struct tree *t);
 
@@ -145,8 +145,8 @@ bool tree_changed_next(const struct tree *t, uint32_t *cursor, struct tree_chang
 /* Section 12.1.1: the leftmost blank leaf, extending the tree when there is none; unmerged at its non-blank ancestors.
  * `encoding` is one LeafNode, whose signature the caller has checked. */
 enum mls_status tree_add(struct tree *t, struct span encoding, uint32_t *leaf);
-/* Section 12.1.2. MLS_LEAF_BLANK when there is no member at `leaf`, MLS_ENCRYPTION_KEY_NOT_FRESH when the key is the old
- * one. The private key of an own leaf is gone then: tree_set_own gives the new one. */
+/* Section 12.1.2. MLS_LEAF_BLANK when there is no member at `leaf`, MLS_ENCRYPTION_KEY_NOT_FRESH when the key is the
+ * old one. The private key of an own leaf is gone then: tree_set_own gives the new one. */
 enum mls_status tree_update(struct tree *t, uint32_t leaf, struct span encoding);
 /* Section 12.1.3, with truncation (section 7.7). */
 enum mls_status tree_remove(struct tree *t, uint32_t leaf);
@@ -174,19 +174,18 @@ enum mls_status tree_set_path_secret(struct tree *t, uint32_t node, const struct
 /* Own leaf and private keys as bytes, for sealed states. The buffer then holds secrets. */
 enum mls_status tree_private_write(const struct tree *t, struct mls_buf *out);
 /* Into a tree just read; checks every key against the public one. */
-enum mls_status tree_private_read(struct tree *t, struct reader *in);
+enum mls_status tree_private_read(struct tree *t, struct mls_reader *in);
 
 /* ---- paths, inside an open change ---- */
 
-/* A sender's fresh path (section 7.4): blanks the direct path of `leaf`, sets new keys along the filtered direct path,
- * computes the parent hashes, and stores the private keys when `leaf` is the own leaf. `leaf` is a member or was
- * reserved. The caller builds and signs the LeafNode with tree_path_leaf_key and tree_path_parent_hash, hands it to
+/* The own member's fresh path (section 7.4): blanks the direct path, sets new keys along the filtered direct path,
+ * computes the parent hashes and stores the private keys. `leaf` is the own leaf, or was reserved and becomes it. The
+ * caller builds and signs the LeafNode with tree_path_leaf_key and tree_path_parent_hash, hands it to
  * tree_path_finish, computes tree_hash and the provisional GroupContext, and encrypts. */
 enum mls_status tree_path_create(struct tree *t, uint32_t leaf, struct rng *rng, struct tree_path **out);
 struct span tree_path_leaf_key(const struct tree_path *path);
 struct span tree_path_parent_hash(const struct tree_path *path);
-/* `encoding`: the new LeafNode, with exactly that key and parent hash (asserted). Makes `leaf` the own leaf when the
- * tree had none: an external committer. */
+/* `encoding`: the new LeafNode, with exactly that key and parent hash (asserted). */
 enum mls_status tree_path_finish(struct tree *t, struct tree_path *path, struct span encoding);
 /* Appends the UpdatePath, each path secret sealed to the resolution of its copath node without leaves added in this
  * change (section 7.6). */
@@ -201,8 +200,8 @@ void tree_path_free(struct tree_path *path);
 
 /* A receiver's first half (section 7.5): refuses an UpdatePath whose nodes are not those of the filtered direct path,
  * whose ciphertexts do not match the resolutions, whose public keys are in the tree already or no keys, or whose leaf's
- * parent hash is wrong; then merges it. `sender` is a member or was reserved. The caller has checked the leaf's signature
- * and the rest of section 7.3. */
+ * parent hash is wrong; then merges it. `sender` is a member or was reserved. The caller has checked the leaf's
+ * signature and the rest of section 7.3. */
 enum mls_status tree_path_merge(struct tree *t, uint32_t sender, const struct mls_update_path *path);
 /* Second half: decrypts with the provisional GroupContext, derives, compares every public key, stores the private keys,
  * and gives the commit secret. `path_secret`, if not NULL, gets the decrypted one. `sender` is not the own leaf. */
@@ -214,7 +213,8 @@ enum mls_status tree_path_open(struct tree *t, uint32_t sender, const struct mls
 /* One signature to check, VerifyWithLabel(signature_key, "LeafNodeTBS", ..) of section 7.2. */
 struct tree_verify_job {
     uint32_t leaf;
-    uint64_t ticket; /* names the leaf's contents: a verdict about a leaf that was replaced meanwhile is ignored */
+    uint64_t
+        ticket; /* names the leaf and its contents: a verdict about a leaf that was replaced meanwhile is ignored */
     struct span public_key;
     struct span message; /* the whole signed content (SignContent), in the buffer that was passed */
     struct span signature;
@@ -222,12 +222,12 @@ struct tree_verify_job {
 /* Leaves not verified yet, handed out or not. */
 uint32_t tree_unverified_count(const struct tree *t);
 /* The next leaf that was not handed out yet; `*cursor` starts at 0. `buf` gets the signed content and is cleared first,
- * so each job that is held needs its own. MLS_OK with job->leaf == TREE_NONE at the end. */
+ * so each job that is held at a time needs its own. MLS_OK with job->leaf == TREE_NONE at the end. */
 enum mls_status tree_verify_next(struct tree *t, struct span group_id, uint32_t *cursor, struct mls_buf *buf,
                                  struct tree_verify_job *job);
-/* The verdict. MLS_OK, or MLS_LEAF_SIGNATURE_INVALID when it is bad and about a leaf that is still in the tree: the tree cannot
- * be trusted. */
-enum mls_status tree_verify_done(struct tree *t, uint32_t leaf, uint64_t ticket, bool valid);
+/* The verdict. MLS_OK, or MLS_LEAF_SIGNATURE_INVALID when it is bad and about a leaf that is still in the tree: the
+ * tree cannot be trusted. */
+enum mls_status tree_verify_done(struct tree *t, uint64_t ticket, bool valid);
 bool tree_is_verified(const struct tree *t, uint32_t leaf);
 
 #endif
