@@ -77,7 +77,7 @@ static inline bool mls_buf_ok(const struct mls_buf *b) {
 }
 /* Room for `len` bytes in all from now on, so that this many writes cannot fail. */
 void mls_buf_reserve(struct mls_buf *b, size_t len);
-/* Room for `len` bytes to be filled in by the caller, before the next write; NULL after an error. */
+/* Room for `len` > 0 bytes to be filled in by the caller, before the next write; NULL after an error. */
 uint8_t *mls_wr_reserve(struct mls_buf *b, size_t len);
 /* Cuts back to `len` bytes; what is cut is wiped. */
 void mls_buf_cut(struct mls_buf *b, size_t len);

@@ -298,6 +298,8 @@ struct mls_sender {
     uint32_t index; /* member: leaf index; external: index into external_senders */
 };
 
+void mls_sender_write(struct mls_buf *b, const struct mls_sender *x);
+
 struct mls_framed_content {
     struct span group_id;
     uint64_t epoch;
@@ -345,7 +347,10 @@ struct mls_private_message {
     struct span authenticated_data;
     struct span encrypted_sender_data;
     struct span ciphertext;
+    struct span sender_data_aad; /* SenderDataAAD (section 6.3.2): the first three fields; spans into the input */
+    struct span content_aad;     /* PrivateContentAAD (section 6.3.1): the first four */
 };
+void mls_private_message_write(struct mls_buf *b, const struct mls_private_message *x);
 
 struct mls_message {
     uint16_t version;

@@ -45,9 +45,8 @@ struct mls_message_key {
     /* private: */
     bool from_skipped;
     struct secret next;              /* ratchet secret after this generation */
-    struct mls_skipped_key *skipped; /* keys between the ratchet's generation and this one */
+    struct mls_skipped_key *skipped; /* the ratchet's list of late keys after this generation; NULL: as it is */
     uint32_t skipped_count;
-    uint32_t skipped_room; /* room of the ratchet's list, grown ahead so that consuming cannot fail */
 };
 
 /* Takes the encryption secret over and wipes the caller's. `leaves` is a power of two up to MLS_MEMBERS_MAX (asserted).
