@@ -38,8 +38,8 @@ static bool timestamp_at(const struct stream *stream, uint64_t ntp, uint32_t *ti
 static bool ntp_at(const struct stream *stream, uint32_t timestamp, uint64_t *ntp) {
     if (stream->sr_ntp == 0 || stream->clock_hz == 0)
         return false;
-    int64_t ticks = (int32_t)(timestamp - stream->sr_timestamp);
-    *ntp = stream->sr_ntp + (uint64_t)((ticks << 32) / (int64_t)stream->clock_hz);
+    int64_t ticks = (int32_t)(timestamp - stream->sr_timestamp); /* of a picture from before the report: negative */
+    *ntp = stream->sr_ntp + (uint64_t)(ticks * (INT64_C(1) << 32) / (int64_t)stream->clock_hz);
     return true;
 }
 

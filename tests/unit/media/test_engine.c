@@ -412,9 +412,9 @@ static void reports_keep_the_publishers_clock_so_that_sound_and_picture_stay_tog
         run_camera(p.w, &c, 2500000);
         assert_true(t->sr_count > 0);
         assert_string_equal(t->cname, "room-cname-of-publisher");
-        /* at the time of the report a packet just sent would have had this timestamp */
+        /* at the time of the report a picture just taken would have had this timestamp */
         const struct logged *last = &t->log[t->count - 1];
-        uint64_t unix_us = WORLD_UNIX_US + last->at_us - p.w->delay_us * 2 - WORLD_START_US;
+        uint64_t unix_us = WORLD_UNIX_US + last->at_us - p.w->delay_us * 2 - CAMERA_ENCODING_US - WORLD_START_US;
         int64_t ntp_apart = (int64_t)(time_ntp(unix_us) - t->sr.ntp);
         int64_t ticks = (ntp_apart >> 16) * 90000 >> 16;
         int32_t off = (int32_t)(last->timestamp - (t->sr.rtp_time + (uint32_t)ticks));

@@ -701,7 +701,7 @@ void camera_report(struct camera *c) {
     for (uint32_t i = 0; i < c->layers; i++) {
         uint8_t bytes[200];
         struct writer w = writer_of(bytes, sizeof bytes);
-        uint64_t since_us = c->peer->world->now_us + 33000 - c->next_us;
+        uint64_t since_us = c->peer->world->now_us + 33000 - c->next_us + CAMERA_ENCODING_US;
         struct rtcp_sender_info info = {.ntp = time_ntp(unix_us), .packets = 1, .bytes = 1};
         info.rtp_time = c->layer[i].timestamp - 2970 + (uint32_t)(since_us * 90 / 1000);
         rtcp_write_sr(&w, c->layer[i].ssrc, &info, NULL, 0);

@@ -206,6 +206,8 @@ void camera_make(struct camera *c, struct peer *p, const char *mid, uint32_t lay
 void camera_frame(struct camera *c, uint32_t layer);
 /* Sends what is due and answers PLIs and NACKs; to be called each step. */
 void camera_step(struct camera *c);
+/* A picture is encoded before it is sent: reports are ahead of the pictures that follow them. */
+#define CAMERA_ENCODING_US 100000
 void camera_report(struct camera *c);
 /* False for padding. */
 bool stamp_read(const struct logged *packet, struct stamp *out);
