@@ -1,0 +1,257 @@
+/* Runs official test vectors of MLS: mls-vectors FOLDER-OR-FILE...
+ *
+ * Goes through *.json in the folders and below, tells each file's kind by its name, prints a line a file, a line for
+ * each entry that fails, and "N passed, N failed" at the end. Exit status 0 when something passed and nothing failed. A
+ * file whose kind is not known counts as one failure, so that nothing is passed over silently. */
+#include "mls_vectors.h"
+
+#include <dirent.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/assert.h"
+#include "crypto/backend.h"
+
+#define PATH_LEN_MAX 1024
+#define FILES_MAX 4096
+#define SUITES_MAX 16
+/* Failing entries that are told of in one file; the rest is only counted. */
+#define FAILURES_SHOWN 10
+
+static const struct vector_kind *const tables[] = {vector_kinds_message};
+
+struct totals {
+    unsigned passed, failed;
+};
+
+/* ---- fields of an entry ---- */
+
+static void entry_fail(struct vector_entry *entry, const char *what) {
+    if (entry->failed == NULL)
+        entry->failed = what;
+}
+
+static int hex_value(char c) {
+    static const char digits[] = "0123456789abcdef";
+    const char *at = c == 0 ? NULL : strchr(digits, c);
+    return at == NULL ? -1 : (int)(at - digits);
+}
+
+struct span vector_hex_of(struct vector_entry *entry, const json_t *text) {
+    const char *hex = json_string_value(text);
+    if (hex == NULL || strlen(hex) % 2 != 0 || strlen(hex) / 2 > VECTOR_BYTES_MAX - entry->bytes_used) {
+        entry_fail(entry, "a field is missing or no hex");
+        return (struct span){0};
+    }
+    uint8_t *start = entry->bytes + entry->bytes_used;
+    size_t len = strlen(hex) / 2;
+    for (size_t i = 0; i < len; i++) {
+        int high = hex_value(hex[2 * i]), low = hex_value(hex[2 * i + 1]);
+        if (high < 0 || low < 0) {
+            entry_fail(entry, "a field is no hex");
+            return (struct span){0};
+        }
+        start[i] = (uint8_t)(high * 16 + low);
+    }
+    entry->bytes_used += len;
+    return span_of(start, len);
+}
+
+struct span vector_hex(struct vector_entry *entry, const json_t *object, const char *name) {
+    return vector_hex_of(entry, json_object_get(object, name));
+}
+
+void vector_secret(struct vector_entry *entry, const json_t *object, const char *name, struct secret *out) {
+    struct span bytes = vector_hex(entry, object, name);
+    *out = (struct secret){0};
+    if (bytes.len > SECRET_LEN_MAX)
+        entry_fail(entry, "a secret is too long");
+    else
+        secret_set(out, bytes);
+}
+
+void vector_private_key(struct vector_entry *entry, const json_t *object, const char *name, size_t len,
+                        struct secret *out) {
+    struct span bytes = vector_hex(entry, object, name);
+    *out = (struct secret){0};
+    if (bytes.len > len) {
+        entry_fail(entry, "a private key is too long");
+        return;
+    }
+    secret_zeros(out, len);
+    if (bytes.len > 0)
+        memcpy(out->bytes + (len - bytes.len), bytes.data, bytes.len);
+}
+
+uint64_t vector_number(struct vector_entry *entry, const json_t *object, const char *name) {
+    const json_t *number = json_object_get(object, name);
+    if (!json_is_integer(number))
+        entry_fail(entry, "a number is missing");
+    return (uint64_t)json_integer_value(number);
+}
+
+const char *vector_text(struct vector_entry *entry, const json_t *object, const char *name) {
+    const char *text = json_string_value(json_object_get(object, name));
+    if (text == NULL)
+        entry_fail(entry, "a text is missing");
+    return text == NULL ? "" : text;
+}
+
+bool vector_absent(const json_t *object, const char *name) {
+    const json_t *value = json_object_get(object, name);
+    return value == NULL || json_is_null(value);
+}
+
+/* ---- files ---- */
+
+static const struct vector_kind *kind_of(const char *path) {
+    /* the file's name, and the last two parts of the path */
+    const char *slash = strrchr(path, '/');
+    const char *name = slash == NULL ? path : slash + 1;
+    const char *tail = slash == NULL ? path : slash;
+    while (tail > path && tail[-1] != '/')
+        tail--;
+    for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
+        for (const struct vector_kind *kind = tables[i]; kind->pattern != NULL; kind++) {
+            if (fnmatch(kind->pattern, strchr(kind->pattern, '/') == NULL ? name : tail, 0) == 0)
+                return kind;
+        }
+    }
+    return NULL;
+}
+
+struct skipped {
+    uint64_t suites[SUITES_MAX];
+    size_t suite_count;
+    unsigned entries;
+};
+
+static void skip(struct skipped *skipped, uint64_t suite) {
+    skipped->entries++;
+    for (size_t i = 0; i < skipped->suite_count; i++) {
+        if (skipped->suites[i] == suite)
+            return;
+    }
+    if (skipped->suite_count < SUITES_MAX)
+        skipped->suites[skipped->suite_count++] = suite;
+}
+
+static void print_line(const char *path, unsigned passed, unsigned failed, const struct skipped *skipped) {
+    printf("%s: %u passed, %u failed", path, passed, failed);
+    if (skipped->entries > 0) {
+        printf(", %u skipped, cipher suites without support here:", skipped->entries);
+        for (size_t i = 0; i < skipped->suite_count; i++)
+            printf(" %llu", (unsigned long long)skipped->suites[i]);
+    }
+    printf("\n");
+}
+
+static void run_file(const char *path, uint8_t *bytes, struct totals *totals) {
+    const struct vector_kind *kind = kind_of(path);
+    json_error_t error;
+    json_t *root = json_load_file(path, 0, &error);
+    unsigned passed = 0, failed = 0;
+    struct skipped skipped = {0};
+    if (kind == NULL || !json_is_array(root)) {
+        printf("%s: %s\n", path, kind == NULL ? "its kind is not known" : "no list of entries");
+        failed = 1;
+    }
+    for (size_t i = 0; kind != NULL && i < json_array_size(root); i++) {
+        struct rng rng = rng_seeded(i + 1);
+        struct vector_entry entry = {.json = json_array_get(root, i), .rng = &rng, .bytes = bytes};
+        if (kind->has_suite) {
+            uint64_t suite = vector_number(&entry, entry.json, "cipher_suite");
+            if (mls_crypto_of(&crypto_openssl, (uint16_t)suite, &entry.crypto) != MLS_OK) {
+                skip(&skipped, suite);
+                continue;
+            }
+        }
+        bool good = kind->check(&entry) && entry.failed == NULL;
+        passed += good;
+        failed += !good;
+        if (!good && failed <= FAILURES_SHOWN)
+            printf("%s: entry %zu: %s (line %d)\n", path, i, entry.failed == NULL ? "failed" : entry.failed,
+                   entry.failed_line);
+    }
+    if (kind != NULL)
+        print_line(path, passed, failed, &skipped);
+    json_decref(root);
+    totals->passed += passed;
+    totals->failed += failed;
+}
+
+/* ---- folders ---- */
+
+struct file_list {
+    char *paths[FILES_MAX];
+    size_t count;
+};
+
+static int by_name(const void *a, const void *b) {
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void add_path(struct file_list *list, const char *path, bool named) {
+    size_t len = strlen(path);
+    bool is_json = len > 5 && strcmp(path + len - 5, ".json") == 0;
+    if ((is_json || named) && list->count < FILES_MAX)
+        list->paths[list->count++] = strdup(path);
+}
+
+/* Folders are read one after the other: `folders` is the list of those found, which grows meanwhile. */
+static bool collect(const char *start, struct file_list *list) {
+    struct stat info;
+    if (stat(start, &info) != 0) {
+        printf("%s: no such file or folder\n", start);
+        return false;
+    }
+    if (!S_ISDIR(info.st_mode)) {
+        add_path(list, start, true);
+        return true;
+    }
+    static struct file_list folders;
+    folders.count = 0;
+    folders.paths[folders.count++] = strdup(start);
+    for (size_t i = 0; i < folders.count; i++) {
+        DIR *dir = opendir(folders.paths[i]);
+        struct dirent *item;
+        while (dir != NULL && (item = readdir(dir)) != NULL) {
+            char path[PATH_LEN_MAX];
+            int len = snprintf(path, sizeof path, "%s/%s", folders.paths[i], item->d_name);
+            if (item->d_name[0] == '.' || len < 0 || (size_t)len >= sizeof path || stat(path, &info) != 0)
+                continue;
+            if (S_ISDIR(info.st_mode) && folders.count < FILES_MAX)
+                folders.paths[folders.count++] = strdup(path);
+            else if (!S_ISDIR(info.st_mode))
+                add_path(list, path, false);
+        }
+        if (dir != NULL)
+            closedir(dir);
+        free(folders.paths[i]);
+    }
+    return true;
+}
+
+int main(int argc, char **argv) {
+    struct totals totals = {0};
+    static struct file_list files;
+    uint8_t *bytes = malloc(VECTOR_BYTES_MAX);
+    if (argc < 2 || bytes == NULL) {
+        fprintf(stderr, "usage: mls-vectors FOLDER-OR-FILE...\n");
+        free(bytes);
+        return 2;
+    }
+    for (int i = 1; i < argc; i++)
+        totals.failed += !collect(argv[i], &files);
+    qsort(files.paths, files.count, sizeof files.paths[0], by_name);
+    for (size_t i = 0; i < files.count; i++) {
+        run_file(files.paths[i], bytes, &totals);
+        free(files.paths[i]);
+    }
+    free(bytes);
+    printf("%u passed, %u failed\n", totals.passed, totals.failed);
+    return totals.passed > 0 && totals.failed == 0 ? 0 : 1;
+}
