@@ -50,7 +50,7 @@ static enum mls_status own_parent(struct tree *t, uint32_t node, struct parent_c
     }
     /* room for one at the change's first, doubled after that: a list that stays is as long as it needs to be */
     struct parent_content *copy;
-    enum mls_status status = parent_content_copy(t, p, fresh ? p->unmerged_max * 2 : p->unmerged_count + 1, &copy);
+    enum mls_status status = parent_content_copy(t, p, fresh ? p->unmerged_max * 2 + 1 : p->unmerged_count + 1, &copy);
     if (status != MLS_OK)
         return status;
     struct secret key = {0}; /* the node's key stays the same, so does the private one */

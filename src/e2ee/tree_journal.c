@@ -272,3 +272,18 @@ void tree_change_free(struct tree_change *change) {
     if (change != NULL)
         change_dispose(NULL, change);
 }
+
+bool tree_changed_next(const struct tree *t, uint32_t *cursor, struct tree_changed_leaf *out) {
+    ASSERT(t->open != NULL);
+    while (*cursor < t->open->count) {
+        const struct change_entry *entry = &t->open->entries[(*cursor)++];
+        const struct leaf_content *before = entry->content, *after = t->nodes[entry->node].content;
+        if (!tree_node_is_leaf(entry->node) || before == after)
+            continue;
+        *out = (struct tree_changed_leaf){.leaf = entry->node / 2,
+                                          .before = before == NULL ? NULL : &before->node,
+                                          .after = after == NULL ? NULL : &after->node};
+        return true;
+    }
+    return false;
+}
