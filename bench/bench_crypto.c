@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "crypto/hkdf.h"
 #include "crypto/hpke.h"
+#include "crypto/mlkem.h"
 
 #define SLICES 12
 #define SLICE_NS UINT64_C(8000000)
@@ -141,11 +142,30 @@ static void measure_signatures(void) {
     }
 }
 
+static struct {
+    uint8_t seed[MLKEM768_SEED_LEN], ek[MLKEM768_EK_LEN], dk[MLKEM768_DK_LEN], ct[MLKEM768_CT_LEN];
+    uint8_t ss[MLKEM768_SS_LEN];
+} m;
+
+static enum crypto_status mlkem_keygen(void) {
+    mlkem768_keygen(m.seed, m.ek, m.dk);
+    return CRYPTO_OK;
+}
+
+static enum crypto_status mlkem_encaps(void) {
+    return mlkem768_encaps(m.ek, m.seed, m.ct, m.ss) ? CRYPTO_OK : CRYPTO_INVALID;
+}
+
+static enum crypto_status mlkem_decaps(void) {
+    return mlkem768_decaps(m.dk, m.ct, m.ss) ? CRYPTO_OK : CRYPTO_INVALID;
+}
+
 static void measure_kems(void) {
     static const struct {
         enum kem kem;
         const char *name;
-    } kems[] = {{KEM_DHKEM_X25519_SHA256, "DHKEM X25519"}, {KEM_DHKEM_P256_SHA256, "DHKEM P-256"}};
+    } kems[] = {
+        {KEM_DHKEM_X25519_SHA256, "DHKEM X25519"}, {KEM_DHKEM_P256_SHA256, "DHKEM P-256"}, {KEM_XWING, "X-Wing"}};
     for (size_t i = 0; i < ARRAY_LEN(kems); i++) {
         char line[64];
         b.kem = kems[i].kem;
@@ -165,6 +185,9 @@ int main(void) {
     measure_aead();
     measure_groups();
     measure_signatures();
+    measure("ML-KEM-768 key pair", mlkem_keygen);
+    measure("ML-KEM-768 encapsulate", mlkem_encaps);
+    measure("ML-KEM-768 decapsulate", mlkem_decaps);
     measure_kems();
     return 0;
 }

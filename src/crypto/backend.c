@@ -92,10 +92,28 @@ bool sign_private_fits(enum sign_algorithm algorithm, const struct secret *priva
            (!sign_is_nist(algorithm, &curve) || nist_scalar_valid(curve, private_key->bytes));
 }
 
+/* RFC 8032 section 5.1.3, steps 1 and 4: y is below p, and x = 0 has no sign. OpenSSL looks at neither; members over
+ * different backends have to refuse the same keys. Whether y is on the curve is left to verification. */
+static bool ed25519_canonical(const uint8_t *key) {
+    uint8_t middle_and = 0xff, middle_or = 0;
+    for (size_t i = 1; i < 31; i++) {
+        middle_and &= key[i];
+        middle_or |= key[i];
+    }
+    bool all_ones = middle_and == 0xff && (key[31] & 0x7f) == 0x7f, zeros = middle_or == 0 && (key[31] & 0x7f) == 0;
+    if (all_ones && key[0] >= 0xed)
+        return false;
+    bool x_is_zero = (zeros && key[0] == 1) || (all_ones && key[0] == 0xec); /* y = 1 and y = -1 */
+    return !x_is_zero || (key[31] & 0x80) == 0;
+}
+
 bool sign_public_fits(enum sign_algorithm algorithm, struct span public_key) {
     enum nist_curve curve;
-    return public_key.len == sign_public_len(algorithm) &&
-           (!sign_is_nist(algorithm, &curve) || public_key.data[0] == POINT_UNCOMPRESSED);
+    if (public_key.len != sign_public_len(algorithm))
+        return false;
+    if (algorithm == SIGN_ED25519)
+        return ed25519_canonical(public_key.data);
+    return !sign_is_nist(algorithm, &curve) || public_key.data[0] == POINT_UNCOMPRESSED;
 }
 
 enum crypto_status sign_generate(const struct crypto_backend *crypto, enum sign_algorithm algorithm, struct rng *rng,
