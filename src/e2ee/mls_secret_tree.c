@@ -5,33 +5,10 @@
 #include "base/assert.h"
 #include "base/secret.h"
 #include "e2ee/mem.h"
-
-/* Key of a generation that was skipped, for its late message. */
-struct mls_skipped_key {
-    uint32_t generation;
-    uint8_t key[AEAD_KEY_LEN_MAX];
-    uint8_t nonce[AEAD_NONCE_LEN];
-};
-
-struct ratchet {
-    struct secret secret; /* of `generation` */
-    uint32_t generation;  /* the next one; all below were used, skipped or given up */
-    struct mls_skipped_key *skipped;
-    uint32_t skipped_count; /* rising generations */
-    uint32_t skipped_room;  /* of the allocation, for wiping */
-};
-
-/* A node whose secret is there has nothing below it; one whose secret was used (len 0) has. */
-struct mls_secret_tree_node {
-    struct secret secret;
-    union {
-        struct mls_secret_tree_node *children; /* of a parent: two */
-        struct ratchet *ratchets;              /* of a leaf: two, by enum mls_ratchet_kind */
-    };
-};
+#include "e2ee/mls_secret_tree_internal.h"
 
 #define PAIR_LEN (2 * sizeof(struct mls_secret_tree_node))
-#define RATCHETS_LEN (2 * sizeof(struct ratchet))
+#define RATCHETS_LEN (2 * sizeof(struct mls_ratchet))
 
 static uint32_t depth_of(uint32_t leaves) {
     uint32_t depth = 0;
@@ -53,7 +30,7 @@ enum mls_status mls_secret_tree_init(struct mls_secret_tree *tree, const struct 
     return MLS_OK;
 }
 
-static void free_ratchets(struct ratchet *ratchets) {
+static void free_ratchets(struct mls_ratchet *ratchets) {
     for (size_t i = 0; ratchets != NULL && i < 2; i++)
         mls_free(ratchets[i].skipped, ratchets[i].skipped_room * sizeof *ratchets[i].skipped);
     mls_free(ratchets, RATCHETS_LEN);
@@ -128,7 +105,7 @@ static enum mls_status split(const struct mls_crypto *c, struct mls_secret_tree_
 }
 
 static enum mls_status start_ratchets(const struct mls_crypto *c, struct mls_secret_tree_node *leaf) {
-    struct ratchet *ratchets = mls_alloc(RATCHETS_LEN);
+    struct mls_ratchet *ratchets = mls_alloc(RATCHETS_LEN);
     if (ratchets == NULL)
         return MLS_NO_MEMORY;
     struct secret *handshake = &ratchets[MLS_RATCHET_HANDSHAKE].secret;
@@ -148,7 +125,7 @@ static enum mls_status start_ratchets(const struct mls_crypto *c, struct mls_sec
 /* The ratchet of a member, with the way to it derived when it was not. What is derived says nothing new: a failure
  * half-way leaves a tree that gives the same keys. */
 static enum mls_status find_ratchet(struct mls_secret_tree *tree, uint32_t leaf, enum mls_ratchet_kind kind,
-                                    struct ratchet **out) {
+                                    struct mls_ratchet **out) {
     struct mls_secret_tree_node *node = tree->root;
     for (uint32_t level = depth_of(tree->leaves); level > 0; level--) {
         enum mls_status status = node->children == NULL ? split(&tree->crypto, node) : MLS_OK;
@@ -193,13 +170,13 @@ static uint32_t shared_of(uint32_t count) {
 }
 
 /* How many late keys the ratchet may hold now. */
-static uint32_t skipped_allowed(const struct mls_secret_tree *tree, const struct ratchet *r) {
+static uint32_t skipped_allowed(const struct mls_secret_tree *tree, const struct mls_ratchet *r) {
     uint32_t others = tree->skipped_shared - shared_of(r->skipped_count);
     uint32_t allowed = MLS_SKIPPED_KEYS_OWN + (MLS_SKIPPED_KEYS_SHARED_MAX - others);
     return allowed < MLS_SKIPPED_KEYS_MAX ? allowed : MLS_SKIPPED_KEYS_MAX;
 }
 
-static const struct mls_skipped_key *find_skipped(const struct ratchet *r, uint32_t generation) {
+static const struct mls_skipped_key *find_skipped(const struct mls_ratchet *r, uint32_t generation) {
     for (uint32_t i = 0; i < r->skipped_count; i++) {
         if (r->skipped[i].generation == generation)
             return &r->skipped[i];
@@ -209,7 +186,7 @@ static const struct mls_skipped_key *find_skipped(const struct ratchet *r, uint3
 
 /* Derives `out` ahead of the ratchet, and the list of late keys that the ratchet will then have: the newest of those
  * that it has and those that are skipped now. The ratchet itself stays. */
-static enum mls_status peek_ahead(const struct mls_secret_tree *tree, const struct ratchet *r,
+static enum mls_status peek_ahead(const struct mls_secret_tree *tree, const struct mls_ratchet *r,
                                   struct mls_message_key *out) {
     const struct mls_crypto *c = &tree->crypto;
     uint32_t skipped = out->generation - r->generation;
@@ -261,7 +238,7 @@ enum mls_status mls_secret_tree_peek(struct mls_secret_tree *tree, uint32_t leaf
     /* the ratchet's own counter could not go past the last one */
     if (generation == UINT32_MAX)
         return MLS_GENERATION_TOO_FAR;
-    struct ratchet *r = NULL;
+    struct mls_ratchet *r = NULL;
     enum mls_status status = find_ratchet(tree, leaf, ratchet, &r);
     if (status != MLS_OK)
         return status;
@@ -285,7 +262,8 @@ enum mls_status mls_secret_tree_peek(struct mls_secret_tree *tree, uint32_t leaf
     return MLS_OK;
 }
 
-static void set_skipped(struct mls_secret_tree *tree, struct ratchet *r, struct mls_skipped_key *list, uint32_t count) {
+static void set_skipped(struct mls_secret_tree *tree, struct mls_ratchet *r, struct mls_skipped_key *list,
+                        uint32_t count) {
     tree->skipped_shared = tree->skipped_shared - shared_of(r->skipped_count) + shared_of(count);
     mls_free(r->skipped, r->skipped_room * sizeof *r->skipped);
     r->skipped = list;
@@ -294,7 +272,7 @@ static void set_skipped(struct mls_secret_tree *tree, struct ratchet *r, struct 
 }
 
 /* The used one goes; the list stays in order, and is given back when it gets empty. */
-static void remove_skipped(struct mls_secret_tree *tree, struct ratchet *r, uint32_t generation) {
+static void remove_skipped(struct mls_secret_tree *tree, struct mls_ratchet *r, uint32_t generation) {
     const struct mls_skipped_key *used = find_skipped(r, generation);
     ASSERT(used != NULL);
     uint32_t at = (uint32_t)(used - r->skipped);
@@ -309,7 +287,7 @@ static void remove_skipped(struct mls_secret_tree *tree, struct ratchet *r, uint
 
 void mls_secret_tree_consume(struct mls_secret_tree *tree, struct mls_message_key *key) {
     ASSERT(tree->peeked);
-    struct ratchet *r = NULL;
+    struct mls_ratchet *r = NULL;
     enum mls_status status = find_ratchet(tree, key->leaf, key->ratchet, &r);
     ASSERT(status == MLS_OK && r != NULL); /* the way was derived by the peek */
     tree->peeked = false;
@@ -338,7 +316,7 @@ enum mls_status mls_secret_tree_next(struct mls_secret_tree *tree, uint32_t leaf
     if (tree->root == NULL)
         return MLS_EPOCH_FORGOTTEN;
     ASSERT(leaf < tree->leaves);
-    struct ratchet *r = NULL;
+    struct mls_ratchet *r = NULL;
     enum mls_status status = find_ratchet(tree, leaf, ratchet, &r);
     if (status != MLS_OK)
         return status;
