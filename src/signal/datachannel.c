@@ -174,7 +174,8 @@ static bool track_packet_arrived(struct participant *sender, struct span payload
         return false;
     LIST_EACH(&sender->room->participants, struct participant, node, receiver) {
         const struct room_data_subscription *subscription = subscription_by_sid(receiver, track->sid);
-        if (receiver == sender || subscription == NULL || !subscription->subscribed)
+        if (receiver == sender || subscription == NULL || !subscription->subscribed ||
+            !receiver->permission.can_subscribe)
             continue;
         struct buffer *buffer = buffer_new(payload); /* a copy each: the handle differs */
         buffer->data[DATAPACKET_TRACK_HANDLE_OFFSET] = (uint8_t)(subscription->handle >> 8);

@@ -204,6 +204,18 @@ static void publish_data_track(struct world *world, struct client *client, uint3
     send_request(world, client, &request);
 }
 
+static void allow_subscribing(struct world *world, const char *identity, bool allowed) {
+    char body[256];
+    (void)snprintf(body, sizeof body,
+                   "{\"room\":\"tea\",\"identity\":\"%s\",\"permission\":{\"canSubscribe\":%s,\"canPublish\":true}}",
+                   identity, allowed ? "true" : "false");
+    char *token = token_with(world, "", "{\"roomAdmin\":true,\"room\":\"tea\"}", "");
+    struct control_http_reply reply = http(world, "POST", "/twirp/livekit.RoomService/UpdateParticipant", "", token,
+                                           "application/json", "", span_str(body));
+    assert_int_equal(reply.status, 200);
+    free(token);
+}
+
 static void data_tracks_are_forwarded_under_the_receivers_handle(void **state) {
     (void)state;
     struct world *world = world_start(NULL);
@@ -249,6 +261,14 @@ static void data_tracks_are_forwarded_under_the_receivers_handle(void **state) {
     packet[3] = 9; /* not published */
     channel_message(world, transport_of(world, 0), "_data_track", span_of(packet, 16));
     assert_int_equal(world->data_count, 1);
+    /* the right to subscribe is lost in the middle of it */
+    packet[3] = 7;
+    allow_subscribing(world, "ben", false);
+    channel_message(world, transport_of(world, 0), "_data_track", span_of(packet, 16));
+    assert_int_equal(world->data_count, 1);
+    allow_subscribing(world, "ben", true);
+    channel_message(world, transport_of(world, 0), "_data_track", span_of(packet, 16));
+    assert_int_equal(world->data_count, 2);
     leave(world, ana);
     assert_int_equal(last_of(ben, M(DATA_TRACK_SUBSCRIBER_HANDLES))->data_track_subscriber_handles->n_sub_handles, 0);
     world_stop(world);
