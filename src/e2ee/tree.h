@@ -60,17 +60,16 @@ struct tree_path;
 enum mls_status tree_create(const struct mls_crypto *crypto, uint32_t members_max, struct rng *rng, struct tree **out);
 /* Reads a `ratchet_tree` (section 12.4.3.3), length header included and nothing after it. Checks the syntax of every
  * node, the place of leaves and parents, that the last node is there and is a leaf (a tree is always truncated to its
- * rightmost leaf, section 12.1.3), and that keys have the suite's length. Leaves come in as not verified. Afterwards
- * the caller compares tree_hash and calls tree_validate. */
+ * rightmost leaf, section 12.1.3), that keys have the suite's length, and the entries of unmerged_leaves (section
+ * 12.4.3.1). Leaves come in as not verified. Afterwards the caller compares tree_hash and calls tree_validate. */
 enum mls_status tree_read(const struct mls_crypto *crypto, uint32_t members_max, struct rng *rng,
                           struct span ratchet_tree, struct tree **out);
 /* Frees everything, wiping secrets; an open change is given up. NULL is fine. */
 void tree_free(struct tree *t);
 
-/* What somebody who joins checks of a tree as a whole (section 12.4.3.1): every parent is parent-hash valid through
- * exactly one child (section 7.9.2), unmerged_leaves name members below the parent, in increasing order, who are also
- * in the lists of all parents between; encryption and signature keys are unique; credential types are supported by
- * all. Signatures are left to the queue. */
+/* What else somebody who joins checks of a tree as a whole (section 12.4.3.1): every parent is parent-hash valid
+ * through exactly one child (section 7.9.2), encryption and signature keys are unique, credential types are supported
+ * by all. Signatures are left to the queue. */
 enum mls_status tree_validate(struct tree *t);
 /* The ratchet_tree with its length header. */
 enum mls_status tree_write(const struct tree *t, struct mls_buf *out);

@@ -184,6 +184,11 @@ enum mls_status tree_parent_hash(struct tree *t, struct span key, struct span pa
 /* The part of a sorted list of leaves (unmerged_leaves) that is below `head`. */
 struct span tree_list_below(struct span leaves, uint32_t head);
 
+/* ---- validation (tree_validate.c) ---- */
+
+/* The rules of section 12.4.3.1 for the entries of unmerged_leaves. */
+enum mls_status tree_check_unmerged(const struct tree *t);
+
 /* ---- edits (tree_edit.c) ---- */
 
 enum mls_status tree_blank_direct_path(struct tree *t, uint32_t leaf);

@@ -69,7 +69,9 @@ static enum mls_status read_nodes(struct tree *t, struct span nodes) {
     t->shape.rightmost = (position - 1) / 2;
     t->shape.leaf_count = tree_round_up(t->shape.rightmost + 1);
     ASSERT(t->shape.leaf_count == t->capacity);
-    return t->member_count > t->members_max ? MLS_TREE_FULL : MLS_OK;
+    if (t->member_count > t->members_max)
+        return MLS_TREE_FULL;
+    return tree_check_unmerged(t); /* from here on every entry is a member below, and resolutions are in the tree */
 }
 
 enum mls_status tree_read(const struct mls_crypto *crypto, uint32_t members_max, struct rng *rng,

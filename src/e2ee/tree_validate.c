@@ -77,12 +77,20 @@ static enum mls_status check_parent_hash(struct tree *t, uint32_t node) {
     return links == 1 ? MLS_OK : MLS_PARENT_HASH_WRONG;
 }
 
-enum mls_status tree_validate(struct tree *t) {
-    enum mls_status status = tree_check(t);
+enum mls_status tree_check_unmerged(const struct tree *t) {
+    enum mls_status status = MLS_OK;
     uint32_t count = tree_node_count(t->shape.leaf_count);
     for (uint32_t node = 1; node < count && status == MLS_OK; node += 2)
         if (t->nodes[node].content != NULL)
             status = check_unmerged(t, node);
+    return status;
+}
+
+enum mls_status tree_validate(struct tree *t) {
+    enum mls_status status = tree_check(t);
+    uint32_t count = tree_node_count(t->shape.leaf_count);
+    if (status == MLS_OK)
+        status = tree_check_unmerged(t);
     for (uint32_t node = 1; node < count && status == MLS_OK; node += 2)
         if (t->nodes[node].content != NULL)
             status = check_parent_hash(t, node);
