@@ -124,8 +124,10 @@ enum sframe_status sframe_seal(struct sframe_sender *sender, uint32_t context, s
     wr_bytes(&w, seal.header, seal.header_len);
     wr_span(&w, metadata);
     memcpy(out, seal.header, seal.header_len);
-    if (!sframe_native_seal(&seal, writer_span(&w), text, out + seal.header_len))
+    if (!sframe_native_seal(&seal, writer_span(&w), text, out + seal.header_len)) {
+        sender->counts.of[SFRAME_NO_MEMORY]++;
         return SFRAME_NO_MEMORY;
+    }
     *out_len = seal.header_len + text.len + seal.key->suite->nt;
     return SFRAME_OK;
 }
