@@ -8,7 +8,7 @@
 #include "e2ee/mls_schedule.h"
 #include "e2ee/mls_validate.h"
 
-#define SAMPLES_KEPT_MAX 256
+#define SAMPLES_KEPT_MAX 4096
 
 struct samples {
     struct mls_crypto c;
