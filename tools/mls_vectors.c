@@ -21,7 +21,7 @@
 /* Failing entries that are told of in one file; the rest is only counted. */
 #define FAILURES_SHOWN 10
 
-static const struct vector_kind *const tables[] = {vector_kinds_message, vector_kinds_tree};
+static const struct vector_kind *const tables[] = {vector_kinds_message, vector_kinds_tree, vector_kinds_group};
 
 struct totals {
     unsigned passed, failed;

@@ -33,6 +33,7 @@ struct vector_kind {
 /* The parts' tables; each ends with a row without pattern. */
 extern const struct vector_kind vector_kinds_message[];
 extern const struct vector_kind vector_kinds_tree[];
+extern const struct vector_kind vector_kinds_group[];
 
 /* Fails the check that it stands in. */
 #define CHECK(entry, condition)                                                                                        \

@@ -342,15 +342,15 @@ enum mls_status mls_group_info(const struct mls_group *group, const struct mls_g
 /* One check: is `signature` by `public_key` over `message`. Spans live until the next call on the group. */
 struct mls_check {
     uint32_t leaf_index;
-    uint32_t ticket;
+    uint64_t ticket;
     enum sign_algorithm algorithm;
     struct span public_key, message, signature;
 };
-/* The next check that has not been handed out; false when all have. */
-bool mls_verify_next(struct mls_group *group, struct mls_check *check);
+/* The next check that has not been handed out; MLS_END when all have. */
+enum mls_status mls_verify_next(struct mls_group *group, struct mls_check *check);
 /* The answer to a check. A bad signature means that the tree was forged in part: the group is MLS_STATE_BROKEN at once
  * (MLS_LEAF_SIGNATURE_INVALID). An answer about a leaf that has been replaced since is ignored. */
-void mls_verify_done(struct mls_group *group, uint32_t ticket, bool good);
+void mls_verify_done(struct mls_group *group, uint64_t ticket, bool good);
 /* Checks up to `max` itself, with the backend. Answers MLS_OK, or MLS_LEAF_SIGNATURE_INVALID when the group just broke.
  */
 enum mls_status mls_verify_some(struct mls_group *group, uint32_t max);

@@ -14,6 +14,7 @@
     X(TOO_LARGE, "longer than this implementation's limit", "")                                                        \
     X(CRYPTO_FAILED, "a primitive failed where it never should", "5.1")                                                \
     X(SUITE_UNSUPPORTED, "cipher suite unknown or without support here", "5.1")                                        \
+    X(IDENTITY_SUITE, "identity of another cipher suite than the group's", "5.1")                                      \
     X(WRONG_STATE, "this call is not possible in the group's present state", "")                                       \
     X(END, "nothing more in this list", "")                                                                            \
     X(COMMIT_PENDING, "an own commit waits to be confirmed or dropped", "")                                            \
@@ -24,6 +25,7 @@
     X(GROUP_BROKEN, "a deferred check failed; the group's secrets are wiped", "12.4.3.1")                              \
     X(GROUP_JOINING, "the external commit that makes us a member is not confirmed", "12.4.3.2")                        \
     X(PROPOSALS_OPEN, "proposals wait for a commit, which goes before application data", "12.4")                       \
+    X(KEY_PACKAGE_UNKNOWN, "no key package of ours has this reference", "")                                            \
     X(KEY_PACKAGES_TOO_MANY, "too many key packages that nobody has used", "")                                         \
     X(PSK_LENGTH, "pre-shared key or its id is empty or too long", "8.4")                                              \
     X(SEAL_INVALID, "sealed state of another key or version, or damaged", "")                                          \
@@ -88,7 +90,6 @@
     X(LEAF_LIFETIME, "now is outside of the leaf node's lifetime", "7.3")                                              \
     X(LEAF_LIFETIME_TOO_LONG, "lifetime longer than the application accepts", "7.2")                                   \
     X(LEAF_VERSION_UNLISTED, "leaf node's capabilities lack the protocol version", "7.2")                              \
-    X(LEAF_SUITE_UNLISTED, "leaf node's capabilities lack the cipher suite", "7.2")                                    \
     X(LEAF_CREDENTIAL_UNLISTED, "leaf node's capabilities lack its own credential type", "7.2")                        \
     X(LEAF_EXTENSION_UNLISTED, "leaf node's capabilities lack one of its extensions", "7.3")                           \
     X(LEAF_LACKS_REQUIRED, "leaf node lacks a capability that the group requires", "7.3")                              \
@@ -106,7 +107,6 @@
     X(KEY_PACKAGE_SIGNATURE_INVALID, "signature of a key package does not verify", "10.1")                             \
     X(KEY_PACKAGE_INIT_KEY_INVALID, "init key is no public key of the suite", "10")                                    \
     X(KEY_PACKAGE_INIT_KEY_REUSED, "init key equals the encryption key", "10.1")                                       \
-    X(KEY_PACKAGE_EXTENSION_UNLISTED, "leaf node's capabilities lack an extension of the key package", "10")           \
     /* the ratchet tree: section 7 */                                                                                  \
     X(TREE_EMPTY, "tree without a node", "12.4.3.3")                                                                   \
     X(TREE_FULL, "the group has as many members as it may have", "")                                                   \

@@ -20,8 +20,6 @@ enum mls_status mls_leaf_node_check(const struct mls_crypto *c, const struct mls
         return MLS_LEAF_SOURCE_WRONG;
     if (!mls_u16s_have(leaf->capabilities.versions, MLS_VERSION_10))
         return MLS_LEAF_VERSION_UNLISTED;
-    if (!mls_u16s_have(leaf->capabilities.cipher_suites, c->suite->id))
-        return MLS_LEAF_SUITE_UNLISTED;
     if (!mls_leaf_node_supports_credential(leaf, leaf->credential.type))
         return MLS_LEAF_CREDENTIAL_UNLISTED;
     struct mls_reader it = mls_reader_of(leaf->extensions.bytes);
@@ -123,12 +121,6 @@ enum mls_status mls_key_package_validate(const struct mls_crypto *c, const struc
     enum mls_status status = mls_leaf_node_check(c, leaf, MLS_LEAF_KEY_PACKAGE);
     if (status != MLS_OK)
         return status;
-    struct mls_reader it = mls_reader_of(key_package->extensions.bytes);
-    struct mls_extension extension;
-    while (mls_extensions_next(&it, &extension)) {
-        if (!mls_leaf_node_supports_extension(leaf, extension.type))
-            return MLS_KEY_PACKAGE_EXTENSION_UNLISTED;
-    }
     if (span_equal(key_package->init_key, leaf->encryption_key))
         return MLS_KEY_PACKAGE_INIT_KEY_REUSED;
     status = mls_status_of_crypto(kem_check_public(c->backend, c->suite->hpke.kem, key_package->init_key),

@@ -7,8 +7,9 @@
 #include "e2ee/mls_message.h"
 #include "e2ee/mls_suite.h"
 
-/* Section 7.3, the parts that need neither group nor signature: capabilities list the version, the suite, the
- * credential type and the extensions of the leaf itself; keys are public keys of the suite; `source` is the wanted one
+/* Section 7.3, the parts that need neither group nor signature: capabilities list the version, the credential type and
+ * the extensions of the leaf itself (not its suite: section 7.3 has no such step, its keys show it, and some clients
+ * leave it out); keys are public keys of the suite; `source` is the wanted one
  * (0 = any, for the leaves of a received tree). */
 enum mls_status mls_leaf_node_check(const struct mls_crypto *c, const struct mls_leaf_node *leaf, uint8_t source);
 /* Section 7.3: now within [not_before, not_after], for leaves that have a lifetime; others are MLS_OK. */
@@ -40,7 +41,8 @@ enum mls_status mls_leaf_node_sign(const struct mls_crypto *c, const struct mls_
                                    uint32_t leaf_index, const struct secret *private_key, struct mls_buf *out);
 
 /* Section 10.1, complete but for credential and lifetime: version, suite, leaf (mls_leaf_node_check with source
- * key_package, its signature), init key, extensions, signature. */
+ * key_package, its signature), init key, signature. Extensions of the key package that its capabilities do not list are
+ * let pass: section 10 asks it of the maker, 10.1 has no such step, and others do not keep to it. */
 enum mls_status mls_key_package_validate(const struct mls_crypto *c, const struct mls_key_package *key_package);
 /* Writes all fields of `x` but its signature, and signs. */
 enum mls_status mls_key_package_sign(const struct mls_crypto *c, const struct mls_key_package *x,
