@@ -1,23 +1,12 @@
-/* The low-level SHA functions instead of EVP: in OpenSSL 3 an EVP digest allocates and takes locks for each message,
- * several times the cost of hashing a STUN message. They are marked deprecated, hence the compatibility level. */
-#define OPENSSL_API_COMPAT 10100
 #include "crypto/hmac.h"
 
-#include <openssl/sha.h>
 #include <string.h>
 
 #include "base/assert.h"
 #include "base/secret.h"
+#include "crypto/sha_state.h"
 
 #define BLOCK_LEN_MAX 128
-
-union sha_state {
-    SHA_CTX sha1;
-    SHA256_CTX sha256;
-    SHA512_CTX sha512; /* SHA-384, too */
-};
-
-_Static_assert(sizeof(union sha_state) <= HMAC_STATE_LEN, "a hash state fits its place in struct hmac_key");
 
 size_t hmac_len(enum hmac_hash hash) {
     switch (hash) {
@@ -36,43 +25,6 @@ size_t hmac_len(enum hmac_hash hash) {
 
 static size_t block_len(enum hmac_hash hash) {
     return hash == HMAC_SHA384 || hash == HMAC_SHA512 ? 128 : 64;
-}
-
-static void sha_start(union sha_state *state, enum hmac_hash hash) {
-    int ok = 0;
-    if (hash == HMAC_SHA1)
-        ok = SHA1_Init(&state->sha1);
-    else if (hash == HMAC_SHA256)
-        ok = SHA256_Init(&state->sha256);
-    else if (hash == HMAC_SHA384)
-        ok = SHA384_Init(&state->sha512);
-    else if (hash == HMAC_SHA512)
-        ok = SHA512_Init(&state->sha512);
-    ASSERT(ok == 1);
-}
-
-static void sha_add(union sha_state *state, enum hmac_hash hash, const void *data, size_t len) {
-    if (len == 0)
-        return;
-    int ok = 0;
-    if (hash == HMAC_SHA1)
-        ok = SHA1_Update(&state->sha1, data, len);
-    else if (hash == HMAC_SHA256)
-        ok = SHA256_Update(&state->sha256, data, len);
-    else
-        ok = SHA512_Update(&state->sha512, data, len);
-    ASSERT(ok == 1);
-}
-
-static void sha_finish(union sha_state *state, enum hmac_hash hash, uint8_t *out) {
-    int ok = 0;
-    if (hash == HMAC_SHA1)
-        ok = SHA1_Final(out, &state->sha1);
-    else if (hash == HMAC_SHA256)
-        ok = SHA256_Final(out, &state->sha256);
-    else
-        ok = SHA512_Final(out, &state->sha512); /* as many bytes as the state was started for */
-    ASSERT(ok == 1);
 }
 
 void hmac_key_init(struct hmac_key *key, enum hmac_hash hash, struct span bytes) {

@@ -47,26 +47,29 @@ static inline uint64_t load64_be(const uint8_t *in) {
     return (uint64_t)load32_be(in) << 32 | load32_be(in + 4);
 }
 
-/* Section 6.2.2. The message schedule is kept as a window of sixteen words. */
+/* Section 6.2.2. The message schedule is kept as a window of sixteen words, the inner loop is for the
+ * compiler to unroll. */
 static void block_256(uint32_t h[8], const uint8_t *block) {
     uint32_t w[16], a = h[0], b = h[1], c = h[2], d = h[3], e = h[4], f = h[5], g = h[6], last = h[7];
     for (size_t t = 0; t < 16; t++)
         w[t] = load32_be(block + 4 * t);
-    for (size_t t = 0; t < 64; t++) {
-        uint32_t t1 = last + (rotr32(e, 6) ^ rotr32(e, 11) ^ rotr32(e, 25)) + ((e & f) ^ (~e & g)) +
-                      (uint32_t)(round_constants[t] >> 32) + w[t % 16];
-        uint32_t t2 = (rotr32(a, 2) ^ rotr32(a, 13) ^ rotr32(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
-        uint32_t w1 = w[(t + 1) % 16], w14 = w[(t + 14) % 16];
-        w[t % 16] += (rotr32(w1, 7) ^ rotr32(w1, 18) ^ w1 >> 3) + w[(t + 9) % 16] +
-                     (rotr32(w14, 17) ^ rotr32(w14, 19) ^ w14 >> 10);
-        last = g;
-        g = f;
-        f = e;
-        e = d + t1;
-        d = c;
-        c = b;
-        b = a;
-        a = t1 + t2;
+    for (size_t t = 0; t < 64; t += 16) {
+        for (size_t i = 0; i < 16; i++) {
+            uint32_t t1 = last + (rotr32(e, 6) ^ rotr32(e, 11) ^ rotr32(e, 25)) + ((e & f) ^ (~e & g)) +
+                          (uint32_t)(round_constants[t + i] >> 32) + w[i];
+            uint32_t t2 = (rotr32(a, 2) ^ rotr32(a, 13) ^ rotr32(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
+            uint32_t w1 = w[(i + 1) % 16], w14 = w[(i + 14) % 16];
+            w[i] += (rotr32(w1, 7) ^ rotr32(w1, 18) ^ w1 >> 3) + w[(i + 9) % 16] +
+                    (rotr32(w14, 17) ^ rotr32(w14, 19) ^ w14 >> 10);
+            last = g;
+            g = f;
+            f = e;
+            e = d + t1;
+            d = c;
+            c = b;
+            b = a;
+            a = t1 + t2;
+        }
     }
     h[0] += a;
     h[1] += b;
@@ -83,21 +86,23 @@ static void block_512(uint64_t h[8], const uint8_t *block) {
     uint64_t w[16], a = h[0], b = h[1], c = h[2], d = h[3], e = h[4], f = h[5], g = h[6], last = h[7];
     for (size_t t = 0; t < 16; t++)
         w[t] = load64_be(block + 8 * t);
-    for (size_t t = 0; t < 80; t++) {
-        uint64_t t1 = last + (rotr64(e, 14) ^ rotr64(e, 18) ^ rotr64(e, 41)) + ((e & f) ^ (~e & g)) +
-                      round_constants[t] + w[t % 16];
-        uint64_t t2 = (rotr64(a, 28) ^ rotr64(a, 34) ^ rotr64(a, 39)) + ((a & b) ^ (a & c) ^ (b & c));
-        uint64_t w1 = w[(t + 1) % 16], w14 = w[(t + 14) % 16];
-        w[t % 16] += (rotr64(w1, 1) ^ rotr64(w1, 8) ^ w1 >> 7) + w[(t + 9) % 16] +
-                     (rotr64(w14, 19) ^ rotr64(w14, 61) ^ w14 >> 6);
-        last = g;
-        g = f;
-        f = e;
-        e = d + t1;
-        d = c;
-        c = b;
-        b = a;
-        a = t1 + t2;
+    for (size_t t = 0; t < 80; t += 16) {
+        for (size_t i = 0; i < 16; i++) {
+            uint64_t t1 = last + (rotr64(e, 14) ^ rotr64(e, 18) ^ rotr64(e, 41)) + ((e & f) ^ (~e & g)) +
+                          round_constants[t + i] + w[i];
+            uint64_t t2 = (rotr64(a, 28) ^ rotr64(a, 34) ^ rotr64(a, 39)) + ((a & b) ^ (a & c) ^ (b & c));
+            uint64_t w1 = w[(i + 1) % 16], w14 = w[(i + 14) % 16];
+            w[i] += (rotr64(w1, 1) ^ rotr64(w1, 8) ^ w1 >> 7) + w[(i + 9) % 16] +
+                    (rotr64(w14, 19) ^ rotr64(w14, 61) ^ w14 >> 6);
+            last = g;
+            g = f;
+            f = e;
+            e = d + t1;
+            d = c;
+            c = b;
+            b = a;
+            a = t1 + t2;
+        }
     }
     h[0] += a;
     h[1] += b;

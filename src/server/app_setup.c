@@ -250,6 +250,8 @@ static void choose_webhook_key(struct config *config) {
 
 bool app_open(struct app *app, struct config_error *error) {
     const char *broken = crypto_self_test();
+    if (broken == NULL)
+        broken = crypto_self_test_backend(&crypto_openssl);
     if (broken != NULL) {
         (void)snprintf(error->text, sizeof error->text, "the cryptographic self-test failed: %s", broken);
         return false;

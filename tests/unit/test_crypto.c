@@ -31,6 +31,8 @@ static struct bytes unhex(const char *text) {
 static void the_self_test_passes(void **state) {
     (void)state;
     assert_null(crypto_self_test());
+    assert_null(crypto_self_test_backend(&crypto_openssl));
+    assert_null(crypto_self_test_curves(&crypto_openssl));
 }
 
 struct hmac_case {

@@ -1,0 +1,351 @@
+#include <string.h>
+
+#include "base/assert.h"
+#include "crypto/hpke.h"
+#include "crypto/keccak.h"
+#include "crypto/mlkem.h"
+#include "crypto/selftest.h"
+
+/* Answers of more than a few bytes are compared by their SHA3-256, which ML-KEM needs to be right anyway. Where nothing
+ * published fits, they were computed with the @noble libraries, another implementation of everything here. Private keys
+ * and seeds are the bytes 0, 1, 2 and so on. */
+#define DIGEST_LEN 32
+
+static void count_up(uint8_t *out, size_t len, uint8_t first) {
+    for (size_t i = 0; i < len; i++)
+        out[i] = (uint8_t)(first + i);
+}
+
+static struct secret counting_key(size_t len) {
+    struct secret key;
+    secret_zeros(&key, len);
+    count_up(key.bytes, len, 0);
+    return key;
+}
+
+static bool digest_is(const struct span *parts, size_t count, const uint8_t expected[DIGEST_LEN]) {
+    uint8_t digest[DIGEST_LEN];
+    keccak_once(KECCAK_SHA3_256, parts, count, digest, sizeof digest);
+    return memcmp(digest, expected, sizeof digest) == 0;
+}
+
+/* ---- hashes ------------------------------------------------------------------------------------------------------ */
+
+/* FIPS 180-4: "abc". RFC 4231 section 4.3: test case 2. Each by its first 32 bytes. */
+static const struct {
+    const char *name;
+    uint8_t hash[32];
+    uint8_t hmac[32];
+} hash_answers[] = {
+    [HASH_SHA256] = {"SHA-256",
+                     {0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41, 0x41, 0x40, 0xde, 0x5d, 0xae, 0x22, 0x23,
+                      0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17, 0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad},
+                     {0x5b, 0xdc, 0xc1, 0x46, 0xbf, 0x60, 0x75, 0x4e, 0x6a, 0x04, 0x24, 0x26, 0x08, 0x95, 0x75, 0xc7,
+                      0x5a, 0x00, 0x3f, 0x08, 0x9d, 0x27, 0x39, 0x83, 0x9d, 0xec, 0x58, 0xb9, 0x64, 0xec, 0x38, 0x43}},
+    [HASH_SHA384] = {"SHA-384",
+                     {0xcb, 0x00, 0x75, 0x3f, 0x45, 0xa3, 0x5e, 0x8b, 0xb5, 0xa0, 0x3d, 0x69, 0x9a, 0xc6, 0x50, 0x07,
+                      0x27, 0x2c, 0x32, 0xab, 0x0e, 0xde, 0xd1, 0x63, 0x1a, 0x8b, 0x60, 0x5a, 0x43, 0xff, 0x5b, 0xed},
+                     {0xaf, 0x45, 0xd2, 0xe3, 0x76, 0x48, 0x40, 0x31, 0x61, 0x7f, 0x78, 0xd2, 0xb5, 0x8a, 0x6b, 0x1b,
+                      0x9c, 0x7e, 0xf4, 0x64, 0xf5, 0xa0, 0x1b, 0x47, 0xe4, 0x2e, 0xc3, 0x73, 0x63, 0x22, 0x44, 0x5e}},
+    [HASH_SHA512] = {"SHA-512",
+                     {0xdd, 0xaf, 0x35, 0xa1, 0x93, 0x61, 0x7a, 0xba, 0xcc, 0x41, 0x73, 0x49, 0xae, 0x20, 0x41, 0x31,
+                      0x12, 0xe6, 0xfa, 0x4e, 0x89, 0xa9, 0x7e, 0xa2, 0x0a, 0x9e, 0xee, 0xe6, 0x4b, 0x55, 0xd3, 0x9a},
+                     {0x16, 0x4b, 0x7a, 0x7b, 0xfc, 0xf8, 0x19, 0xe2, 0xe3, 0x95, 0xfb, 0xe7, 0x3b, 0x56, 0xe0, 0xa3,
+                      0x87, 0xbd, 0x64, 0x22, 0x2e, 0x83, 0x1f, 0xd6, 0x10, 0x27, 0x0c, 0xd7, 0xea, 0x25, 0x05, 0x54}},
+};
+
+static bool hash_matches(const struct crypto_backend *crypto, enum hash_algorithm hash) {
+    struct span abc[] = {span_str("a"), span_str("bc")};
+    struct span text[] = {span_str("what do ya want "), span_str("for nothing?")};
+    uint8_t out[HASH_LEN_MAX];
+    if (crypto->hash(hash, abc, 2, out) != CRYPTO_OK || memcmp(out, hash_answers[hash].hash, 32) != 0)
+        return false;
+    return crypto->hmac(hash, span_str("Jefe"), text, 2, out) == CRYPTO_OK &&
+           memcmp(out, hash_answers[hash].hmac, 32) == 0;
+}
+
+/* ---- AEAD -------------------------------------------------------------------------------------------------------- */
+
+/* The Galois/Counter Mode of Operation, appendix B, test cases 2 and 14: all zeros. Wycheproof's
+ * chacha20_poly1305_test.json, case 34. */
+static const struct {
+    const char *name;
+    uint8_t key[32];
+    uint8_t nonce[AEAD_NONCE_LEN];
+    uint8_t text[16];
+    uint8_t sealed[16 + AEAD_TAG_LEN];
+} aead_answers[] = {
+    [AEAD_AES_128_GCM] = {.name = "AES-128-GCM",
+                          .sealed = {0x03, 0x88, 0xda, 0xce, 0x60, 0xb6, 0xa3, 0x92, 0xf3, 0x28, 0xc2,
+                                     0xb9, 0x71, 0xb2, 0xfe, 0x78, 0xab, 0x6e, 0x47, 0xd4, 0x2c, 0xec,
+                                     0x13, 0xbd, 0xf5, 0x3a, 0x67, 0xb2, 0x12, 0x57, 0xbd, 0xdf}},
+    [AEAD_AES_256_GCM] = {.name = "AES-256-GCM",
+                          .sealed = {0xce, 0xa7, 0x40, 0x3d, 0x4d, 0x60, 0x6b, 0x6e, 0x07, 0x4e, 0xc5,
+                                     0xd3, 0xba, 0xf3, 0x9d, 0x18, 0xd0, 0xd1, 0xc8, 0xa7, 0x99, 0x99,
+                                     0x6b, 0xf0, 0x26, 0x5b, 0x98, 0xb5, 0xd4, 0x8a, 0xb9, 0x19}},
+    [AEAD_CHACHA20_POLY1305] =
+        {.name = "ChaCha20-Poly1305",
+         .key = {0x59, 0xd4, 0xea, 0xfb, 0x4d, 0xe0, 0xcf, 0xc7, 0xd3, 0xdb, 0x99, 0xa8, 0xf5, 0x4b, 0x15, 0xd7,
+                 0xb3, 0x9f, 0x0a, 0xcc, 0x8d, 0xa6, 0x97, 0x63, 0xb0, 0x19, 0xc1, 0x69, 0x9f, 0x87, 0x67, 0x4a},
+         .nonce = {0x2f, 0xcb, 0x1b, 0x38, 0xa9, 0x9e, 0x71, 0xb8, 0x47, 0x40, 0xad, 0x9b},
+         .text = {0x54, 0x9b, 0x36, 0x5a, 0xf9, 0x13, 0xf3, 0xb0, 0x81, 0x13, 0x1c, 0xcb, 0x6b, 0x82, 0x55, 0x88},
+         .sealed = {0xe9, 0x11, 0x0e, 0x9f, 0x56, 0xab, 0x3c, 0xa4, 0x83, 0x50, 0x0c, 0xea, 0xba, 0xb6, 0x7a, 0x13,
+                    0x83, 0x6c, 0xca, 0xbf, 0x15, 0xa6, 0xa2, 0x2a, 0x51, 0xc1, 0x07, 0x1c, 0xfa, 0x68, 0xfa, 0x0c}},
+};
+
+/* A bit of each byte of the tag is changed: a library that skips the comparison is found. */
+static bool aead_matches(const struct crypto_backend *crypto, enum aead_algorithm algorithm) {
+    struct span key = span_of(aead_answers[algorithm].key, aead_key_len(algorithm)), none = span_of(NULL, 0);
+    const uint8_t *nonce = aead_answers[algorithm].nonce;
+    uint8_t sealed[16 + AEAD_TAG_LEN], out[16];
+    struct span text = span_of(aead_answers[algorithm].text, 16);
+    if (crypto->aead_seal(algorithm, key, nonce, none, text, sealed) != CRYPTO_OK ||
+        memcmp(sealed, aead_answers[algorithm].sealed, sizeof sealed) != 0)
+        return false;
+    struct span whole = span_of(sealed, sizeof sealed);
+    if (crypto->aead_open(algorithm, key, nonce, none, whole, out) != CRYPTO_OK || memcmp(out, text.data, 16) != 0)
+        return false;
+    if (crypto->aead_open(algorithm, key, nonce, span_str("aad"), whole, out) != CRYPTO_INVALID)
+        return false;
+    for (size_t i = 0; i < AEAD_TAG_LEN; i++) {
+        sealed[16 + i] ^= (uint8_t)(1u << i % 8);
+        if (crypto->aead_open(algorithm, key, nonce, none, whole, out) != CRYPTO_INVALID)
+            return false;
+        sealed[16 + i] ^= (uint8_t)(1u << i % 8);
+    }
+    return true;
+}
+
+/* ---- Diffie-Hellman ------------------------------------------------------------------------------------------------
+ */
+
+/* Of the public key, and of the key's shared secret with itself. */
+static const struct {
+    const char *name;
+    uint8_t digest[DIGEST_LEN];
+} dh_answers[] = {
+    [DH_X25519] = {"X25519",
+                   {0x77, 0x12, 0x5e, 0x05, 0x55, 0x20, 0x4f, 0x95, 0xe0, 0xf2, 0x3d, 0xcd, 0xd6, 0x71, 0x1f, 0x25,
+                    0xfb, 0x87, 0x59, 0xdd, 0x45, 0x87, 0x78, 0x26, 0x13, 0xff, 0x33, 0x36, 0xdd, 0xe5, 0x97, 0xb7}},
+    [DH_X448] = {"X448",
+                 {0x98, 0xb9, 0x54, 0x58, 0x50, 0x7a, 0x98, 0x5a, 0xe1, 0x9d, 0xfb, 0x6b, 0x1a, 0x6e, 0xcc, 0xae,
+                  0xde, 0xe0, 0x8f, 0x17, 0x8a, 0x90, 0x1f, 0x1d, 0xf8, 0x3c, 0xf5, 0xc9, 0xfb, 0xa2, 0xc6, 0x4a}},
+    [DH_P256] = {"ECDH P-256",
+                 {0xcc, 0xc1, 0x6c, 0x80, 0x28, 0x3f, 0x5f, 0x02, 0x89, 0x43, 0xcb, 0x7a, 0x78, 0xbd, 0xbb, 0x7d,
+                  0x14, 0xdc, 0xc9, 0xd1, 0x82, 0xe0, 0x14, 0x12, 0xd3, 0xee, 0xc2, 0xc8, 0x45, 0xab, 0x35, 0x0b}},
+    [DH_P384] = {"ECDH P-384",
+                 {0xce, 0x1b, 0x8d, 0x1f, 0xb0, 0x32, 0x9d, 0x1c, 0x0b, 0x9c, 0x92, 0xd9, 0x90, 0x98, 0x4e, 0x26,
+                  0x0a, 0xa9, 0x36, 0xf9, 0x69, 0x58, 0xf4, 0x1f, 0x4f, 0x67, 0x22, 0x1b, 0x14, 0x84, 0xb2, 0xc9}},
+    [DH_P521] = {"ECDH P-521",
+                 {0xc9, 0x0a, 0xfe, 0x26, 0xa8, 0x22, 0x30, 0xfd, 0x6c, 0xb9, 0xe1, 0x51, 0xc7, 0x7f, 0xbd, 0xfc,
+                  0x4c, 0x84, 0x34, 0x63, 0xb9, 0x01, 0x73, 0xcd, 0xaa, 0x2e, 0x0c, 0x1a, 0x12, 0x44, 0x2b, 0x44}},
+};
+
+static bool dh_matches(const struct crypto_backend *crypto, enum dh_group group) {
+    struct secret key = counting_key(dh_private_len(group)), shared;
+    uint8_t public_key[DH_PUBLIC_LEN_MAX];
+    if (crypto->dh_public(group, &key, public_key) != CRYPTO_OK)
+        return false;
+    struct span peer = span_of(public_key, dh_public_len(group));
+    if (crypto->dh_check(group, peer) != CRYPTO_OK || crypto->dh(group, &key, peer, &shared) != CRYPTO_OK)
+        return false;
+    struct span parts[] = {peer, secret_span(&shared)};
+    if (!digest_is(parts, 2, dh_answers[group].digest))
+        return false;
+    /* the point 4 || 0 || 0 is on none of the curves; zeros are a key of small order on the others */
+    memset(public_key, 0, sizeof public_key);
+    public_key[0] = group == DH_X25519 || group == DH_X448 ? 0 : 4;
+    return crypto->dh(group, &key, peer, &shared) == CRYPTO_INVALID && shared.len == 0;
+}
+
+/* ---- signatures ----------------------------------------------------------------------------------------------------
+ */
+
+/* Of the public key and the signature of "abc". */
+static const struct {
+    const char *name;
+    uint8_t digest[DIGEST_LEN];
+} edwards_answers[] = {
+    [SIGN_ED25519] = {"Ed25519",
+                      {0xb6, 0x72, 0xf0, 0x55, 0x51, 0xa0, 0x2b, 0x5e, 0x78, 0xc1, 0x19, 0x90, 0x92, 0xbf, 0x30, 0xd6,
+                       0x72, 0x40, 0xfe, 0x7f, 0xcc, 0x51, 0x8d, 0x28, 0x16, 0x17, 0x7a, 0x73, 0x4e, 0xc7, 0x16, 0xe2}},
+    [SIGN_ED448] = {"Ed448",
+                    {0x3a, 0x12, 0x12, 0xeb, 0x3a, 0x2c, 0x24, 0xd8, 0x41, 0x00, 0x16, 0x81, 0xfd, 0xd1, 0x22, 0x5e,
+                     0x17, 0x8e, 0xcb, 0x6e, 0x62, 0x45, 0x5a, 0x38, 0xea, 0x86, 0x62, 0x5e, 0xef, 0xd1, 0x2f, 0xeb}},
+};
+
+/* Verifies the signature of "abc", and nothing near it. */
+static bool verify_matches(const struct crypto_backend *crypto, enum sign_algorithm algorithm, struct span public_key,
+                           struct span signature) {
+    uint8_t changed[SIGN_SIGNATURE_LEN_MAX];
+    memcpy(changed, signature.data, signature.len);
+    changed[signature.len - 2] ^= 1;
+    return crypto->verify(algorithm, public_key, span_str("abc"), signature) == CRYPTO_OK &&
+           crypto->verify(algorithm, public_key, span_str("abd"), signature) == CRYPTO_INVALID &&
+           crypto->verify(algorithm, public_key, span_str("abc"), span_of(changed, signature.len)) == CRYPTO_INVALID;
+}
+
+static bool edwards_matches(const struct crypto_backend *crypto, enum sign_algorithm algorithm) {
+    struct secret key = counting_key(sign_private_len(algorithm));
+    uint8_t public_key[SIGN_PUBLIC_LEN_MAX], signature[SIGN_SIGNATURE_LEN_MAX];
+    size_t len;
+    if (crypto->sign_public(algorithm, &key, public_key) != CRYPTO_OK ||
+        crypto->sign(algorithm, &key, span_str("abc"), signature, &len) != CRYPTO_OK)
+        return false;
+    struct span parts[] = {span_of(public_key, sign_public_len(algorithm)), span_of(signature, len)};
+    return digest_is(parts, 2, edwards_answers[algorithm].digest) &&
+           verify_matches(crypto, algorithm, parts[0], parts[1]);
+}
+
+static const uint8_t signature_p256[] = {
+    0x30, 0x44, 0x02, 0x20, 0x4a, 0x05, 0xe9, 0x63, 0x04, 0xc4, 0xda, 0x94, 0xed, 0x91, 0xd8, 0x23, 0x2b, 0x1c,
+    0xae, 0xba, 0x1b, 0x42, 0x72, 0x1d, 0x7e, 0x52, 0x40, 0xab, 0x4b, 0x4e, 0x77, 0xee, 0x9d, 0x11, 0xd7, 0x8e,
+    0x02, 0x20, 0x74, 0x13, 0xcb, 0x94, 0xfd, 0x0c, 0x08, 0x2f, 0x9c, 0x53, 0x14, 0xbc, 0x7b, 0x03, 0x42, 0xa0,
+    0xe5, 0x11, 0xb4, 0x51, 0xf4, 0x73, 0x97, 0x05, 0x34, 0xdc, 0xe2, 0x41, 0x9c, 0x83, 0x1f, 0x6d};
+static const uint8_t signature_p384[] = {
+    0x30, 0x66, 0x02, 0x31, 0x00, 0xa0, 0x16, 0x27, 0x49, 0x26, 0x1c, 0xe7, 0x25, 0x38, 0x12, 0x62, 0x86, 0x63,
+    0xaf, 0x86, 0xb1, 0x78, 0xc0, 0x76, 0x4a, 0xb2, 0x21, 0xed, 0xcc, 0x6a, 0x5b, 0x58, 0xd7, 0xa4, 0xeb, 0x6d,
+    0xd6, 0xed, 0xf5, 0xa2, 0xe4, 0xe1, 0xa4, 0xfc, 0xca, 0xa4, 0x7f, 0xfc, 0xd6, 0x7f, 0x19, 0xe5, 0x45, 0x02,
+    0x31, 0x00, 0xcb, 0x39, 0x76, 0x7e, 0xfd, 0xc1, 0xff, 0xaa, 0x1c, 0xae, 0xa9, 0x67, 0xc3, 0xa0, 0xa6, 0x3f,
+    0x7c, 0xe8, 0x31, 0x7a, 0x32, 0xb0, 0x50, 0x37, 0x33, 0x02, 0xa1, 0x5e, 0x18, 0xa4, 0x3b, 0xdf, 0x46, 0x67,
+    0xd9, 0xc2, 0xc7, 0x50, 0xb7, 0xcf, 0x27, 0x47, 0xba, 0xb7, 0x61, 0x77, 0x31, 0xe0};
+static const uint8_t signature_p521[] = {
+    0x30, 0x81, 0x88, 0x02, 0x42, 0x00, 0xf1, 0x00, 0x17, 0xaa, 0x2a, 0x3f, 0x47, 0xb7, 0x38, 0xe4, 0xde, 0x0f,
+    0xc4, 0x2b, 0x23, 0x25, 0xcf, 0xcc, 0xa6, 0xb6, 0xa5, 0xaf, 0x2d, 0x27, 0xce, 0x10, 0x96, 0x4e, 0x44, 0x43,
+    0x03, 0x4b, 0x3f, 0x84, 0xca, 0xc6, 0xdb, 0xde, 0x44, 0x79, 0xf4, 0x44, 0x8e, 0x78, 0x9d, 0x76, 0xae, 0x0c,
+    0xdd, 0x91, 0xfe, 0x6b, 0x48, 0x34, 0xa5, 0x47, 0x9d, 0x74, 0x0c, 0x20, 0x32, 0x44, 0xb2, 0x6b, 0x39, 0x02,
+    0x42, 0x00, 0xaf, 0xa0, 0x6c, 0x2e, 0xdc, 0xf7, 0x4d, 0x03, 0x3b, 0x9c, 0xee, 0x7e, 0xdb, 0xfb, 0xf4, 0x65,
+    0x24, 0x32, 0x84, 0x7b, 0xd6, 0x48, 0x96, 0xb3, 0x60, 0x2c, 0xfd, 0x8a, 0x90, 0x7f, 0x0c, 0x9e, 0xc6, 0x3d,
+    0xfd, 0x01, 0x57, 0xf1, 0x50, 0xa2, 0x8d, 0x28, 0x19, 0xf1, 0x98, 0x5e, 0x0e, 0x3b, 0x81, 0x03, 0xcf, 0x7f,
+    0x32, 0xae, 0xfe, 0xf6, 0x7d, 0xa3, 0xa6, 0xc1, 0x40, 0x06, 0x32, 0x58, 0x22};
+
+/* Signatures of "abc". The nonces of RFC 6979 made them; a backend's own are others, so that its signature is only
+ * verified. The key is the one of Diffie-Hellman, whose public part has been compared. */
+static bool ecdsa_matches(const struct crypto_backend *crypto, enum sign_algorithm algorithm, struct span known) {
+    struct secret key = counting_key(sign_private_len(algorithm));
+    uint8_t public_key[SIGN_PUBLIC_LEN_MAX], signature[SIGN_SIGNATURE_LEN_MAX];
+    size_t len;
+    if (crypto->sign_public(algorithm, &key, public_key) != CRYPTO_OK ||
+        crypto->sign(algorithm, &key, span_str("abc"), signature, &len) != CRYPTO_OK)
+        return false;
+    struct span peer = span_of(public_key, sign_public_len(algorithm));
+    return crypto->verify(algorithm, peer, span_str("abc"), span_of(signature, len)) == CRYPTO_OK &&
+           verify_matches(crypto, algorithm, peer, known);
+}
+
+/* ---- ML-KEM, X-Wing, HPKE ------------------------------------------------------------------------------------------
+ */
+
+/* Of both keys, ciphertext, shared secret, and of what a changed ciphertext gives. */
+static bool mlkem_matches(void) {
+    static const uint8_t expected[DIGEST_LEN] = {0xb7, 0x5c, 0x02, 0x9b, 0x4f, 0xfb, 0x9d, 0xc3, 0x81, 0x29, 0xe3,
+                                                 0x8f, 0xbd, 0xc4, 0xf8, 0x93, 0xc5, 0x81, 0x76, 0x9c, 0x17, 0x4e,
+                                                 0x1a, 0x11, 0xb3, 0xf4, 0x44, 0xda, 0x8e, 0xe2, 0x3d, 0x01};
+    uint8_t seed[MLKEM768_SEED_LEN], m[MLKEM768_M_LEN], ek[MLKEM768_EK_LEN], dk[MLKEM768_DK_LEN];
+    uint8_t ct[MLKEM768_CT_LEN], sent[MLKEM768_SS_LEN], got[MLKEM768_SS_LEN], rejected[MLKEM768_SS_LEN];
+    count_up(seed, sizeof seed, 0);
+    count_up(m, sizeof m, 64);
+    mlkem768_keygen(seed, ek, dk);
+    if (!mlkem768_encaps(ek, m, ct, sent) || !mlkem768_decaps(dk, ct, got) || memcmp(sent, got, sizeof sent) != 0)
+        return false;
+    struct keccak k; /* the ciphertext is needed before and after its change */
+    uint8_t digest[DIGEST_LEN];
+    keccak_start(&k, KECCAK_SHA3_256);
+    keccak_absorb(&k, span_of(ek, sizeof ek));
+    keccak_absorb(&k, span_of(dk, sizeof dk));
+    keccak_absorb(&k, span_of(ct, sizeof ct));
+    keccak_absorb(&k, span_of(sent, sizeof sent));
+    ct[0] ^= 1;
+    if (!mlkem768_decaps(dk, ct, rejected))
+        return false;
+    keccak_absorb(&k, span_of(rejected, sizeof rejected));
+    keccak_squeeze(&k, digest, sizeof digest);
+    ek[0] = ek[1] = 0xff;
+    return memcmp(digest, expected, sizeof digest) == 0 && !mlkem768_ek_valid(ek);
+}
+
+static bool xwing_matches(const struct crypto_backend *crypto) {
+    static const uint8_t expected[DIGEST_LEN] = {0xe3, 0x1e, 0x53, 0xe9, 0xe5, 0xf4, 0x7a, 0xf4, 0x70, 0x46, 0xfd,
+                                                 0x85, 0x3b, 0x8c, 0x09, 0x1b, 0x95, 0x15, 0x68, 0xc9, 0x04, 0xaf,
+                                                 0x0b, 0xad, 0xfa, 0x62, 0xd9, 0x19, 0x9a, 0xf4, 0x04, 0xcf};
+    struct secret key = counting_key(kem_private_len(KEM_XWING)), sent, got;
+    uint8_t public_key[KEM_PUBLIC_LEN_MAX], enc[KEM_ENC_LEN_MAX], eseed[64];
+    count_up(eseed, sizeof eseed, 32);
+    struct span peer = span_of(public_key, kem_public_len(KEM_XWING)), ct = span_of(enc, kem_enc_len(KEM_XWING));
+    if (kem_public(crypto, KEM_XWING, &key, public_key) != CRYPTO_OK ||
+        kem_encap_derand(crypto, KEM_XWING, peer, span_of(eseed, sizeof eseed), &sent, enc) != CRYPTO_OK ||
+        kem_decap(crypto, KEM_XWING, &key, peer, ct, &got) != CRYPTO_OK)
+        return false;
+    struct span parts[] = {peer, ct, secret_span(&got)};
+    return memcmp(sent.bytes, got.bytes, got.len) == 0 && digest_is(parts, 3, expected);
+}
+
+/* RFC 9180 appendix A.1.1: DeriveKeyPair, and the first message opened. */
+static bool hpke_matches(const struct crypto_backend *crypto) {
+    static const uint8_t ikm[] = {0x6d, 0xb9, 0xdf, 0x30, 0xaa, 0x07, 0xdd, 0x42, 0xee, 0x5e, 0x81,
+                                  0x81, 0xaf, 0xdb, 0x97, 0x7e, 0x53, 0x8f, 0x5e, 0x1f, 0xec, 0x8a,
+                                  0x06, 0x22, 0x3f, 0x33, 0xf7, 0x01, 0x3e, 0x52, 0x50, 0x37};
+    static const uint8_t enc[] = {0x37, 0xfd, 0xa3, 0x56, 0x7b, 0xdb, 0xd6, 0x28, 0xe8, 0x86, 0x68,
+                                  0xc3, 0xc8, 0xd7, 0xe9, 0x7d, 0x1d, 0x12, 0x53, 0xb6, 0xd4, 0xea,
+                                  0x6d, 0x44, 0xc1, 0x50, 0xf7, 0x41, 0xf1, 0xbf, 0x44, 0x31};
+    static const uint8_t sealed[] = {0xf9, 0x38, 0x55, 0x8b, 0x5d, 0x72, 0xf1, 0xa2, 0x38, 0x10, 0xb4, 0xbe,
+                                     0x2a, 0xb4, 0xf8, 0x43, 0x31, 0xac, 0xc0, 0x2f, 0xc9, 0x7b, 0xab, 0xc5,
+                                     0x3a, 0x52, 0xae, 0x82, 0x18, 0xa3, 0x55, 0xa9, 0x6d, 0x87, 0x70, 0xac,
+                                     0x83, 0xd0, 0x7b, 0xea, 0x87, 0xe1, 0x3c, 0x51, 0x2a};
+    static const char text[] = "Beauty is truth, truth beauty";
+    static const struct hpke_suite suite = {KEM_DHKEM_X25519_SHA256, HASH_SHA256, AEAD_AES_128_GCM};
+    struct secret key;
+    uint8_t public_key[KEM_PUBLIC_LEN_MAX], out[sizeof sealed - AEAD_TAG_LEN];
+    _Static_assert(sizeof out == sizeof text - 1, "a ciphertext is as long as its text");
+    if (kem_derive_key_pair(crypto, suite.kem, span_of(ikm, sizeof ikm), &key, public_key) != CRYPTO_OK)
+        return false;
+    return hpke_open(crypto, suite, &key, span_of(public_key, kem_public_len(suite.kem)), span_of(enc, sizeof enc),
+                     span_str("Ode on a Grecian Urn"), span_str("Count-0"), span_of(sealed, sizeof sealed),
+                     out) == CRYPTO_OK &&
+           memcmp(out, text, sizeof out) == 0;
+}
+
+const char *crypto_self_test_backend(const struct crypto_backend *crypto) {
+    ASSERT(crypto != NULL);
+    for (size_t i = 0; i < ARRAY_LEN(hash_answers); i++) {
+        if (!hash_matches(crypto, (enum hash_algorithm)i))
+            return hash_answers[i].name;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(aead_answers); i++) {
+        if (!aead_matches(crypto, (enum aead_algorithm)i))
+            return aead_answers[i].name;
+    }
+    if (!dh_matches(crypto, DH_X25519))
+        return dh_answers[DH_X25519].name;
+    if (!edwards_matches(crypto, SIGN_ED25519))
+        return edwards_answers[SIGN_ED25519].name;
+    if (!mlkem_matches())
+        return "ML-KEM-768";
+    if (!xwing_matches(crypto))
+        return "X-Wing";
+    return hpke_matches(crypto) ? NULL : "HPKE";
+}
+
+const char *crypto_self_test_curves(const struct crypto_backend *crypto) {
+    ASSERT(crypto != NULL);
+    for (enum dh_group group = DH_X448; group <= DH_P521; group++) {
+        if (crypto->has_dh(group) && !dh_matches(crypto, group))
+            return dh_answers[group].name;
+    }
+    if (crypto->has_sign(SIGN_ED448) && !edwards_matches(crypto, SIGN_ED448))
+        return edwards_answers[SIGN_ED448].name;
+    static const struct {
+        enum sign_algorithm algorithm;
+        const char *name;
+        const uint8_t *signature;
+        size_t len;
+    } ecdsa[] = {{SIGN_P256_SHA256, "ECDSA P-256", signature_p256, sizeof signature_p256},
+                 {SIGN_P384_SHA384, "ECDSA P-384", signature_p384, sizeof signature_p384},
+                 {SIGN_P521_SHA512, "ECDSA P-521", signature_p521, sizeof signature_p521}};
+    for (size_t i = 0; i < ARRAY_LEN(ecdsa); i++) {
+        if (crypto->has_sign(ecdsa[i].algorithm) &&
+            !ecdsa_matches(crypto, ecdsa[i].algorithm, span_of(ecdsa[i].signature, ecdsa[i].len)))
+            return ecdsa[i].name;
+    }
+    return NULL;
+}
