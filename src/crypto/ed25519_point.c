@@ -165,7 +165,7 @@ static void make_naf(int8_t digits[NAF_LEN], const uint8_t scalar[32], unsigned 
     for (size_t at = 0; at < NAF_LEN - 1;) {
         uint32_t window = 0;
         for (size_t i = 0; i < width && at + i < NAF_LEN; i++)
-            window |= (scalar[(at + i) / 8] >> ((at + i) % 8) & 1u) << i;
+            window |= ((uint32_t)scalar[(at + i) / 8] >> ((at + i) % 8) & 1u) << i;
         window += carry;
         if (window % 2 == 0) {
             /* a carry goes on through ones */

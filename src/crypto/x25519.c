@@ -50,7 +50,7 @@ bool x25519(const uint8_t private_key[X25519_LEN], const uint8_t public_key[X255
     s.x3 = x1;
     uint32_t swapped = 0;
     for (size_t t = 255; t-- > 0;) {
-        uint32_t bit = k[t / 8] >> (t % 8) & 1u;
+        uint32_t bit = (uint32_t)k[t / 8] >> (t % 8) & 1u;
         fe_swap_if(&s.x2, &s.x3, swapped ^ bit);
         fe_swap_if(&s.z2, &s.z3, swapped ^ bit);
         swapped = bit;

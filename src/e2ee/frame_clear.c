@@ -53,7 +53,7 @@ static unsigned read_bit(struct bits *bits) {
         bits->left = 8;
     }
     bits->left--;
-    return bits->byte >> bits->left & 1u;
+    return (uint32_t)bits->byte >> bits->left & 1u;
 }
 
 /* Section 9.1: n zeros, a one, n bits; values have 32 bits at most. */
