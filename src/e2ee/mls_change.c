@@ -66,7 +66,7 @@ static struct span key_of(const struct mls_leaf_node *leaf) {
     return leaf == NULL ? span_of(NULL, 0) : leaf->signature_key;
 }
 
-static enum mls_status past_alloc(struct mls_past *past, uint32_t count, size_t key_bytes) {
+enum mls_status mls_past_alloc(struct mls_past *past, uint32_t count, size_t key_bytes) {
     if (count > 0) {
         past->changed = mls_alloc(count * sizeof *past->changed);
         if (past->changed == NULL)
@@ -82,8 +82,7 @@ static enum mls_status past_alloc(struct mls_past *past, uint32_t count, size_t 
     return MLS_OK;
 }
 
-/* `used`: bytes of past->keys that are taken. */
-static void past_put(struct mls_past *past, uint32_t leaf, struct span key, size_t *used) {
+void mls_past_put(struct mls_past *past, uint32_t leaf, struct span key, size_t *used) {
     ASSERT(past->changed_count < past->changed_room && *used + key.len <= past->keys.len);
     struct mls_past_key *place = &past->changed[past->changed_count++];
     *place = (struct mls_past_key){.leaf = leaf};
@@ -105,11 +104,11 @@ static enum mls_status past_of_change(const struct mls_group *g, struct mls_past
             key_bytes += key_of(changed.before).len;
         }
     }
-    enum mls_status status = past_alloc(past, count, key_bytes);
+    enum mls_status status = mls_past_alloc(past, count, key_bytes);
     cursor = 0;
     while (status == MLS_OK && tree_changed_next(g->tree, &cursor, &changed)) {
         if (!span_equal(key_of(changed.before), key_of(changed.after)))
-            past_put(past, changed.leaf, key_of(changed.before), &used);
+            mls_past_put(past, changed.leaf, key_of(changed.before), &used);
     }
     return status;
 }
@@ -119,10 +118,10 @@ static enum mls_status past_of_all(const struct mls_group *g, struct mls_past *p
     size_t key_bytes = 0, used = 0;
     for (uint32_t l = tree_next_member(g->tree, 0); l != TREE_NONE; l = tree_next_member(g->tree, l + 1))
         key_bytes += tree_leaf(g->tree, l)->signature_key.len;
-    enum mls_status status = past_alloc(past, tree_member_count(g->tree), key_bytes);
+    enum mls_status status = mls_past_alloc(past, tree_member_count(g->tree), key_bytes);
     for (uint32_t l = tree_next_member(g->tree, 0); status == MLS_OK && l != TREE_NONE;
          l = tree_next_member(g->tree, l + 1))
-        past_put(past, l, tree_leaf(g->tree, l)->signature_key, &used);
+        mls_past_put(past, l, tree_leaf(g->tree, l)->signature_key, &used);
     return status;
 }
 

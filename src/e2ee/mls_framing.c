@@ -341,30 +341,41 @@ static enum mls_status read_content(struct span plain, struct mls_authenticated_
     return any == 0 ? MLS_OK : MLS_PADDING_NOT_ZERO;
 }
 
-enum mls_status mls_private_unprotect(struct mls_secret_tree *tree, const struct mls_private_message *message,
-                                      const struct mls_sender_data *sender, struct span group_context,
-                                      struct span signature_key, struct mls_buf *plain,
-                                      struct mls_authenticated_content *out) {
+enum mls_status mls_private_open(struct mls_secret_tree *tree, const struct mls_private_message *message,
+                                 const struct mls_sender_data *sender, struct span group_context,
+                                 struct span signature_key, struct mls_buf *plain,
+                                 struct mls_authenticated_content *out, struct mls_message_key *key) {
     const struct mls_crypto *c = &tree->crypto;
     if (message->ciphertext.len < AEAD_TAG_LEN)
         return MLS_CONTENT_INVALID;
-    struct mls_message_key key;
     enum mls_status status =
-        mls_secret_tree_peek(tree, sender->leaf, ratchet_of(message->content_type), sender->generation, &key);
+        mls_secret_tree_peek(tree, sender->leaf, ratchet_of(message->content_type), sender->generation, key);
     if (status != MLS_OK)
         return status;
     mls_buf_clear(plain);
-    status = open_content(c, message, sender, &key, plain);
+    status = open_content(c, message, sender, key, plain);
     if (status == MLS_OK)
         status = read_content(mls_buf_span(plain), out);
     if (status == MLS_OK)
         status = mls_content_check_sender(out);
     if (status == MLS_OK)
         status = mls_content_verify(c, out, group_context, signature_key);
-    if (status == MLS_OK)
-        mls_secret_tree_consume(tree, &key);
-    else
+    if (status != MLS_OK) {
         mls_buf_clear(plain);
-    mls_message_key_wipe(tree, &key);
+        mls_message_key_wipe(tree, key);
+    }
     return status;
+}
+
+enum mls_status mls_private_unprotect(struct mls_secret_tree *tree, const struct mls_private_message *message,
+                                      const struct mls_sender_data *sender, struct span group_context,
+                                      struct span signature_key, struct mls_buf *plain,
+                                      struct mls_authenticated_content *out) {
+    struct mls_message_key key;
+    enum mls_status status = mls_private_open(tree, message, sender, group_context, signature_key, plain, out, &key);
+    if (status != MLS_OK)
+        return status;
+    mls_secret_tree_consume(tree, &key);
+    mls_message_key_wipe(tree, &key);
+    return MLS_OK;
 }

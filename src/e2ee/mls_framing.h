@@ -96,6 +96,13 @@ enum mls_status mls_private_unprotect(struct mls_secret_tree *tree, const struct
                                       struct span signature_key, struct mls_buf *plain,
                                       struct mls_authenticated_content *out);
 
+/* The same but for the last step, for a receiver that may still run out of memory with what the message says and then
+ * wants to try again: after MLS_OK the caller calls mls_secret_tree_consume or not, and mls_message_key_wipe. */
+enum mls_status mls_private_open(struct mls_secret_tree *tree, const struct mls_private_message *message,
+                                 const struct mls_sender_data *sender, struct span group_context,
+                                 struct span signature_key, struct mls_buf *plain,
+                                 struct mls_authenticated_content *out, struct mls_message_key *key);
+
 /* Key and nonce for sender data (section 6.3.2), for known-answer tests. */
 enum mls_status mls_sender_data_keys(const struct mls_crypto *c, const struct secret *sender_data_secret,
                                      struct span ciphertext, uint8_t key[AEAD_KEY_LEN_MAX],

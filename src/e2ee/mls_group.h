@@ -120,6 +120,10 @@ struct mls_past {
     struct mls_bytes keys;
 };
 void mls_past_free(struct mls_past *past);
+/* Room for `count` leaves with key_bytes of keys in all. */
+enum mls_status mls_past_alloc(struct mls_past *past, uint32_t count, size_t key_bytes);
+/* Adds one; `used` counts the bytes of past->keys that are taken. */
+void mls_past_put(struct mls_past *past, uint32_t leaf, struct span key, size_t *used);
 
 struct mls_resumption {
     uint64_t epoch;

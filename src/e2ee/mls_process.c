@@ -393,21 +393,27 @@ static enum mls_status process_private(struct mls_group *g, const struct mls_pri
     if (key.len == 0)
         return MLS_SENDER_NOT_MEMBER;
     struct mls_authenticated_content ac;
-    status = mls_private_unprotect(keys.messages, m, &sender, keys.context, key, &g->received, &ac);
+    struct mls_message_key message_key;
+    status = mls_private_open(keys.messages, m, &sender, keys.context, key, &g->received, &ac, &message_key);
     if (status != MLS_OK)
         return status;
     out->was_private = true;
     out->sender_type = MLS_SENDER_MEMBER;
     out->sender = sender.leaf;
-    if (m->content_type != MLS_CONTENT_APPLICATION) {
+    if (m->content_type == MLS_CONTENT_APPLICATION) {
+        out->kind = MLS_RECEIVED_APPLICATION;
+        out->authenticated_data = ac.content.authenticated_data;
+        out->application_data = ac.content.application_data;
+    } else {
         status = take_handshake(g, &ac, unix_s, out);
         mls_buf_clear(&g->received);
-        return status;
     }
-    out->kind = MLS_RECEIVED_APPLICATION;
-    out->authenticated_data = ac.content.authenticated_data;
-    out->application_data = ac.content.application_data;
-    return MLS_OK;
+    /* authentic, so the key is used up (section 9.2), whatever came out; but for want of memory it may be tried again
+     */
+    if (status != MLS_NO_MEMORY)
+        mls_secret_tree_consume(keys.messages, &message_key);
+    mls_message_key_wipe(keys.messages, &message_key);
+    return status;
 }
 
 /* ---- any message ---- */

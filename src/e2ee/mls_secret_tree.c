@@ -327,3 +327,152 @@ enum mls_status mls_secret_tree_next(struct mls_secret_tree *tree, uint32_t leaf
         mls_secret_tree_consume(tree, out);
     return status;
 }
+
+/* ---- as bytes: nodes in preorder, each with its kind ---- */
+
+enum node_kind {
+    NODE_SECRET,   /* nothing derived yet */
+    NODE_PARENT,   /* its children follow */
+    NODE_RATCHETS, /* a leaf that was heard of */
+};
+
+static void write_ratchet(const struct mls_crypto *c, const struct mls_ratchet *r, struct mls_buf *out) {
+    mls_wr_vec(out, secret_span(&r->secret));
+    mls_wr_u32(out, r->generation);
+    mls_wr_u32(out, r->skipped_count);
+    for (uint32_t i = 0; i < r->skipped_count; i++) {
+        mls_wr_u32(out, r->skipped[i].generation);
+        mls_wr_span(out, span_of(r->skipped[i].key, c->suite->key_len));
+        mls_wr_span(out, span_of(r->skipped[i].nonce, AEAD_NONCE_LEN));
+    }
+}
+
+/* The way down that a node's position gives: the pairs from the root, and which half of each is next. */
+struct descent {
+    struct {
+        struct mls_secret_tree_node *pair;
+        uint32_t at;
+    } stack[MLS_TREE_DEPTH_MAX + 1];
+    uint32_t level;
+};
+
+/* From a node without children that are to be visited to the next one in preorder; NULL at the end. */
+static struct mls_secret_tree_node *next_after(struct descent *d) {
+    while (d->level > 0 && d->stack[d->level - 1].at == 1)
+        d->level--;
+    if (d->level == 0)
+        return NULL;
+    d->stack[d->level - 1].at = 1;
+    return d->stack[d->level - 1].pair + 1;
+}
+
+static struct mls_secret_tree_node *first_below(struct descent *d, struct mls_secret_tree_node *pair) {
+    d->stack[d->level].pair = pair;
+    d->stack[d->level].at = 0;
+    d->level++;
+    return pair;
+}
+
+enum mls_status mls_secret_tree_write(const struct mls_secret_tree *tree, struct mls_buf *out) {
+    ASSERT(!tree->peeked);
+    mls_wr_u32(out, tree->root == NULL ? 0 : tree->leaves);
+    uint32_t depth = depth_of(tree->leaves);
+    struct descent d = {0};
+    struct mls_secret_tree_node *node = tree->root;
+    while (node != NULL) {
+        if (d.level < depth && node->children != NULL) {
+            mls_wr_u8(out, NODE_PARENT);
+            node = first_below(&d, node->children);
+            continue;
+        }
+        if (d.level == depth && node->ratchets != NULL) {
+            mls_wr_u8(out, NODE_RATCHETS);
+            write_ratchet(&tree->crypto, &node->ratchets[0], out);
+            write_ratchet(&tree->crypto, &node->ratchets[1], out);
+        } else {
+            mls_wr_u8(out, NODE_SECRET);
+            mls_wr_vec(out, secret_span(&node->secret));
+        }
+        node = next_after(&d);
+    }
+    return out->status;
+}
+
+static enum mls_status read_secret(struct mls_reader *r, const struct mls_crypto *c, struct secret *out) {
+    struct span bytes = mls_rd_vec(r, SECRET_LEN_MAX, MLS_FIELD_TOO_LONG);
+    if (mls_reader_ok(r) && bytes.len != c->suite->hash_len)
+        mls_reader_refuse(r, MLS_SEAL_INVALID);
+    if (!mls_reader_ok(r))
+        return r->status;
+    secret_set(out, bytes);
+    return MLS_OK;
+}
+
+static enum mls_status read_ratchet(struct mls_reader *r, struct mls_secret_tree *tree, struct mls_ratchet *out) {
+    const struct mls_crypto *c = &tree->crypto;
+    enum mls_status status = read_secret(r, c, &out->secret);
+    out->generation = mls_rd_u32(r);
+    uint32_t count = mls_rd_u32(r);
+    if (status == MLS_OK && mls_reader_ok(r) && count > MLS_SKIPPED_KEYS_MAX)
+        mls_reader_refuse(r, MLS_SEAL_INVALID);
+    if (!mls_reader_ok(r) || count == 0)
+        return r->status;
+    out->skipped = mls_alloc(count * sizeof *out->skipped);
+    if (out->skipped == NULL)
+        return MLS_NO_MEMORY;
+    out->skipped_room = out->skipped_count = count;
+    tree->skipped_shared += shared_of(count);
+    for (uint32_t i = 0; i < count; i++) {
+        out->skipped[i].generation = mls_rd_u32(r);
+        struct span key = mls_rd_bytes(r, c->suite->key_len), nonce = mls_rd_bytes(r, AEAD_NONCE_LEN);
+        if (!mls_reader_ok(r))
+            return r->status;
+        memcpy(out->skipped[i].key, key.data, key.len);
+        memcpy(out->skipped[i].nonce, nonce.data, nonce.len);
+    }
+    return MLS_OK;
+}
+
+/* One node; `below` gets the pair of a parent, else NULL. */
+static enum mls_status read_node(struct mls_reader *r, struct mls_secret_tree *tree, bool is_leaf,
+                                 struct mls_secret_tree_node *node, struct mls_secret_tree_node **below) {
+    *below = NULL;
+    uint8_t kind = mls_rd_u8(r);
+    if (!mls_reader_ok(r))
+        return r->status;
+    if (kind == NODE_SECRET)
+        return read_secret(r, &tree->crypto, &node->secret);
+    if (kind == NODE_PARENT && !is_leaf) {
+        *below = node->children = mls_alloc(PAIR_LEN);
+        return node->children == NULL ? MLS_NO_MEMORY : MLS_OK;
+    }
+    if (kind != NODE_RATCHETS || !is_leaf)
+        return MLS_SEAL_INVALID;
+    node->ratchets = mls_alloc(RATCHETS_LEN);
+    if (node->ratchets == NULL)
+        return MLS_NO_MEMORY;
+    enum mls_status status = read_ratchet(r, tree, &node->ratchets[0]);
+    return status != MLS_OK ? status : read_ratchet(r, tree, &node->ratchets[1]);
+}
+
+enum mls_status mls_secret_tree_read(struct mls_reader *r, const struct mls_crypto *c, struct mls_secret_tree *tree) {
+    *tree = (struct mls_secret_tree){0};
+    uint32_t leaves = mls_rd_u32(r);
+    if (!mls_reader_ok(r) || leaves == 0)
+        return r->status;
+    if (leaves > MLS_MEMBERS_MAX || (leaves & (leaves - 1)) != 0)
+        return MLS_SEAL_INVALID;
+    *tree = (struct mls_secret_tree){.crypto = *c, .leaves = leaves, .root = mls_alloc(sizeof *tree->root)};
+    enum mls_status status = tree->root == NULL ? MLS_NO_MEMORY : MLS_OK;
+    uint32_t depth = depth_of(leaves);
+    struct descent d = {0};
+    struct mls_secret_tree_node *node = tree->root;
+    while (status == MLS_OK && node != NULL) {
+        struct mls_secret_tree_node *below;
+        status = read_node(r, tree, d.level == depth, node, &below);
+        node = below != NULL ? first_below(&d, below) : next_after(&d);
+    }
+    if (status != MLS_OK)
+        mls_secret_tree_free(tree);
+    return status;
+}

@@ -69,6 +69,11 @@ void mls_message_key_wipe(struct mls_secret_tree *tree, struct mls_message_key *
 enum mls_status mls_secret_tree_next(struct mls_secret_tree *tree, uint32_t leaf, enum mls_ratchet_kind ratchet,
                                      struct mls_message_key *out);
 
+/* For sealed states: everything of the tree, secrets in the clear, and back. Reading answers why the bytes are no tree
+ * of this suite; `tree` is then empty. Not between peek and consume. */
+enum mls_status mls_secret_tree_write(const struct mls_secret_tree *tree, struct mls_buf *out);
+enum mls_status mls_secret_tree_read(struct mls_reader *r, const struct mls_crypto *c, struct mls_secret_tree *tree);
+
 /* Bytes of heap that the tree holds, for statements about memory. */
 size_t mls_secret_tree_bytes(const struct mls_secret_tree *tree);
 

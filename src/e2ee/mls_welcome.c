@@ -36,13 +36,15 @@ static enum mls_status take_tree(struct mls_group *g, struct span encoded, struc
     return MLS_OK;
 }
 
-static enum mls_status check_signer(const struct mls_group *g, const struct mls_group_info *info) {
+static enum mls_status check_signer(struct mls_group *g, const struct mls_group_info *info) {
     const struct mls_leaf_node *signer = tree_leaf(g->tree, info->signer);
     if (signer == NULL)
         return MLS_GROUP_INFO_SIGNER_BLANK;
     enum mls_status status = mls_group_info_verify(&g->crypto, info, signer->signature_key);
     if (status == MLS_OK)
         status = mls_leaf_node_verify(&g->crypto, signer, mls_group_id(g), info->signer);
+    if (status == MLS_OK)
+        tree_set_verified(g->tree, info->signer);
     return status;
 }
 
@@ -260,6 +262,7 @@ static enum mls_status take_own_leaf(struct mls_group *g, const struct opened *o
     uint32_t leaf = tree_find_signature_key(g->tree, own.leaf_node.signature_key);
     if (leaf == TREE_NONE || !span_equal(tree_leaf_encoding(g->tree, leaf), own.leaf_node.encoding))
         return MLS_WELCOME_NOT_IN_TREE;
+    tree_set_verified(g->tree, leaf); /* we made it */
     status = tree_set_own(g->tree, leaf, &o->package->encryption_key);
     if (status == MLS_OK && o->secrets.has_path_secret) {
         struct secret path = {0};

@@ -111,6 +111,13 @@ bool tree_is_verified(const struct tree *t, uint32_t leaf) {
     return tree_leaf(t, leaf) != NULL && tree_leaf_content(t, leaf)->verdict == LEAF_VERIFIED;
 }
 
+void tree_set_verified(struct tree *t, uint32_t leaf) {
+    ASSERT(tree_leaf(t, leaf) != NULL);
+    struct leaf_content *c = tree_leaf_content(t, leaf);
+    t->unverified -= c->verdict != LEAF_VERIFIED;
+    c->verdict = LEAF_VERIFIED;
+}
+
 enum mls_status tree_verify_next(struct tree *t, struct span group_id, uint32_t *cursor, struct mls_buf *buf,
                                  struct tree_verify_job *job) {
     *job = (struct tree_verify_job){.leaf = TREE_NONE};
