@@ -79,7 +79,7 @@ bench: build ## measure; the figures of the machine at hand
 	ninja -C $(BUILD) -j $(JOBS)
 	@for program in $$(find $(BUILD)/bench -maxdepth 1 -type f -executable | sort); do \
 	    echo "== $$(basename $$program)"; $$program || exit 1; done
-	@echo "== joins and memory"; cd tests && CONCLAVE_BIN=$(abspath $(BUILD))/src/server/conclave node bench/join.mjs
+	@echo "== joins, memory, forwarding"; cd tests && CONCLAVE_BIN=$(abspath $(BUILD))/src/server/conclave ../tools/node bench/join.mjs
 	@echo "== bundle"; cd web && npm run --silent size
 
 # --- the source ------------------------------------------------------------------------------------------------------

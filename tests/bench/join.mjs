@@ -1,13 +1,19 @@
 // Time from the join click to the first decoded frame of somebody else, 20 joins on loopback, through the web client;
-// then what the server process weighs, idle and with people in it that send nothing.
+// then what the server process weighs, idle and with people in it that send nothing, and what processor time a packet takes
+// that it forwards (kernel included) in a room of eight.
 import { chromium, newPage } from '../lib/browsers.mjs';
 import { arrive, Person } from '../lib/meeting.mjs';
-import { rssBytes, startServer } from '../lib/server.mjs';
+import { rtcNodeParticipant } from '../lib/rtcnode.mjs';
+import { cpuSeconds, rssBytes, startServer } from '../lib/server.mjs';
 import { sleep, until } from '../lib/runner.mjs';
 import WebSocket from 'ws';
 
 const JOINS = Number(process.env.JOINS ?? 20);
 const SILENT = 200;
+const TALKING = 8;
+const TALK_MS = 10_000;
+// small pictures: the machine's time is for the server, not for encoders
+const PICTURE = { width: 320, height: 180, fps: 10 };
 
 const undo = [];
 const t = { defer: (f) => undo.push(f), note: console.log };
@@ -57,9 +63,24 @@ async function idleMemory(server) {
   return { before, each };
 }
 
+async function forwardingCost(server) {
+  const people = [];
+  for (let i = 0; i < TALKING; i++) people.push(await rtcNodeParticipant(t, server.wsUrl, await server.token('talk', `p${i}`)));
+  await Promise.all(people.map((one, i) => one.publish([25 * i, 90, 160], 300 + 50 * i, PICTURE)));
+  await until('everybody to see everybody', () =>
+    people.every((one) => Object.values(one.seen.video).filter((video) => video.frames > 3).length === TALKING - 1), 60_000);
+  const packets = async () => (await server.metrics()).conclave_engine_tx_rtp_total;
+  const before = { packets: await packets(), cpu: cpuSeconds(server.pid) };
+  await sleep(TALK_MS);
+  const cpu = cpuSeconds(server.pid) - before.cpu;
+  const count = (await packets()) - before.packets;
+  return { us: (1e6 * cpu) / count, perSecond: count / (TALK_MS / 1000), share: cpu / (TALK_MS / 1000), rss: rssBytes(server.pid) };
+}
+
 try {
   const fresh = await startServer(t);
   const memory = await idleMemory(fresh);
+  const talk = await forwardingCost(await startServer(t));
   const server = await startServer(t);
   const marks = await joinTimes(server);
   const row = (what, value) => console.log(`${what.padEnd(58)} ${value}`);
@@ -67,6 +88,8 @@ try {
   row(`join click to first decoded remote frame, p50 / p95`, `${percentile(marks.frame, 0.5).toFixed(0)} / ${percentile(marks.frame, 0.95).toFixed(0)} ms`);
   row('server resident memory, idle', `${(memory.before / 1e6).toFixed(1)} MB`);
   row(`per participant without media (${SILENT} in rooms of 8)`, `${(memory.each / 1024).toFixed(1)} KiB`);
+  row(`server processor time a forwarded packet (${TALKING} people)`, `${talk.us.toFixed(1)} us at ${talk.perSecond.toFixed(0)} packets/s, ${(100 * talk.share).toFixed(1)} % of a core`);
+  row('server resident memory with them', `${(talk.rss / 1e6).toFixed(1)} MB`);
 } finally {
   for (const f of undo.reverse()) await f(null);
 }
