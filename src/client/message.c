@@ -63,6 +63,7 @@ void message_add_track(struct participant *p, const struct publication *publicat
     add.disable_red = true;
     if (what->video) {
         uint32_t count = publication_layers(publication);
+        ASSERT(count <= PARTICIPANT_LAYERS_MAX);
         add.width = what->width;
         add.height = what->height;
         for (uint32_t i = 0; i < count; i++) {

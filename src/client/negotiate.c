@@ -69,6 +69,7 @@ static void describe_publication(struct sdp *sdp, struct sdp_section *section, c
     if (msid != NULL)
         *msid = (struct sdp_msid){span_str("stream"), span_str(publication->cid)};
     uint32_t layers = publication_layers(publication);
+    ASSERT(layers <= PARTICIPANT_LAYERS_MAX);
     for (uint32_t i = 0; layers > 1 && i < layers; i++) {
         struct sdp_rid *rid = sdp_add_rid(sdp, section);
         struct sdp_simulcast *entry = sdp_add_simulcast(sdp, section);
