@@ -358,6 +358,7 @@ void sctp_input(struct sctp *s, uint64_t now_us, struct span datagram) {
         return;
     }
     s->rx.packet_has_data = false;
+    s->rx.packet_found_hole = s->rx.cum_tsn < s->rx.highest_tsn;
     s->rx.immediate = false;
     handle_chunks(s, now_us, tag, &r);
     if (s->state >= SCTP_STATE_ESTABLISHED && s->state != SCTP_STATE_DONE && !s->abort_due)

@@ -210,7 +210,8 @@ struct sctp_rx {
     uint32_t advertised_bytes;
     bool sack_due;
     bool packet_has_data; /* while a packet is taken apart */
-    bool immediate;       /* the same: acknowledge without delay */
+    bool packet_found_hole;
+    bool immediate; /* the same: acknowledge without delay */
 };
 
 struct sctp_reset {

@@ -296,9 +296,11 @@ void sctp_recv_packet_end(struct sctp *s, uint64_t now_us) {
     if (!rx->packet_has_data)
         return;
     sctp_recv_deliver(s);
-    /* RFC 9260 sections 6.2 and 6.7: every second packet, at once when there is a hole or a duplicate */
+    /* RFC 9260 sections 6.2 and 6.7: every second packet, at once when there is a hole or a duplicate. At once as well
+     * when the hole was just filled (as RFC 5681 section 4.2 has it): a sender that comes out of a timeout may send one
+     * packet only and waits for this SACK before the next. */
     rx->unacked_packets++;
-    if (rx->unacked_packets >= 2 || rx->immediate || rx->cum_tsn < rx->highest_tsn)
+    if (rx->unacked_packets >= 2 || rx->immediate || rx->packet_found_hole || rx->cum_tsn < rx->highest_tsn)
         rx->sack_due = true;
     else if (s->timers.sack_us == TIME_NEVER)
         s->timers.sack_us = now_us + SCTP_SACK_DELAY_US;

@@ -332,6 +332,26 @@ static void a_peer_that_never_completes_a_message_is_ended_within_the_limits(voi
     }
 }
 
+static void a_filled_hole_is_acknowledged_at_once(void **state) {
+    (void)state;
+    struct spied spied;
+    struct pair *pair = spied_pair(&spied, NULL);
+    uint8_t chunk[1400];
+    const struct {
+        uint32_t tsn;
+        bool at_once;
+    } steps[] = {{0, false}, {2, true}, {1, true}, {3, false}};
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        uint64_t before = pair->packets_sent[1];
+        size_t len = data_chunk(chunk, 7, spied.tsn[0] + steps[i].tsn, 1, 0, 100);
+        pair_inject(pair, 1, spied.tag[1], chunk, len);
+        assert_int_equal(pair->packets_sent[1], before + (steps[i].at_once ? 1 : 0));
+        pair_run(pair, US_PER_S); /* also the late ones */
+        assert_int_equal(pair->packets_sent[1], before + 1);
+    }
+    pair_free(pair);
+}
+
 static void when_the_shared_blocks_are_used_up_nothing_is_lost_for_good(void **state) {
     (void)state;
     struct spied spied;
@@ -402,6 +422,7 @@ int main(void) {
         cmocka_unit_test(an_init_for_a_living_association_changes_nothing_by_itself),
         cmocka_unit_test(jumps_of_forward_tsn_move_the_window_and_nothing_else),
         cmocka_unit_test(a_peer_that_never_completes_a_message_is_ended_within_the_limits),
+        cmocka_unit_test(a_filled_hole_is_acknowledged_at_once),
         cmocka_unit_test(when_the_shared_blocks_are_used_up_nothing_is_lost_for_good),
         cmocka_unit_test(reset_requests_out_of_sequence_or_out_of_range_are_answered_so),
     };
