@@ -205,7 +205,7 @@ enum sctp_send_result {
 /* Copies `bytes` (at least one) into the send buffer, wholly or not at all. */
 enum sctp_send_result sctp_send(struct sctp *s, uint64_t now_us, const struct sctp_send_options *options,
                                 struct span bytes);
-/* Resets our direction of a stream (RFC 6525 section 4.1) once everything queued on it was sent; SCTP_EVENT_RESET_DONE
+/* Resets our direction of a stream (RFC 6525 section 4.1) once everything queued on it arrived; SCTP_EVENT_RESET_DONE
  * tells the end, at once when the peer knows no RE-CONFIG. Until then sctp_send refuses the stream. */
 void sctp_reset_stream(struct sctp *s, uint64_t now_us, uint16_t stream);
 /* Graceful: what is queued is delivered, then SHUTDOWN (at most 10 s in all). Otherwise ABORT with the next packet.

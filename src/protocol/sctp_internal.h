@@ -67,7 +67,6 @@ enum sctp_cause {
 #define SCTP_RTO_VARIANCE_MIN_US (100 * US_PER_MS)
 #define SCTP_SACK_DELAY_US (200 * US_PER_MS)   /* RFC 9260 section 6.2: within 200 ms */
 #define SCTP_HEARTBEAT_US (30 * US_PER_S)      /* RFC 9260 section 16: HB.interval */
-#define SCTP_RESET_PATIENCE_US (1 * US_PER_S)  /* longest wait for an empty path before a stream reset is asked for */
 #define SCTP_COOKIE_LIFE_US (60 * US_PER_S)    /* RFC 9260 section 16: Valid.Cookie.Life */
 #define SCTP_SHUTDOWN_GUARD_US (10 * US_PER_S) /* our patience with a graceful end */
 #define SCTP_RETRANSMITS_MAX 10                /* RFC 9260 section 16: Association.Max.Retrans */
@@ -223,10 +222,9 @@ struct sctp_reset {
     bool outstanding;
     bool request_due;
     bool is_deferred;
-    bool impatient; /* waited long enough for an empty path */
     uint8_t answers_due;
     uint32_t request_seq;  /* of our outstanding request, or the next one */
-    uint32_t request_tsn;  /* "sender's last assigned TSN" of the outstanding request */
+    uint32_t request_tsn;  /* of the outstanding request: everything of its streams arrived up to here */
     uint32_t response_seq; /* what our request answers, or the last request of the peer */
     uint32_t peer_seq;     /* next request expected from the peer */
     uint32_t last_result;  /* of the request before that */
@@ -350,7 +348,8 @@ void sctp_abandon(struct sctp *s, uint32_t index);
 /* Moves Advanced.Peer.Ack.Point over abandoned chunks; true when it is ahead of the peer's cumulative TSN. */
 bool sctp_advance(struct sctp *s);
 void sctp_write_forward_tsn(struct sctp *s, struct writer *w);
-bool sctp_stream_has_unsent(const struct sctp *s, uint16_t stream);
+/* The streams with something not sent or not yet covered by the peer's cumulative TSN. */
+void sctp_busy_streams(const struct sctp *s, uint64_t busy[SCTP_STREAM_WORDS]);
 /* Discards what is queued on streams that the peer does not have. */
 void sctp_drop_bad_streams(struct sctp *s);
 /* Takes payload bytes off the send buffer's account. */

@@ -46,10 +46,14 @@ static void settle_wanted(struct sctp *s) {
     }
 }
 
-/* Moves the streams that have nothing left to send from `wanted` to `asked`. */
+/* Moves the streams whose messages all arrived from `wanted` to `asked`. RFC 8831 section 6.7: what was queued is still
+ * delivered. A request before that makes the peer wait for the last TSN, and usrsctp would wait for ever: it looks
+ * again only when DATA comes after that TSN, and answers a repeated request as it did the first one. */
 static uint32_t collect(struct sctp *s) {
     struct sctp_reset *reset = &s->reset;
+    uint64_t busy[SCTP_STREAM_WORDS];
     uint32_t count = 0;
+    sctp_busy_streams(s, busy);
     for (uint32_t i = 0; i < SCTP_STREAM_WORDS; i++) {
         uint64_t word = reset->wanted[i];
         while (word != 0 && count < SCTP_RESET_STREAMS_MAX) {
@@ -58,7 +62,7 @@ static uint32_t collect(struct sctp *s) {
             if (stream >= s->peer.streams_out) {
                 sctp_bit_clear(reset->wanted, stream);
                 sctp_bit_set(reset->done, stream);
-            } else if (!sctp_stream_has_unsent(s, (uint16_t)stream)) {
+            } else if (!sctp_bit_get(busy, stream)) {
                 sctp_bit_clear(reset->wanted, stream);
                 sctp_bit_set(reset->asked, stream);
                 count++;
@@ -98,20 +102,6 @@ static void perform_deferred(struct sctp *s) {
     reset->last_result = RESULT_PERFORMED;
 }
 
-/* RFC 8831 section 6.7: what was queued is still delivered, the receiver waits for the TSN that the request names.
- * usrsctp looks again only when more DATA comes after that TSN, so the request goes out when nothing is in flight;
- * while other streams keep the association busy there is always more DATA, and silence may never come. */
-static bool may_ask(struct sctp *s, uint64_t now_us) {
-    if (s->tx.sent.count == 0 || s->reset.impatient) {
-        s->timers.reset_us = TIME_NEVER;
-        s->reset.impatient = false;
-        return true;
-    }
-    if (s->timers.reset_us == TIME_NEVER)
-        s->timers.reset_us = now_us + SCTP_RESET_PATIENCE_US;
-    return false;
-}
-
 void sctp_reset_progress(struct sctp *s, uint64_t now_us) {
     struct sctp_reset *reset = &s->reset;
     if (s->state != SCTP_STATE_ESTABLISHED)
@@ -127,20 +117,19 @@ void sctp_reset_progress(struct sctp *s, uint64_t now_us) {
         settle_wanted(s);
         return;
     }
-    if (!may_ask(s, now_us) || collect(s) == 0)
+    if (collect(s) == 0)
         return;
     reset->outstanding = true;
     reset->request_due = true;
-    reset->request_tsn = (uint32_t)(s->tx.next_tsn - 1);
+    /* RFC 6525 section 4.1 says the last TSN assigned. Those above belong to other streams, which need not hold this
+     * one up: with the TSN that the peer acknowledged it never has to wait. */
+    reset->request_tsn = (uint32_t)s->tx.cum_tsn;
     s->timers.reset_us = now_us + s->rtt.rto_us;
 }
 
 void sctp_reset_timeout(struct sctp *s, uint64_t now_us) {
     s->timers.reset_us = TIME_NEVER;
-    if (!s->reset.outstanding) {
-        s->reset.impatient = true;
-        return;
-    }
+    ASSERT(s->reset.outstanding);
     if (++s->errors > SCTP_RETRANSMITS_MAX) {
         SCTP_COUNT(s, timed_out);
         sctp_abort(s, SCTP_CLOSED_TIMEOUT, SCTP_CAUSE_USER_ABORT);

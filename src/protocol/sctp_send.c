@@ -89,12 +89,19 @@ uint32_t sctp_buffered_bytes(const struct sctp *s, uint16_t stream) {
     return bytes;
 }
 
-bool sctp_stream_has_unsent(const struct sctp *s, uint16_t stream) {
-    for (uint32_t at = s->tx.queues[queue_of(stream)].head; at != SCTP_NONE; at = sctp_block_at(s, at)->next) {
-        if (sctp_block_at(s, at)->stream == stream)
-            return true;
+static void note_streams(const struct sctp *s, const struct sctp_list *list, uint64_t busy[SCTP_STREAM_WORDS]) {
+    for (uint32_t at = list->head; at != SCTP_NONE; at = sctp_block_at(s, at)->next) {
+        const struct sctp_block *b = sctp_block_at(s, at);
+        ASSERT_HOT(b->stream < s->config.streams);
+        sctp_bit_set(busy, b->stream);
     }
-    return false;
+}
+
+void sctp_busy_streams(const struct sctp *s, uint64_t busy[SCTP_STREAM_WORDS]) {
+    memset(busy, 0, SCTP_STREAM_WORDS * sizeof *busy);
+    note_streams(s, &s->tx.sent, busy);
+    for (uint32_t i = 0; i < SCTP_TX_QUEUES; i++)
+        note_streams(s, &s->tx.queues[i], busy);
 }
 
 /* Drops a queue's blocks from `at` to the end of their message and answers the block behind. */

@@ -392,6 +392,45 @@ static void a_stream_is_reset_and_used_again(void **state) {
     }
 }
 
+/* Counts the answers to stream resets: all, and those that something has to arrive first. */
+static bool count_answers(struct pair *pair, int side, uint8_t *bytes, size_t len) {
+    uint32_t *answers = pair->context;
+    for (size_t at = 12; at + 16 <= len && side == 1;) {
+        size_t chunk = (size_t)bytes[at + 2] << 8 | bytes[at + 3];
+        if (bytes[at] == 130 && bytes[at + 5] == 16) { /* RE-CONFIG whose first parameter is a response */
+            answers[0]++;
+            answers[1] += bytes[at + 15] == 6 ? 1 : 0;
+        }
+        at += (chunk + 3) & ~(size_t)3;
+    }
+    return true;
+}
+
+static void a_stream_reset_is_asked_for_when_its_data_arrived_whatever_other_streams_do(void **state) {
+    (void)state;
+    for (uint64_t seed = 1; seed <= 50; seed++) {
+        struct pair *pair = pair_new(seed, NULL);
+        uint32_t answers[2] = {0};
+        pair_connect(pair);
+        pair->context = answers;
+        pair->on_packet = count_answers;
+        pair->link = (struct pair_link){.loss = 0.1, .delay_us = 50 * US_PER_MS};
+        const struct sctp_send_options closing = {.stream = 3, .ppid = 51}, busy = {.stream = 5, .ppid = 51};
+        uint8_t bytes[5000] = {1};
+        (void)sctp_send(pair->side[0].s, pair->now_us, &closing, span_of(bytes, sizeof bytes));
+        sctp_reset_stream(pair->side[0].s, pair->now_us, 3);
+        for (int i = 0; i < 300 && pair->side[0].resets_done[3] == 0; i++) {
+            (void)sctp_send(pair->side[0].s, pair->now_us, &busy, span_of(bytes, sizeof bytes));
+            assert_true(sctp_buffered_bytes(pair->side[0].s, 5) > 0);
+            pair_run(pair, 20 * US_PER_MS);
+        }
+        assert_int_equal(pair->side[0].resets_done[3], 1);
+        assert_true(answers[0] > 0);
+        assert_int_equal(answers[1], 0);
+        pair_free(pair);
+    }
+}
+
 static void a_graceful_close_delivers_what_was_queued(void **state) {
     (void)state;
     for (uint64_t seed = 1; seed <= 100; seed++) {
@@ -519,6 +558,7 @@ int main(void) {
         cmocka_unit_test(a_message_outlives_its_lifetime_neither_unsent_nor_lost),
         cmocka_unit_test(a_transfer_fills_a_clean_line_and_shares_a_lossy_one_as_tcp_does),
         cmocka_unit_test(a_stream_is_reset_and_used_again),
+        cmocka_unit_test(a_stream_reset_is_asked_for_when_its_data_arrived_whatever_other_streams_do),
         cmocka_unit_test(a_graceful_close_delivers_what_was_queued),
         cmocka_unit_test(an_abort_ends_both_sides_at_once),
         cmocka_unit_test(silence_is_noticed_with_and_without_data),
