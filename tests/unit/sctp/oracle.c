@@ -8,16 +8,20 @@
 #include <sys/time.h>
 #include <usrsctp.h>
 
+#include "base/rng.h"
+
 #define MESSAGE_MAX (1 << 20)
 
 static struct oracle_hooks hooks;
 static struct oracle_counts counts;
 static struct socket *listener;
 static struct socket *sock;
-static uint8_t *partial;
+static uint8_t *partial; /* usrsctp hands out a long message in parts, and nothing else before its end */
 static size_t partial_len;
-
-static uint64_t virtual_ms = 1000;
+static uint16_t partial_stream;
+static uint64_t virtual_ms;
+static struct rng randomness;
+static uint64_t random_bytes;
 
 /* usrsctp measures round trips with this function, whatever time its timers are told: it must see our time. */
 __attribute__((visibility("default"))) int gettimeofday(struct timeval *restrict now, void *restrict zone);
@@ -28,9 +32,24 @@ int gettimeofday(struct timeval *restrict now, void *restrict zone) {
     return 0;
 }
 
+/* usrsctp draws tags, TSNs, keys and the jitter of its timers with this function of its own: they must come from our
+ * seed. */
+__attribute__((visibility("default"))) void read_random(void *out, size_t len);
+void read_random(void *out, size_t len) {
+    rng_fill(&randomness, out, len);
+    random_bytes += len;
+}
+
 static void must(int result, const char *what) {
     if (result < 0 && errno != EINPROGRESS) {
         fprintf(stderr, "usrsctp: %s: %s\n", what, strerror(errno));
+        abort();
+    }
+}
+
+static void check(bool holds, const char *what) {
+    if (!holds) {
+        fprintf(stderr, "usrsctp: %s\n", what);
         abort();
     }
 }
@@ -82,8 +101,11 @@ static int on_receive(struct socket *from, union sctp_sockstore address, void *b
         return 1;
     if ((flags & MSG_NOTIFICATION) != 0) {
         on_notification(bytes);
-    } else if (partial_len + len <= MESSAGE_MAX) {
+    } else {
+        check(partial_len == 0 || partial_stream == info.rcv_sid, "parts of two messages mixed");
+        check(partial_len + len <= MESSAGE_MAX, "message too long");
         memcpy(partial + partial_len, bytes, len);
+        partial_stream = info.rcv_sid;
         partial_len += len;
         if ((flags & MSG_EOR) != 0) {
             hooks.on_message(hooks.context, info.rcv_sid, ntohl(info.rcv_ppid), (info.rcv_flags & SCTP_UNORDERED) != 0,
@@ -102,7 +124,7 @@ static struct sockaddr_conn own_address(void) {
 
 static void set_up(struct socket *s) {
     uint32_t on = 1;
-    struct sctp_initmsg init = {.sinit_num_ostreams = 64, .sinit_max_instreams = 1024};
+    struct sctp_initmsg init = {.sinit_num_ostreams = 64, .sinit_max_instreams = 1024, .sinit_max_attempts = 30};
     struct sctp_assoc_value resets = {.assoc_id = SCTP_ALL_ASSOC,
                                       .assoc_value = SCTP_ENABLE_RESET_STREAM_REQ | SCTP_ENABLE_CHANGE_ASSOC_REQ};
     const uint16_t events[] = {SCTP_ASSOC_CHANGE, SCTP_STREAM_RESET_EVENT};
@@ -116,22 +138,23 @@ static void set_up(struct socket *s) {
     }
 }
 
-void oracle_start(struct oracle_hooks given) {
-    static bool up;
+void oracle_start(uint64_t seed, struct oracle_hooks given) {
     hooks = given;
     memset(&counts, 0, sizeof counts);
-    if (!up) {
-        usrsctp_init_nothreads(0, on_output, NULL);
-        usrsctp_sysctl_set_sctp_ecn_enable(0);
-        usrsctp_sysctl_set_sctp_blackhole(2);
-        partial = malloc(MESSAGE_MAX);
-        up = true;
-    }
+    virtual_ms = 1000;
+    randomness = rng_seeded(seed);
+    random_bytes = 0;
+    partial = malloc(MESSAGE_MAX);
     partial_len = 0;
+    usrsctp_init_nothreads(0, on_output, NULL);
+    usrsctp_sysctl_set_sctp_ecn_enable(0);
+    usrsctp_sysctl_set_sctp_blackhole(2);
     usrsctp_register_address(&hooks);
     struct sockaddr_conn address = own_address();
     struct socket *s = usrsctp_socket(AF_CONN, SOCK_STREAM, IPPROTO_SCTP, on_receive, NULL, 0, NULL);
     must(s == NULL ? -1 : 0, "socket");
+    check(random_bytes > 0, "randomness comes from elsewhere");
+
     set_up(s);
     must(usrsctp_bind(s, (struct sockaddr *)(void *)&address, sizeof address), "bind");
     sock = s;
@@ -185,6 +208,13 @@ bool oracle_send(uint16_t stream, uint32_t ppid, bool unordered, int retransmits
     return sent == (ssize_t)len;
 }
 
+uint32_t oracle_waiting(void) {
+    struct sctp_status status = {0};
+    socklen_t len = sizeof status;
+    must(usrsctp_getsockopt(sock, IPPROTO_SCTP, SCTP_STATUS, &status, &len), "status");
+    return (uint32_t)status.sstat_penddata + status.sstat_unackdata;
+}
+
 bool oracle_reset(uint16_t stream) {
     uint8_t memory[sizeof(struct sctp_reset_streams) + sizeof(uint16_t)] __attribute__((aligned(8))) = {0};
     struct sctp_reset_streams *request = (struct sctp_reset_streams *)(void *)memory;
@@ -213,5 +243,10 @@ void oracle_stop(void) {
         usrsctp_close(listener);
     sock = listener = NULL;
     usrsctp_deregister_address(&hooks);
-    usrsctp_handle_timers(1000);
+    for (int i = 0; usrsctp_finish() != 0; i++) { /* refuses while a socket is not gone */
+        check(i < 1000, "a socket stays");
+        oracle_pass_ms(10);
+    }
+    free(partial);
+    partial = NULL;
 }
