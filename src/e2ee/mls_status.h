@@ -149,6 +149,7 @@
     X(REQUIRED_CAPABILITIES_UNMET, "required capabilities that some member lacks", "12.1.7")                           \
     X(EXTENSION_MISPLACED, "extension in a place where its type may not be", "17.3")                                   \
     X(EXTENSION_MALFORMED, "contents of an extension cannot be read", "13.4")                                          \
+    X(PROPOSAL_REFUSED, "the application's rules refuse this proposal", "12.1")                                        \
     /* commits: section 12.4 */                                                                                        \
     X(PATH_MISSING, "commit without the path that it needs", "12.4")                                                   \
     X(PATH_KEY_REUSED, "public key of the path is in the tree already", "12.4.2")                                      \
@@ -178,6 +179,7 @@
     X(GROUP_INFO_SIGNATURE_INVALID, "signature of the group info does not verify", "12.4.3")                           \
     X(GROUP_INFO_SIGNER_BLANK, "signer of the group info is no member", "12.4.3")                                      \
     X(GROUP_INFO_EXTERNAL_PUB_MISSING, "group info without an external public key", "12.4.3.2")                        \
+    X(GROUP_INFO_MISMATCH, "group info is not the one that its commit leads to", "12.4.3")                             \
     X(GROUP_ID_IN_USE, "a group of this name is there already", "12.4.3")
 
 #define MLS_STATUS_NAME(name, text, section) MLS_##name,
