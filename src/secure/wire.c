@@ -63,6 +63,7 @@ static const struct layout layouts[] = {
     {WIRE_RESYNC, {GROUP_INFO, TREE_HASH}},
     {WIRE_GONE, {GONE}},
     {WIRE_ONLINE, {IDENTITIES}},
+    {WIRE_SENT, {SEQ}},
 };
 
 static const struct layout *layout_of(unsigned type) {

@@ -54,6 +54,7 @@ enum wire_type {
     WIRE_RESYNC = 140,
     WIRE_GONE = 141,
     WIRE_ONLINE = 142,
+    WIRE_SENT = 143,
 };
 
 enum wire_gone {
@@ -73,7 +74,7 @@ struct wire_message {
     uint16_t suite;              /* state */
     uint16_t status;             /* bad: enum mls_status */
     uint64_t epoch;              /* ack, bad, state, commit_now, accepted, stale, ready */
-    uint64_t seq;                /* hello (last_seq), state, handshake, accepted, welcome, app from the server */
+    uint64_t seq;                /* hello (last_seq), state, handshake, accepted, welcome, sent, app from the server */
     struct span key_package;     /* hello */
     struct span message;         /* handshake; app both ways */
     struct span commit;          /* commit */

@@ -1,0 +1,473 @@
+#include "meeting/delivery.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/time.h"
+#include "e2ee/mem.h"
+#include "e2ee/mls.h"
+#include "meeting/delivery_internal.h"
+
+/* Outputs between two polls: a commit to everybody, a few words to each. */
+#define OUTPUTS_MAX (16u * DELIVERY_MEMBERS_MAX)
+#define HANDLE_INDEX_BITS 16
+#define CONNECTIONS_MAX ((1u << HANDLE_INDEX_BITS) - 1)
+
+struct span name_span(const struct name *name) {
+    return span_of(name->bytes, name->len);
+}
+
+void name_set(struct name *name, struct span bytes) {
+    ASSERT(bytes.len <= sizeof name->bytes);
+    name->len = (uint8_t)bytes.len;
+    if (bytes.len > 0)
+        memcpy(name->bytes, bytes.data, bytes.len);
+}
+
+/* ---- outputs ---- */
+
+static struct blob *blob_new(struct span bytes) {
+    struct blob *blob = mls_alloc(sizeof *blob + bytes.len);
+    if (blob == NULL)
+        return NULL;
+    blob->refs = 1;
+    blob->len = bytes.len;
+    memcpy(blob->bytes, bytes.data, bytes.len);
+    return blob;
+}
+
+struct blob *blob_of(const struct wire_message *message) {
+    struct mls_buf out;
+    mls_buf_init(&out, 2 * WIRE_MESSAGE_LEN_MAX);
+    wire_write(message, &out);
+    struct blob *blob = mls_buf_ok(&out) ? blob_new(mls_buf_span(&out)) : NULL;
+    mls_buf_free(&out);
+    return blob;
+}
+
+void blob_free(struct blob *blob) {
+    if (blob == NULL)
+        return;
+    ASSERT(blob->refs > 0);
+    if (--blob->refs == 0)
+        mls_free(blob, sizeof *blob + blob->len);
+}
+
+/* Room for one more output. Without memory the server cannot go on telling people what they must know. */
+static struct output *output_new(struct delivery *d, enum delivery_output_type type) {
+    if (d->outputs_count == d->outputs_size) {
+        size_t size = d->outputs_size == 0 ? 64 : 2 * d->outputs_size;
+        struct output *more = size > OUTPUTS_MAX ? NULL : mls_alloc(size * sizeof *more);
+        if (more == NULL)
+            return NULL;
+        for (size_t i = 0; i < d->outputs_count; i++)
+            more[i] = d->outputs[(d->outputs_first + i) % d->outputs_size];
+        mls_free(d->outputs, d->outputs_size * sizeof *d->outputs);
+        d->outputs = more;
+        d->outputs_size = size;
+        d->outputs_first = 0;
+    }
+    struct output *out = &d->outputs[(d->outputs_first + d->outputs_count++) % d->outputs_size];
+    *out = (struct output){.type = type};
+    return out;
+}
+
+void delivery_send_blob(struct delivery *d, struct connection *c, struct blob *blob) {
+    struct output *out = blob == NULL ? NULL : output_new(d, DELIVERY_SEND);
+    if (out == NULL) /* it misses something: it must come again */
+        return;
+    out->connection = c->handle;
+    out->blob = blob;
+    blob->refs++;
+}
+
+void delivery_send(struct delivery *d, struct connection *c, const struct wire_message *message) {
+    struct blob *blob = blob_of(message);
+    delivery_send_blob(d, c, blob);
+    blob_free(blob);
+}
+
+void delivery_tell(struct delivery *d, enum delivery_output_type type, struct assembly *m, struct span identity) {
+    struct output *out = output_new(d, type);
+    if (out == NULL)
+        return;
+    out->meeting_len = m->id_len;
+    memcpy(out->meeting, m->id, m->id_len);
+    name_set(&out->identity, identity);
+}
+
+bool delivery_poll(struct delivery *d, struct delivery_output *out) {
+    blob_free(d->given);
+    d->given = NULL;
+    if (d->outputs_count == 0)
+        return false;
+    d->given_output = d->outputs[d->outputs_first];
+    d->outputs_first = (d->outputs_first + 1) % d->outputs_size;
+    d->outputs_count--;
+    const struct output *o = &d->given_output;
+    d->given = o->blob;
+    *out = (struct delivery_output){
+        .type = o->type,
+        .connection = o->connection,
+        .code = o->code,
+        .meeting = span_of(o->meeting, o->meeting_len),
+        .identity = name_span(&o->identity),
+        .message = o->blob != NULL ? span_of(o->blob->bytes, o->blob->len) : span_of(NULL, 0),
+    };
+    return true;
+}
+
+/* ---- life ---- */
+
+static enum mls_status make_sender(struct delivery *d, struct rng *rng) {
+    struct mls_buf credential, key;
+    mls_buf_init(&credential, 256);
+    mls_buf_init(&key, SIGN_PUBLIC_LEN_MAX);
+    enum mls_status status =
+        mls_signature_key_generate(d->config.crypto, d->config.suite, rng, &d->signature_key, &key);
+    if (status == MLS_OK)
+        status = mls_credential_basic(span_str("conclave delivery service"), &credential);
+    if (status == MLS_OK)
+        status = mls_external_sender_write(mls_buf_span(&key), mls_buf_span(&credential), &d->external_sender);
+    mls_buf_free(&credential);
+    mls_buf_free(&key);
+    return status;
+}
+
+struct delivery *delivery_create(const struct delivery_config *config, struct rng *rng) {
+    ASSERT(config->connections_max > 0 && config->connections_max <= CONNECTIONS_MAX);
+    ASSERT(config->members_max > 0 && config->members_max <= DELIVERY_MEMBERS_MAX);
+    struct delivery *d = mls_alloc(sizeof *d);
+    if (d == NULL)
+        return NULL;
+    d->config = *config;
+    mls_buf_init(&d->external_sender, 1024);
+    d->connections = mls_alloc(config->connections_max * sizeof *d->connections);
+    if (d->connections == NULL || mls_crypto_of(config->crypto, config->suite, &d->crypto) != MLS_OK ||
+        make_sender(d, rng) != MLS_OK) {
+        delivery_destroy(d);
+        return NULL;
+    }
+    return d;
+}
+
+static void assembly_free(struct delivery *d, struct assembly *m) {
+    struct assembly **at = &d->meetings;
+    while (*at != m)
+        at = &(*at)->next;
+    *at = m->next;
+    d->meetings_count--;
+    assembly_group_free(m);
+    mls_free(m->absent, d->config.members_max * sizeof *m->absent);
+    mls_free(m, sizeof *m);
+}
+
+void delivery_destroy(struct delivery *d) {
+    if (d == NULL)
+        return;
+    struct delivery_output out;
+    while (delivery_poll(d, &out))
+        continue;
+    for (uint32_t i = 0; d->connections != NULL && i < d->config.connections_max; i++) {
+        if (d->connections[i].handle != 0)
+            mls_buf_free(&d->connections[i].key_package);
+    }
+    while (d->meetings != NULL)
+        assembly_free(d, d->meetings);
+    if (d->connections != NULL)
+        mls_free(d->connections, d->config.connections_max * sizeof *d->connections);
+    mls_free(d->outputs, d->outputs_size * sizeof *d->outputs);
+    mls_buf_free(&d->external_sender);
+    secret_wipe(&d->signature_key);
+    mls_free(d, sizeof *d);
+}
+
+const struct delivery_counters *delivery_counters_get(const struct delivery *d) {
+    return &d->counters;
+}
+
+/* ---- meetings and connections ---- */
+
+static struct assembly *find_meeting(const struct delivery *d, struct span id) {
+    for (struct assembly *m = d->meetings; m != NULL; m = m->next) {
+        if (span_equal(span_of(m->id, m->id_len), id))
+            return m;
+    }
+    return NULL;
+}
+
+static struct assembly *assembly_new(struct delivery *d, struct span id) {
+    struct assembly *m = d->meetings_count < d->config.meetings_max ? mls_alloc(sizeof *m) : NULL;
+    if (m == NULL)
+        return NULL;
+    m->owner = d;
+    m->id_len = (uint8_t)id.len;
+    memcpy(m->id, id.data, id.len);
+    m->look_at_us = m->online_at_us = TIME_NEVER;
+    m->absent = mls_alloc(d->config.members_max * sizeof *m->absent);
+    if (m->absent == NULL || d->config.crypto->hash(HASH_SHA256, &id, 1, m->id_hash) != CRYPTO_OK) {
+        if (m->absent != NULL)
+            mls_free(m->absent, d->config.members_max * sizeof *m->absent);
+        mls_free(m, sizeof *m);
+        return NULL;
+    }
+    m->next = d->meetings;
+    d->meetings = m;
+    d->meetings_count++;
+    return m;
+}
+
+struct connection *delivery_find(struct delivery *d, uint32_t handle) {
+    uint32_t index = (handle & CONNECTIONS_MAX) - 1;
+    if (handle == 0 || index >= d->config.connections_max || d->connections[index].handle != handle)
+        return NULL;
+    return &d->connections[index];
+}
+
+struct connection *delivery_next_connection(struct assembly *m, struct connection *after) {
+    struct delivery *d = m->owner;
+    struct connection *end = d->connections + d->config.connections_max;
+    for (struct connection *c = after == NULL ? d->connections : after + 1; c < end; c++) {
+        if (c->handle != 0 && c->meeting == m)
+            return c;
+    }
+    return NULL;
+}
+
+struct connection *delivery_connection_of(struct assembly *m, struct span identity) {
+    struct connection *c = NULL;
+    while ((c = delivery_next_connection(m, c)) != NULL) {
+        if (span_equal(name_span(&c->identity), identity))
+            return c;
+    }
+    return NULL;
+}
+
+static void connection_free(struct delivery *d, struct connection *c) {
+    struct assembly *m = c->meeting;
+    if (m->lease == c->handle)
+        m->lease = 0;
+    if (m->named == c->handle)
+        m->named_until_us = 0; /* the next one at once */
+    m->connections--;
+    m->online_changed = true;
+    mls_buf_free(&c->key_package);
+    secure_wipe(c, sizeof *c);
+    d->connections_count--;
+}
+
+void delivery_close(struct delivery *d, struct connection *c, uint8_t gone, uint16_t code) {
+    if (gone != 0) {
+        struct wire_message message = {.type = WIRE_GONE, .gone = gone};
+        delivery_send(d, c, &message);
+    }
+    struct output *out = output_new(d, DELIVERY_CLOSE);
+    if (out != NULL) {
+        out->connection = c->handle;
+        out->code = code;
+    }
+    connection_free(d, c);
+}
+
+/* After any input: what is due, and an end when nobody is left. */
+static void settle(struct delivery *d, struct assembly *m, uint64_t now_us) {
+    assembly_pump(m, now_us);
+    if (!assembly_is_over(m))
+        return;
+    delivery_tell(d, DELIVERY_OVER, m, span_of(NULL, 0));
+    assembly_free(d, m);
+}
+
+uint32_t delivery_open(struct delivery *d, uint64_t now_us, struct rng *rng, struct span meeting,
+                       struct span identity) {
+    (void)rng;
+    ASSERT(meeting.len > 0 && meeting.len <= DELIVERY_MEETING_ID_LEN_MAX);
+    if (identity.len == 0 || identity.len > WIRE_IDENTITY_LEN_MAX ||
+        d->connections_count == d->config.connections_max) {
+        d->counters.delivery_refused_full++;
+        return 0;
+    }
+    struct assembly *m = find_meeting(d, meeting);
+    m = m != NULL ? m : assembly_new(d, meeting);
+    if (m == NULL || m->connections >= d->config.members_max + DELIVERY_WAITING_MAX) {
+        d->counters.delivery_refused_full++;
+        return 0;
+    }
+    struct connection *older = delivery_connection_of(m, identity);
+    if (older != NULL) {
+        bool member = older->phase == PHASE_MEMBER;
+        delivery_close(d, older, 0, WIRE_CLOSE_REPLACED);
+        if (member)
+            assembly_lost(m, identity, now_us);
+    }
+    uint32_t index = 0;
+    while (d->connections[index].handle != 0)
+        index++;
+    struct connection *c = &d->connections[index];
+    *c = (struct connection){.meeting = m, .leaf = TREE_NONE};
+    d->generation = (d->generation + 1) & 0xffff;
+    c->handle = (d->generation << HANDLE_INDEX_BITS) | (index + 1);
+    name_set(&c->identity, identity);
+    mls_buf_init(&c->key_package, PUBLIC_GROUP_INFO_LEN_MAX);
+    d->connections_count++;
+    m->connections++;
+    d->counters.delivery_opened++;
+    return c->handle;
+}
+
+/* Budget of sealed messages: a token bucket of DELIVERY_APP_BURST, refilled at DELIVERY_APP_RATE. */
+static bool app_allowed(struct connection *c, uint64_t now_us) {
+    const uint64_t cost_us = US_PER_S / DELIVERY_APP_RATE;
+    uint64_t full_at_us = c->app_full_at_us > now_us ? c->app_full_at_us : now_us;
+    if (full_at_us + cost_us > now_us + DELIVERY_APP_BURST * cost_us)
+        return false;
+    c->app_full_at_us = full_at_us + cost_us;
+    return true;
+}
+
+static void take(struct delivery *d, struct connection *c, uint64_t now_us, uint64_t unix_s, struct rng *rng,
+                 const struct wire_message *message) {
+    struct assembly *m = c->meeting;
+    switch (message->type) {
+    case WIRE_HELLO:
+        assembly_hello(m, c, now_us, rng, message);
+        break;
+    case WIRE_CREATE:
+        assembly_created(m, c, now_us, rng, message);
+        break;
+    case WIRE_COMMIT:
+        assembly_commit(m, c, now_us, unix_s, message);
+        break;
+    case WIRE_ACK:
+        assembly_ack(m, c, message->epoch);
+        break;
+    case WIRE_BAD:
+        assembly_bad(m, c, message->epoch);
+        break;
+    case WIRE_APP:
+    case WIRE_DIRECT:
+        if (c->phase != PHASE_MEMBER || !app_allowed(c, now_us))
+            d->counters.delivery_app_dropped++;
+        else if (message->type == WIRE_APP)
+            assembly_app(m, c, message);
+        else
+            assembly_direct(m, c, message);
+        break;
+    case WIRE_LEAVE: {
+        struct name identity = c->identity;
+        bool member = c->phase == PHASE_MEMBER;
+        delivery_close(d, c, 0, 1000);
+        if (member)
+            assembly_leaves(m, name_span(&identity));
+        break;
+    }
+    default:
+        ASSERT(false);
+    }
+}
+
+void delivery_message(struct delivery *d, uint64_t now_us, uint64_t unix_s, struct rng *rng, uint32_t connection,
+                      struct span message) {
+    struct connection *c = delivery_find(d, connection);
+    struct wire_message parsed;
+    if (c == NULL)
+        return;
+    struct assembly *m = c->meeting;
+    if (!wire_read(WIRE_FROM_CLIENT, message, &parsed) || (parsed.type == WIRE_HELLO) != (c->phase == PHASE_NEW)) {
+        struct name identity = c->identity;
+        bool member = c->phase == PHASE_MEMBER;
+        d->counters.delivery_malformed++;
+        delivery_close(d, c, 0, WIRE_CLOSE_MALFORMED);
+        if (member)
+            assembly_lost(m, name_span(&identity), now_us);
+    } else {
+        take(d, c, now_us, unix_s, rng, &parsed);
+    }
+    settle(d, m, now_us);
+}
+
+void delivery_closed(struct delivery *d, uint64_t now_us, struct rng *rng, uint32_t connection, bool going) {
+    (void)rng;
+    struct connection *c = delivery_find(d, connection);
+    if (c == NULL)
+        return;
+    struct assembly *m = c->meeting;
+    struct name identity = c->identity;
+    bool member = c->phase == PHASE_MEMBER;
+    connection_free(d, c);
+    if (member && going)
+        assembly_leaves(m, name_span(&identity));
+    else if (member)
+        assembly_lost(m, name_span(&identity), now_us);
+    settle(d, m, now_us);
+}
+
+void delivery_tick(struct delivery *d, uint64_t now_us, uint64_t unix_s, struct rng *rng) {
+    (void)unix_s;
+    (void)rng;
+    for (struct assembly *m = d->meetings, *next; m != NULL; m = next) {
+        next = m->next;
+        if (assembly_deadline_us(m) <= now_us)
+            settle(d, m, now_us);
+    }
+}
+
+uint64_t delivery_next_deadline_us(const struct delivery *d) {
+    uint64_t deadline_us = TIME_NEVER;
+    for (const struct assembly *m = d->meetings; m != NULL; m = m->next)
+        deadline_us = time_min(deadline_us, assembly_deadline_us(m));
+    return deadline_us;
+}
+
+void delivery_expel(struct delivery *d, uint64_t now_us, struct rng *rng, struct span meeting, struct span identity) {
+    (void)rng;
+    struct assembly *m = find_meeting(d, meeting);
+    if (m == NULL)
+        return;
+    struct connection *c = delivery_connection_of(m, identity);
+    if (c != NULL)
+        delivery_close(d, c, WIRE_GONE_REMOVED, WIRE_CLOSE_OVER);
+    assembly_leaves(m, identity);
+    settle(d, m, now_us);
+}
+
+void delivery_end(struct delivery *d, uint64_t now_us, struct span meeting) {
+    (void)now_us;
+    struct assembly *m = find_meeting(d, meeting);
+    if (m == NULL)
+        return;
+    struct connection *c;
+    while ((c = delivery_next_connection(m, NULL)) != NULL)
+        delivery_close(d, c, WIRE_GONE_OVER, WIRE_CLOSE_OVER);
+    delivery_tell(d, DELIVERY_OVER, m, span_of(NULL, 0));
+    assembly_free(d, m);
+}
+
+/* ---- questions ---- */
+
+bool delivery_is_member(const struct delivery *d, struct span meeting, struct span identity) {
+    const struct assembly *m = find_meeting(d, meeting);
+    if (m == NULL || !m->active)
+        return false;
+    uint32_t leaf = public_group_find(&m->group, identity);
+    return leaf != TREE_NONE && !public_group_is_leaving(&m->group, leaf);
+}
+
+struct span delivery_tree(struct delivery *d, struct span meeting, struct span tree_hash) {
+    struct assembly *m = find_meeting(d, meeting);
+    return m != NULL && m->active ? public_group_tree(&m->group, tree_hash) : span_of(NULL, 0);
+}
+
+struct span delivery_group_info(const struct delivery *d, struct span meeting) {
+    const struct assembly *m = find_meeting(d, meeting);
+    return m != NULL && m->active ? mls_buf_span(&m->group.info) : span_of(NULL, 0);
+}
+
+uint32_t delivery_meetings(const struct delivery *d) {
+    return d->meetings_count;
+}
+
+uint32_t delivery_members(const struct delivery *d, struct span meeting) {
+    const struct assembly *m = find_meeting(d, meeting);
+    return m != NULL && m->active ? tree_member_count(m->group.tree) : 0;
+}
