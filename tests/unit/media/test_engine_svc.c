@@ -1,4 +1,5 @@
-/* Scalable video through the engine: AV1 and its dependency descriptor, VP9 by its payload descriptor. */
+/* Scalable video through the engine: AV1 and its dependency descriptor, VP9 by its payload descriptor; and H.264, which
+ * has none at all. */
 #include "unit.h"
 
 #include "base/assert.h"
@@ -8,7 +9,9 @@
 #include "world.h"
 
 #define PT_VP9 98
+#define PT_H264 102
 #define PT_AV1_OUT 47
+#define PT_H264_OUT 103
 #define PT_VP9_OUT 99
 
 /* Two spatial layers that depend on each other at key frames only: templates 0 and 1 of the lower, 2 and 3 of the
@@ -262,11 +265,96 @@ static void vp9_layers_are_cut_off_above_and_the_picture_ends_where_it_is_cut(vo
     world_free(w);
 }
 
+/* A picture of H.264 in fragments; a key frame's parameter sets go before in a packet of their own. What an end-to-end
+ * encryption would hide is noise. Behind the clear bytes: stream, picture, part. */
+static void send_h264_picture(struct encoder *c, uint8_t stream, bool key) {
+    /* parameter sets, and the beginning of a SEI unit of eleven bytes */
+    static const uint8_t sets[] = {0x78, 0, 4, 0x67, 0x42, 0xe0, 0x1f, 0, 3, 0x68, 0xce, 0x3c, 0, 11, 0x06};
+    for (uint8_t part = key ? 0 : 1; part < 4; part++) {
+        uint8_t payload[60];
+        memset(payload, 0xa5, sizeof payload);
+        if (part == 0) {
+            memcpy(payload, sets, sizeof sets);
+        } else {
+            payload[0] = 0x7c; /* FU-A */
+            payload[1] = (uint8_t)((part == 1 ? 0x80 : part == 3 ? 0x40 : 0) | (key ? 5 : 1));
+        }
+        payload[20] = stream;
+        payload[21] = (uint8_t)(c->picture >> 8);
+        payload[22] = (uint8_t)c->picture;
+        payload[23] = part;
+        payload[24] = key;
+        struct rtp_ext_out exts = {0};
+        rtp_ext_add(&exts, EXT_MID, span_str("1"));
+        rtp_ext_add(&exts, EXT_RID, span_str(c->rid));
+        peer_send_rtp(c->peer, c->ssrc, PT_H264, c->seq16++, c->timestamp, part == 3, &exts,
+                      span_of(payload, part == 0 ? 25 : sizeof payload), 0);
+    }
+    c->picture++;
+    c->timestamp += 3000;
+}
+
+static void h264_simulcast_changes_at_parameter_sets_and_the_numbers_go_on(void **state) {
+    (void)state;
+    struct peer *a, *b;
+    struct world *w = av1_world(4, &a, &b);
+    struct engine_source_open open = {
+        .transport = a->transport, .video = true, .layers = 2, .mid = "1", .rids = {"q", "h"}};
+    open.codecs[0] = (struct engine_codec_map){.codec = CODEC_H264, .pt = PT_H264, .nack = true};
+    uint32_t source = world_source(w, &open);
+    struct encoder c[2];
+    for (int i = 0; i < 2; i++) {
+        c[i] = (struct encoder){.peer = a,
+                                .ssrc = 500u + (uint32_t)i,
+                                .seq16 = (uint16_t)(65400 + i * 77),
+                                .want_key = true,
+                                .timestamp = (uint32_t)i * 999999};
+        strcpy(c[i].rid, i == 0 ? "q" : "h");
+    }
+    struct engine_sink_open sink_open = {
+        .transport = b->transport, .source = source, .mid = "v", .ssrc = 9000, .cname = "x"};
+    sink_open.codecs[0] = (struct engine_codec_map){CODEC_H264, PT_H264_OUT, 0, false};
+    uint32_t sink = world_sink(w, &sink_open);
+    for (uint32_t i = 0; i < 160; i++) {
+        for (uint8_t k = 0; k < 2; k++)
+            send_h264_picture(&c[k], k, asked(&c[k]));
+        if (i % 40 == 39)
+            limit(w, sink, i == 79 ? 1 : 0);
+        world_run(w, 33000);
+    }
+    struct track *t = peer_track(b, 9000);
+    uint32_t changes = 0;
+    assert_true(t->count > 400);
+    assert_int_equal(t->log[0].pt, PT_H264_OUT);
+    for (uint32_t i = 0; i < t->count; i++) {
+        const struct logged *l = &t->log[i], *before = &t->log[i > 0 ? i - 1 : 0];
+        const uint8_t *now = l->payload + 20, *last = before->payload + 20;
+        assert_int_equal(l->seq64, t->log[0].seq64 + i);
+        assert_int_equal(l->marker, now[3] == 3);
+        if (i == 0 || now[0] != last[0]) { /* a decoder needs the parameter sets first */
+            assert_true(now[4] == 1 && now[3] == 0);
+            assert_true(i == 0 || before->marker);
+            changes++;
+        } else if (l->timestamp == before->timestamp) {
+            assert_int_equal(now[3], last[3] + 1);
+            assert_memory_equal(now, last, 3);
+        } else {
+            assert_int_equal((uint16_t)(now[1] << 8 | now[2]), (uint16_t)((last[1] << 8 | last[2]) + 1));
+            assert_true(before->marker);
+        }
+        if (i > 0 && l->timestamp != before->timestamp) /* the same clock, whichever stream */
+            assert_in_range(l->timestamp - before->timestamp, 1, 6100);
+    }
+    assert_int_equal(changes, 5); /* it begins with what comes first, goes up, and is limited three times */
+    world_free(w);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(av1_layers_follow_the_decode_target_and_the_descriptor_says_so),
         cmocka_unit_test(frame_numbers_go_on_when_the_simulcast_stream_changes),
         cmocka_unit_test(vp9_layers_are_cut_off_above_and_the_picture_ends_where_it_is_cut),
+        cmocka_unit_test(h264_simulcast_changes_at_parameter_sets_and_the_numbers_go_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
