@@ -245,6 +245,23 @@ static bool is_default_type(uint16_t type) {
     return type >= MLS_PROPOSAL_ADD && type <= MLS_PROPOSAL_GROUP_CONTEXT_EXTENSIONS;
 }
 
+/* Some member does not support a credential type in use. Is it a new leaf that does not, or is a new leaf's type one
+ * that others do not? */
+static enum mls_status why_credential(const struct mls_group *g, const struct mls_proposals *list) {
+    for (uint32_t i = 0; i < list->count; i++) {
+        const struct mls_proposal *p = list->entries[i].proposal;
+        const struct mls_leaf_node *leaf = p->type == MLS_PROPOSAL_ADD      ? &p->add.leaf_node
+                                           : p->type == MLS_PROPOSAL_UPDATE ? &p->update
+                                                                            : NULL;
+        for (uint32_t l = tree_next_member(g->tree, 0); leaf != NULL && l != TREE_NONE;
+             l = tree_next_member(g->tree, l + 1)) {
+            if (!mls_leaf_node_supports_credential(leaf, tree_leaf(g->tree, l)->credential.type))
+                return MLS_CREDENTIAL_IN_USE_UNSUPPORTED;
+        }
+    }
+    return MLS_CREDENTIAL_UNSUPPORTED_BY_MEMBER;
+}
+
 enum mls_status mls_proposals_apply(struct mls_group *g, struct mls_proposals *list, struct mls_list *extensions) {
     *extensions = list->extensions == NULL ? mls_group_extension_list(g) : list->extensions->proposal->extensions;
     enum mls_status status = MLS_OK;
@@ -268,7 +285,9 @@ enum mls_status mls_proposals_apply(struct mls_group *g, struct mls_proposals *l
     }
     if (status == MLS_OK && list->extensions != NULL)
         status = mls_extensions_all_support(g->tree, extensions);
-    return status != MLS_OK ? status : tree_check(g->tree);
+    if (status == MLS_OK)
+        status = tree_check(g->tree);
+    return status == MLS_CREDENTIAL_UNSUPPORTED_BY_MEMBER ? why_credential(g, list) : status;
 }
 
 enum mls_status mls_proposals_psk_secret(const struct mls_group *g, const struct mls_proposals *list,

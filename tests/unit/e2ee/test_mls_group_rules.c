@@ -1,0 +1,932 @@
+/* Every rule that a proposal or commit can break is refused under its own name, and leaves the group as it was: RFC
+ * 9420 sections 7.3, 10.1, 12.1, 12.2, 12.4. What honest members cannot make is forged with their keys. */
+#include "unit.h"
+
+#include "base/assert.h"
+#include "e2ee/mls_group.h"
+#include "group_world.h"
+
+#define SUITE MLS_SUITE_X25519_AES128GCM_SHA256_ED25519
+
+static struct span none(void) {
+    return span_of(NULL, 0);
+}
+
+static struct mls_buf *empty(struct mls_buf *b) {
+    mls_buf_clear(b);
+    return b;
+}
+
+/* Bytes of a buffer since a place in it. */
+static struct span since(const struct mls_buf *b, size_t start) {
+    struct span all = mls_buf_span(b);
+    return span_of(all.data + start, all.len - start);
+}
+
+static void both_refuse(struct world *w, struct span proposal, enum mls_status reason) {
+    forge_commit_of(&w->peers[0], proposal, &w->message);
+    peer_refuses(&w->peers[1], mls_buf_span(&w->message), reason);
+    struct mls_commit_options o = {.proposals = proposal};
+    peer_cannot_commit(&w->peers[0], &o, reason);
+}
+
+/* ---- key packages and their leaves: sections 7.3, 10.1 ---- */
+
+struct leaf_case {
+    const char *what;
+    forge_leaf *leaf;
+    forge_package *package;
+    enum mls_status reason;
+};
+
+static void key_of_zeros(struct mls_leaf_node *leaf, void *with) {
+    static const uint8_t zeros[32];
+    (void)with;
+    leaf->encryption_key = span_of(zeros, 31);
+}
+
+static void long_signature_key(struct mls_leaf_node *leaf, void *with) {
+    static const uint8_t key[40] = {1};
+    (void)with;
+    leaf->signature_key = span_of(key, sizeof key);
+}
+
+static void foreign_signature_key(struct mls_leaf_node *leaf, void *with) {
+    leaf->signature_key = mls_buf_span(&((struct peer *)with)->signature_public);
+}
+
+static void no_version(struct mls_leaf_node *leaf, void *with) {
+    (void)with;
+    leaf->capabilities.versions = none();
+}
+
+static void no_credential_type(struct mls_leaf_node *leaf, void *with) {
+    static const uint8_t x509[] = {0, 2};
+    (void)with;
+    leaf->capabilities.credentials = span_of(x509, sizeof x509);
+}
+
+static void unlisted_extension(struct mls_leaf_node *leaf, void *with) {
+    static const uint8_t extension[] = {0xf7, 0x77, 0};
+    (void)with;
+    leaf->extensions = (struct mls_list){.bytes = span_of(extension, sizeof extension), .count = 1};
+}
+
+static void source_update(struct mls_leaf_node *leaf, void *with) {
+    (void)with;
+    leaf->source = MLS_LEAF_UPDATE;
+}
+
+static void over(struct mls_leaf_node *leaf, void *with) {
+    (void)with;
+    leaf->not_before = WORLD_NOW - 1000;
+    leaf->not_after = WORLD_NOW - 1;
+}
+
+static void not_yet(struct mls_leaf_node *leaf, void *with) {
+    (void)with;
+    leaf->not_before = WORLD_NOW + 1;
+    leaf->not_after = WORLD_NOW + 1000;
+}
+
+static void for_ever(struct mls_leaf_node *leaf, void *with) {
+    (void)with;
+    leaf->not_before = 0;
+    leaf->not_after = UINT64_MAX;
+}
+
+/* After the leaf was signed. */
+static void renamed_leaf(struct mls_key_package *package, void *with) {
+    (void)with;
+    package->leaf_node.credential.identity = span_str("x");
+}
+
+static void renamed_credential(struct mls_leaf_node *leaf, void *with) {
+    (void)with;
+    leaf->credential.identity = span_str("x");
+}
+
+static void init_key_again(struct mls_key_package *package, void *with) {
+    (void)with;
+    package->init_key = package->leaf_node.encryption_key;
+}
+
+static void short_init_key(struct mls_key_package *package, void *with) {
+    (void)with;
+    package->init_key.len--;
+}
+
+static void other_suite(struct mls_key_package *package, void *with) {
+    (void)with;
+    package->cipher_suite = MLS_SUITE_P256_AES128GCM_SHA256_P256;
+}
+
+static const struct leaf_case leaf_cases[] = {
+    {"encryption key of a wrong length", key_of_zeros, NULL, MLS_ENCRYPTION_KEY_INVALID},
+    {"signature key of a wrong length", long_signature_key, NULL, MLS_SIGNATURE_KEY_INVALID},
+    {"signature key of somebody else", foreign_signature_key, NULL, MLS_LEAF_SIGNATURE_INVALID},
+    {"no protocol version", no_version, NULL, MLS_LEAF_VERSION_UNLISTED},
+    {"own credential type not listed", no_credential_type, NULL, MLS_LEAF_CREDENTIAL_UNLISTED},
+    {"extension not listed", unlisted_extension, NULL, MLS_LEAF_EXTENSION_UNLISTED},
+    {"leaf of an Update", source_update, NULL, MLS_LEAF_SOURCE_WRONG},
+    {"lifetime over", over, NULL, MLS_LEAF_LIFETIME},
+    {"lifetime not begun", not_yet, NULL, MLS_LEAF_LIFETIME},
+    {"lifetime for ever", for_ever, NULL, MLS_LEAF_LIFETIME_TOO_LONG},
+    {"leaf changed after its signature", NULL, renamed_leaf, MLS_LEAF_SIGNATURE_INVALID},
+    {"init key is the encryption key", NULL, init_key_again, MLS_KEY_PACKAGE_INIT_KEY_REUSED},
+    {"init key is none", NULL, short_init_key, MLS_KEY_PACKAGE_INIT_KEY_INVALID},
+    {"another suite", NULL, other_suite, MLS_KEY_PACKAGE_SUITE},
+};
+
+static void a_key_package_that_breaks_a_rule_is_not_added(void **state) {
+    (void)state;
+    struct world w;
+    world_init(&w, SUITE);
+    world_grow(&w, 3);
+    struct peer *carol = world_peer(&w, "carol");
+    for (size_t i = 0; i < ARRAY_LEN(leaf_cases); i++) {
+        const struct leaf_case *c = &leaf_cases[i];
+        print_message("%s\n", c->what);
+        mls_wr_u16(empty(&w.proposals), MLS_PROPOSAL_ADD);
+        forge_key_package(carol, c->leaf, c->package, &w.peers[1], &w.proposals);
+        struct span proposal = mls_buf_span(&w.proposals);
+        /* by reference, by value, and when making a commit oneself */
+        forge_proposal(&w.peers[0], proposal, &w.message);
+        peer_refuses(&w.peers[1], mls_buf_span(&w.message), c->reason);
+        forge_commit_of(&w.peers[0], proposal, &w.message);
+        peer_refuses(&w.peers[1], mls_buf_span(&w.message), c->reason);
+        struct mls_commit_options o = {.proposals = proposal};
+        peer_cannot_commit(&w.peers[2], &o, c->reason);
+        /* a lobby sees it, too; but what suite the group has it cannot know, and it finds keys of another length */
+        struct mls_key_package_info info;
+        if (c->reason != MLS_KEY_PACKAGE_SUITE)
+            assert_int_equal(mls_key_package_check(&crypto_openssl, since(&w.proposals, 2), WORLD_NOW, &info),
+                             c->reason);
+    }
+    /* a signature that is none at all */
+    mls_wr_u16(empty(&w.proposals), MLS_PROPOSAL_ADD);
+    forge_key_package(carol, NULL, NULL, NULL, &w.proposals);
+    w.proposals.w.data[w.proposals.w.len - 1] ^= 1;
+    forge_commit_of(&w.peers[0], mls_buf_span(&w.proposals), &w.message);
+    peer_refuses(&w.peers[1], mls_buf_span(&w.message), MLS_KEY_PACKAGE_SIGNATURE_INVALID);
+    world_check(&w);
+    world_free(&w);
+}
+
+static void lifetimes_are_let_be_without_a_clock(void **state) {
+    (void)state;
+    struct world w;
+    world_init(&w, SUITE);
+    world_grow(&w, 2);
+    struct peer *carol = world_peer(&w, "carol");
+    mls_wr_u16(empty(&w.proposals), MLS_PROPOSAL_ADD);
+    forge_key_package(carol, for_ever, NULL, NULL, &w.proposals);
+    struct mls_commit_options o = {.proposals = mls_buf_span(&w.proposals)};
+    struct mls_received got;
+    assert_int_equal(mls_commit(w.peers[0].group, &o, 0, &w.rng, empty(&w.commit), empty(&w.welcome), NULL), MLS_OK);
+    peer_refuses(&w.peers[1], mls_buf_span(&w.commit), MLS_LEAF_LIFETIME_TOO_LONG);
+    assert_int_equal(mls_process(w.peers[1].group, mls_buf_span(&w.commit), 0, &got), MLS_OK);
+    world_free(&w);
+}
+
+static void a_leaf_must_support_what_the_group_needs(void **state) {
+    (void)state;
+    struct world w;
+    world_init(&w, SUITE);
+    static const uint16_t known[] = {0xf001, 0xf002}, proposals[] = {0xf0f0}, credentials[] = {2};
+    struct mls_buf extensions;
+    mls_buf_init(&extensions, 1000);
+    assert_int_equal(mls_extension_write(0xf001, span_str("policy"), &extensions), MLS_OK);
+    assert_int_equal(mls_extension_write_required(&known[1], 1, proposals, 1, credentials, 1, &extensions), MLS_OK);
+    w.context_extensions = mls_buf_span(&extensions);
+    static const struct {
+        size_t extensions, proposals, credentials;
+        enum mls_status reason;
+    } cases[] = {
+        {0, 1, 1, MLS_LEAF_LACKS_EXTENSION},
+        {1, 1, 1, MLS_LEAF_LACKS_REQUIRED},
+        {2, 0, 1, MLS_LEAF_LACKS_REQUIRED},
+        {2, 1, 0, MLS_LEAF_LACKS_REQUIRED},
+        {2, 1, 1, MLS_OK},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct peer *p = world_peer(&w, "p");
+        p->identity.extension_types = known;
+        p->identity.extension_type_count = cases[i].extensions;
+        p->identity.proposal_types = proposals;
+        p->identity.proposal_type_count = cases[i].proposals;
+        p->identity.credential_types = credentials;
+        p->identity.credential_type_count = cases[i].credentials;
+        /* the creator of a group is bound, too */
+        assert_int_equal(mls_group_create(p->client, &p->identity, NULL, span_str("the group"), w.context_extensions,
+                                          WORLD_NOW, &w.rng, &p->group),
+                         cases[i].reason);
+    }
+    struct peer *a = &w.peers[4], *b = world_peer(&w, "b");
+    b->identity = a->identity;
+    b->identity.credential = mls_buf_span(&b->credential);
+    b->identity.signature_key = &b->signature_key;
+    peer_invite(a, b);
+    for (size_t i = 0; i < 4; i++) {
+        struct peer *p = &w.peers[i];
+        assert_int_equal(mls_propose_write_add(peer_package(p), empty(&w.proposals)), MLS_OK);
+        forge_commit_of(a, mls_buf_span(&w.proposals), &w.message);
+        peer_refuses(b, mls_buf_span(&w.message), cases[i].reason);
+        struct mls_commit_options o = {.proposals = mls_buf_span(&w.proposals)};
+        peer_cannot_commit(a, &o, cases[i].reason);
+        /* nor may a member become such a one */
+        struct mls_identity less = p->identity;
+        less.signature_key = &a->signature_key;
+        o = (struct mls_commit_options){.identity = &less};
+        peer_cannot_commit(a, &o, cases[i].reason);
+    }
+    mls_buf_free(&extensions);
+    world_free(&w);
+}
+
+static void credential_types_are_known_to_everybody(void **state) {
+    (void)state;
+    static const uint16_t both[] = {1, 2};
+    static const uint8_t certificate[] = {3, 'd', 'e', 'r'};
+    struct mls_buf x509;
+    mls_buf_init(&x509, 100);
+    assert_int_equal(mls_credential_x509(span_of(certificate, sizeof certificate), &x509), MLS_OK);
+    struct world w;
+    world_init(&w, SUITE);
+    world_grow(&w, 2);
+    struct peer *carol = world_peer(&w, "carol");
+    carol->identity.credential = mls_buf_span(&x509);
+    carol->identity.credential_types = both;
+    carol->identity.credential_type_count = 2;
+    assert_int_equal(mls_propose_write_add(peer_package(carol), empty(&w.proposals)), MLS_OK);
+    both_refuse(&w, mls_buf_span(&w.proposals), MLS_CREDENTIAL_UNSUPPORTED_BY_MEMBER);
+    /* nor may a member change to such a one */
+    struct mls_identity other = carol->identity;
+    other.signature_key = &w.peers[0].signature_key;
+    peer_cannot_commit(&w.peers[0], &(struct mls_commit_options){.identity = &other},
+                       MLS_CREDENTIAL_UNSUPPORTED_BY_MEMBER);
+    world_free(&w);
+
+    /* where everybody knows both, who knows one only stays out */
+    world_init(&w, SUITE);
+    for (uint32_t i = 0; i < 2; i++) {
+        struct peer *p = world_peer(&w, "p");
+        p->identity.credential_types = both;
+        p->identity.credential_type_count = 2;
+        if (i == 0)
+            world_found(p);
+        else
+            p->identity.credential = mls_buf_span(&x509);
+    }
+    peer_invite(&w.peers[0], &w.peers[1]);
+    assert_int_equal(mls_propose_write_add(peer_package(world_peer(&w, "dave")), empty(&w.proposals)), MLS_OK);
+    both_refuse(&w, mls_buf_span(&w.proposals), MLS_CREDENTIAL_IN_USE_UNSUPPORTED);
+    world_free(&w);
+    mls_buf_free(&x509);
+}
+
+/* ---- Updates ---- */
+
+static void same_key(struct mls_leaf_node *leaf, void *with) {
+    leaf->encryption_key = ((const struct mls_leaf_node *)with)->encryption_key;
+}
+
+static void source_commit(struct mls_leaf_node *leaf, void *with) {
+    (void)with;
+    leaf->source = MLS_LEAF_COMMIT;
+    leaf->parent_hash = span_str("hash");
+}
+
+static void wrong_signature(struct mls_buf *b) {
+    b->w.data[b->w.len - 1] ^= 1;
+}
+
+static void an_update_that_breaks_a_rule_is_refused(void **state) {
+    (void)state;
+    struct world w;
+    world_init(&w, SUITE);
+    world_grow(&w, 3);
+    struct peer *p = &w.peers[1], *q = &w.peers[2];
+    struct mls_leaf_node own = *tree_leaf(p->group->tree, 1), other = *tree_leaf(p->group->tree, 0);
+    static const struct {
+        forge_leaf *leaf;
+        enum mls_status reason;
+    } cases[] = {
+        {source_commit, MLS_LEAF_SOURCE_WRONG},
+        {key_of_zeros, MLS_ENCRYPTION_KEY_INVALID},
+        {no_version, MLS_LEAF_VERSION_UNLISTED},
+        {no_credential_type, MLS_LEAF_CREDENTIAL_UNLISTED},
+        {unlisted_extension, MLS_LEAF_EXTENSION_UNLISTED},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        forge_update(p, cases[i].leaf, NULL, empty(&w.proposals));
+        forge_proposal(p, mls_buf_span(&w.proposals), &w.message);
+        peer_refuses(q, mls_buf_span(&w.message), cases[i].reason);
+    }
+    forge_update(p, same_key, &own, empty(&w.proposals));
+    forge_proposal(p, mls_buf_span(&w.proposals), &w.message);
+    peer_refuses(q, mls_buf_span(&w.message), MLS_ENCRYPTION_KEY_NOT_FRESH);
+    forge_update(p, NULL, NULL, empty(&w.proposals));
+    wrong_signature(&w.proposals);
+    forge_proposal(p, mls_buf_span(&w.proposals), &w.message);
+    peer_refuses(q, mls_buf_span(&w.message), MLS_LEAF_SIGNATURE_INVALID);
+    /* somebody else's leaf signature is bound to its place */
+    forge_update(p, NULL, NULL, empty(&w.proposals));
+    forge_proposal(&w.peers[0], mls_buf_span(&w.proposals), &w.message);
+    peer_refuses(q, mls_buf_span(&w.message), MLS_LEAF_SIGNATURE_INVALID);
+    /* by value there are none: they could only be the committer's own */
+    forge_commit_of(p, mls_buf_span(&w.proposals), &w.message);
+    peer_refuses(q, mls_buf_span(&w.message), MLS_UPDATE_BY_COMMITTER);
+    /* a key that another node has is found when it is committed; who commits everything leaves it out */
+    forge_update(p, same_key, &other, empty(&w.proposals));
+    forge_proposal(p, mls_buf_span(&w.proposals), &w.message);
+    world_deliver_proposal(p, mls_buf_span(&w.message));
+    struct mls_proposal_info info;
+    assert_true(mls_proposal_at(q->group, 0, &info));
+    struct mls_commit_options o = {.pick = MLS_PICK_LISTED, .refs = &info.ref, .ref_count = 1};
+    peer_cannot_commit(q, &o, MLS_ENCRYPTION_KEY_DUPLICATE);
+    struct mls_buf list;
+    mls_buf_init(&list, 1000);
+    forge_by_ref(info.ref, &list);
+    forge_commit(&w.peers[0], mls_buf_span(&list), none(), &w.message);
+    peer_refuses(q, mls_buf_span(&w.message), MLS_PATH_MISSING);
+    mls_buf_free(&list);
+    peer_leave(p); /* it has no private key for what it forged */
+    peer_commit(q, NULL);
+    assert_true(mls_member_count(q->group) == 3);
+    world_free(&w);
+}
+
+static void an_update_may_not_drop_what_the_group_requires(void **state) {
+    (void)state;
+    struct world w;
+    world_init(&w, SUITE);
+    static const uint16_t known[] = {0xf001};
+    struct mls_buf extensions;
+    mls_buf_init(&extensions, 1000);
+    assert_int_equal(mls_extension_write(0xf001, span_str("policy"), &extensions), MLS_OK);
+    w.context_extensions = mls_buf_span(&extensions);
+    struct peer *a = world_peer(&w, "a"), *b = world_peer(&w, "b");
+    a->identity.extension_types = b->identity.extension_types = known;
+    a->identity.extension_type_count = b->identity.extension_type_count = 1;
+    world_found(a);
+    peer_invite(a, b);
+    struct mls_identity less = b->identity;
+    less.extension_type_count = 0;
+    assert_int_equal(mls_propose_update(b->group, &less, NULL, WORLD_NOW, &w.rng, empty(&w.message)), MLS_OK);
+    world_deliver_proposal(b, mls_buf_span(&w.message));
+    struct mls_proposal_info info;
+    assert_true(mls_proposal_at(a->group, 0, &info));
+    struct mls_commit_options o = {.pick = MLS_PICK_LISTED, .refs = &info.ref, .ref_count = 1};
+    peer_cannot_commit(a, &o, MLS_LEAF_LACKS_EXTENSION);
+    /* everything that fits: that one does not */
+    peer_commit(a, NULL);
+    struct mls_member member;
+    assert_true(mls_member_at(a->group, mls_own_leaf(b->group), &member));
+    assert_int_equal(member.leaf.source, MLS_LEAF_KEY_PACKAGE);
+    mls_buf_free(&extensions);
+    world_free(&w);
+}
+
+/* ---- single proposals: section 12.1 ---- */
+
+static void single_proposals_that_are_invalid_are_refused(void **state) {
+    (void)state;
+    struct world w;
+    world_init(&w, SUITE);
+    world_grow(&w, 4);
+    peer_remove(&w.peers[0], 2);
+    /* removal of nobody, of a leaf outside, of the committer */
+    static const uint32_t nobody[] = {2, 4, 77, UINT32_MAX};
+    for (size_t i = 0; i < ARRAY_LEN(nobody); i++) {
+        assert_int_equal(mls_propose_write_remove(nobody[i], empty(&w.proposals)), MLS_OK);
+        both_refuse(&w, mls_buf_span(&w.proposals), MLS_REMOVE_BLANK);
+    }
+    assert_int_equal(mls_propose_write_remove(0, empty(&w.proposals)), MLS_OK);
+    both_refuse(&w, mls_buf_span(&w.proposals), MLS_REMOVE_COMMITTER);
+    /* PSKs: nonce, usage, unknown */
+    assert_int_equal(mls_psk_add(w.peers[0].client, span_str("k"), span_str("v")), MLS_OK);
+    assert_int_equal(mls_psk_add(w.peers[1].client, span_str("k"), span_str("v")), MLS_OK);
+    assert_int_equal(
+        mls_propose_write_psk(MLS_SUITE_P384_AES256GCM_SHA384_P384, span_str("k"), &w.rng, empty(&w.proposals)),
+        MLS_OK);
+    both_refuse(&w, mls_buf_span(&w.proposals), MLS_PSK_NONCE_LENGTH);
+    static const enum mls_psk_usage usages[] = {MLS_PSK_USAGE_REINIT, MLS_PSK_USAGE_BRANCH};
+    for (size_t i = 0; i < ARRAY_LEN(usages); i++) {
+        assert_int_equal(mls_psk_write_successor(SUITE, usages[i], span_str("the group"),
+                                                 mls_group_epoch(w.peers[0].group), &w.rng, empty(&w.proposals)),
+                         MLS_OK);
+        both_refuse(&w, mls_buf_span(&w.proposals), MLS_PSK_USAGE_WRONG);
+    }
+    assert_int_equal(mls_propose_write_psk(SUITE, span_str("unknown"), &w.rng, empty(&w.proposals)), MLS_OK);
+    both_refuse(&w, mls_buf_span(&w.proposals), MLS_PSK_UNKNOWN);
+    /* an older version */
+    assert_int_equal(mls_propose_write_reinit(span_str("next"), SUITE, none(), empty(&w.proposals)), MLS_OK);
+    w.proposals.w.data[2 + 1 + 4 + 1] = 0;
+    both_refuse(&w, mls_buf_span(&w.proposals), MLS_REINIT_VERSION);
+    /* external init by a member */
+    struct mls_proposal init = {.type = MLS_PROPOSAL_EXTERNAL_INIT, .kem_output = span_str("output")};
+    mls_proposal_write(empty(&w.proposals), &init);
+    both_refuse(&w, mls_buf_span(&w.proposals), MLS_EXTERNAL_INIT_MISPLACED);
+    world_check(&w);
+    world_free(&w);
+}
+
+static void context_extensions_that_cannot_be_are_refused(void **state) {
+    (void)state;
+    struct world w;
+    world_init(&w, SUITE);
+    world_grow(&w, 2);
+    struct mls_buf extensions;
+    mls_buf_init(&extensions, 1000);
+    static const uint16_t misplaced[] = {MLS_EXTENSION_APPLICATION_ID, MLS_EXTENSION_RATCHET_TREE,
+                                         MLS_EXTENSION_EXTERNAL_PUB};
+    for (size_t i = 0; i < ARRAY_LEN(misplaced); i++) {
+        assert_int_equal(mls_extension_write(misplaced[i], none(), empty(&extensions)), MLS_OK);
+        assert_int_equal(mls_propose_write_extensions(mls_buf_span(&extensions), empty(&w.proposals)), MLS_OK);
+        both_refuse(&w, mls_buf_span(&w.proposals), MLS_EXTENSION_MISPLACED);
+    }
+    static const uint16_t malformed[] = {MLS_EXTENSION_REQUIRED_CAPABILITIES, MLS_EXTENSION_EXTERNAL_SENDERS};
+    for (size_t i = 0; i < ARRAY_LEN(malformed); i++) {
+        assert_int_equal(mls_extension_write(malformed[i], span_str("?"), empty(&extensions)), MLS_OK);
+        assert_int_equal(mls_propose_write_extensions(mls_buf_span(&extensions), empty(&w.proposals)), MLS_OK);
+        both_refuse(&w, mls_buf_span(&w.proposals), MLS_EXTENSION_MALFORMED);
+    }
+    /* what a member does not support, or is required of it */
+    assert_int_equal(mls_extension_write(0xf001, none(), empty(&extensions)), MLS_OK);
+    assert_int_equal(mls_propose_write_extensions(mls_buf_span(&extensions), empty(&w.proposals)), MLS_OK);
+    struct mls_commit_options o = {.proposals = mls_buf_span(&w.proposals)};
+    peer_cannot_commit(&w.peers[0], &o, MLS_CONTEXT_EXTENSIONS_UNSUPPORTED);
+    static const uint16_t types[] = {0xf001};
+    assert_int_equal(mls_extension_write_required(types, 1, NULL, 0, NULL, 0, empty(&extensions)), MLS_OK);
+    assert_int_equal(mls_propose_write_extensions(mls_buf_span(&extensions), empty(&w.proposals)), MLS_OK);
+    o.proposals = mls_buf_span(&w.proposals);
+    peer_cannot_commit(&w.peers[0], &o, MLS_REQUIRED_CAPABILITIES_UNMET);
+    /* two lists at once */
+    assert_int_equal(mls_propose_write_extensions(none(), empty(&w.proposals)), MLS_OK);
+    assert_int_equal(mls_propose_write_extensions(none(), &w.proposals), MLS_OK);
+    o.proposals = mls_buf_span(&w.proposals);
+    peer_cannot_commit(&w.peers[0], &o, MLS_CONTEXT_EXTENSIONS_TWICE);
+    mls_buf_free(&extensions);
+    world_free(&w);
+}
+
+/* ---- lists: section 12.2 ---- */
+
+/* Forges a commit of several encoded proposals, each by value. */
+static void forge_list(struct peer *p, const struct span *proposals, size_t count, struct mls_buf *out) {
+    struct mls_buf list;
+    mls_buf_init(&list, MLS_MESSAGE_LEN_MAX);
+    for (size_t i = 0; i < count; i++)
+        forge_by_value(proposals[i], &list);
+    forge_commit(p, mls_buf_span(&list), none(), out);
+    mls_buf_free(&list);
+}
+
+static void pair_refused(struct world *w, struct span first, struct span second, enum mls_status reason) {
+    const struct span pair[] = {first, second};
+    forge_list(&w->peers[0], pair, 2, &w->message);
+    peer_refuses(&w->peers[1], mls_buf_span(&w->message), reason);
+    struct mls_buf both;
+    mls_buf_init(&both, MLS_MESSAGE_LEN_MAX);
+    mls_wr_span(&both, first);
+    mls_wr_span(&both, second);
+    struct mls_commit_options o = {.proposals = mls_buf_span(&both)};
+    peer_cannot_commit(&w->peers[0], &o, reason);
+    mls_buf_free(&both);
+}
+
+static void proposals_that_do_not_go_together_are_refused(void **state) {
+    (void)state;
+    struct world w;
+    world_init(&w, SUITE);
+    world_grow(&w, 4);
+    struct peer *carol = world_peer(&w, "carol");
+    struct mls_buf a, b;
+    mls_buf_init(&a, MLS_MESSAGE_LEN_MAX);
+    mls_buf_init(&b, MLS_MESSAGE_LEN_MAX);
+    assert_int_equal(mls_propose_write_remove(2, &a), MLS_OK);
+    pair_refused(&w, mls_buf_span(&a), mls_buf_span(&a), MLS_LEAF_TOUCHED_TWICE);
+    /* one client twice: two key packages with one signature key; the same key package */
+    assert_int_equal(mls_propose_write_add(peer_package(carol), empty(&a)), MLS_OK);
+    assert_int_equal(mls_propose_write_add(peer_package(carol), empty(&b)), MLS_OK);
+    pair_refused(&w, mls_buf_span(&a), mls_buf_span(&b), MLS_ADD_DUPLICATE);
+    pair_refused(&w, mls_buf_span(&a), mls_buf_span(&a), MLS_ADD_DUPLICATE);
+    /* a member again */
+    assert_int_equal(mls_propose_write_add(peer_package(&w.peers[2]), empty(&a)), MLS_OK);
+    both_refuse(&w, mls_buf_span(&a), MLS_ADD_ALREADY_MEMBER);
+    /* one PSK twice */
+    assert_int_equal(mls_psk_add(w.peers[0].client, span_str("k"), span_str("v")), MLS_OK);
+    assert_int_equal(mls_psk_add(w.peers[1].client, span_str("k"), span_str("v")), MLS_OK);
+    assert_int_equal(mls_propose_write_psk(SUITE, span_str("k"), &w.rng, empty(&a)), MLS_OK);
+    pair_refused(&w, mls_buf_span(&a), mls_buf_span(&a), MLS_PSK_DUPLICATE);
+    /* a reinitialisation beside anything else, before or after */
+    assert_int_equal(mls_propose_write_reinit(span_str("next"), SUITE, none(), empty(&b)), MLS_OK);
+    pair_refused(&w, mls_buf_span(&a), mls_buf_span(&b), MLS_REINIT_NOT_ALONE);
+    pair_refused(&w, mls_buf_span(&b), mls_buf_span(&a), MLS_REINIT_NOT_ALONE);
+    pair_refused(&w, mls_buf_span(&b), mls_buf_span(&b), MLS_REINIT_NOT_ALONE);
+    mls_buf_free(&a);
+    mls_buf_free(&b);
+    world_check(&w);
+    world_free(&w);
+}
+
+static void a_member_may_come_back_in_the_commit_that_removes_it(void **state) {
+    (void)state;
+    struct world w;
+    world_init(&w, SUITE);
+    world_grow(&w, 4);
+    assert_int_equal(mls_propose_write_add(peer_package(&w.peers[2]), empty(&w.proposals)), MLS_OK);
+    assert_int_equal(mls_propose_write_remove(2, &w.proposals), MLS_OK);
+    peer_leave(&w.peers[2]);
+    peer_commit_values(&w.peers[0], mls_buf_span(&w.proposals));
+    assert_non_null(w.peers[2].group);
+    world_check(&w);
+    world_free(&w);
+}
+
+static void removals_go_before_updates_and_later_updates_before_earlier(void **state) {
+    (void)state;
+    struct world w;
+    world_init(&w, SUITE);
+    world_grow(&w, 4);
+    struct peer *p = &w.peers[1];
+    struct mls_proposal_info first, second, removal;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(mls_propose_update(p->group, NULL, NULL, WORLD_NOW, &w.rng, empty(&w.message)), MLS_OK);
+        world_deliver_proposal(p, mls_buf_span(&w.message));
+    }
+    assert_true(mls_proposal_at(w.peers[0].group, 0, &first) && mls_proposal_at(w.peers[0].group, 1, &second));
+    struct span refs[] = {first.ref, second.ref, none()};
+    struct mls_commit_options o = {.pick = MLS_PICK_LISTED, .refs = refs, .ref_count = 2};
+    peer_cannot_commit(&w.peers[0], &o, MLS_LEAF_TOUCHED_TWICE);
+    struct mls_buf list;
+    mls_buf_init(&list, 1000);
+    forge_by_ref(first.ref, &list);
+    forge_by_ref(second.ref, &list);
+    forge_commit(&w.peers[0], mls_buf_span(&list), none(), &w.message);
+    peer_refuses(&w.peers[2], mls_buf_span(&w.message), MLS_LEAF_TOUCHED_TWICE);
+    uint8_t wanted[64];
+    size_t wanted_len = second.leaf.encryption_key.len;
+    memcpy(wanted, second.leaf.encryption_key.data, wanted_len);
+    peer_commit(&w.peers[0], NULL);
+    struct mls_member member;
+    assert_true(mls_member_at(w.peers[0].group, 1, &member));
+    assert_true(span_equal(member.leaf.encryption_key, span_of(wanted, wanted_len)));
+    world_check(&w);
+    /* and now a removal of the updated one */
+    assert_int_equal(mls_propose_update(p->group, NULL, NULL, WORLD_NOW, &w.rng, empty(&w.message)), MLS_OK);
+    world_deliver_proposal(p, mls_buf_span(&w.message));
+    assert_int_equal(mls_propose_write_remove(1, empty(&w.proposals)), MLS_OK);
+    assert_int_equal(
+        mls_propose(w.peers[3].group, mls_buf_span(&w.proposals), NULL, WORLD_NOW, &w.rng, empty(&w.message)), MLS_OK);
+    world_deliver_proposal(&w.peers[3], mls_buf_span(&w.message));
+    assert_true(mls_proposal_at(w.peers[0].group, 0, &first) && mls_proposal_at(w.peers[0].group, 1, &removal));
+    refs[0] = first.ref;
+    refs[1] = removal.ref;
+    peer_cannot_commit(&w.peers[0], &o, MLS_LEAF_TOUCHED_TWICE);
+    /* our own Update is no reason against committing */
+    peer_commit(&w.peers[0], NULL);
+    assert_int_equal(mls_group_state(p->group), MLS_STATE_REMOVED);
+    world_check(&w);
+    mls_buf_free(&list);
+    world_free(&w);
+}
+
+static void own_updates_and_removals_of_oneself_are_left_to_others(void **state) {
+    (void)state;
+    struct world w;
+    world_init(&w, SUITE);
+    world_grow(&w, 3);
+    struct peer *p = &w.peers[1];
+    assert_int_equal(mls_propose_update(p->group, NULL, NULL, WORLD_NOW, &w.rng, empty(&w.message)), MLS_OK);
+    world_deliver_proposal(p, mls_buf_span(&w.message));
+    struct mls_proposal_info info;
+    assert_true(mls_proposal_at(p->group, 0, &info));
+    struct mls_commit_options o = {.pick = MLS_PICK_LISTED, .refs = &info.ref, .ref_count = 1};
+    peer_cannot_commit(p, &o, MLS_UPDATE_BY_COMMITTER);
+    struct mls_buf list;
+    mls_buf_init(&list, 1000);
+    forge_by_ref(info.ref, &list);
+    forge_commit(p, mls_buf_span(&list), none(), &w.message);
+    peer_refuses(&w.peers[0], mls_buf_span(&w.message), MLS_UPDATE_BY_COMMITTER);
+    mls_buf_free(&list);
+    peer_commit(p, NULL);
+    world_check(&w);
+    assert_int_equal(mls_propose_write_remove(1, empty(&w.proposals)), MLS_OK);
+    assert_int_equal(mls_propose(p->group, mls_buf_span(&w.proposals), NULL, WORLD_NOW, &w.rng, empty(&w.message)),
+                     MLS_OK);
+    world_deliver_proposal(p, mls_buf_span(&w.message));
+    peer_commit(p, NULL);
+    assert_int_equal(mls_member_count(p->group), 3);
+    world_check(&w);
+    world_free(&w);
+}
+
+static void a_group_takes_no_more_members_than_it_was_made_for(void **state) {
+    (void)state;
+    struct world w;
+    world_init(&w, SUITE);
+    w.options.members_max = 3;
+    world_grow(&w, 3);
+    struct peer *carol = world_peer(&w, "carol");
+    assert_int_equal(mls_propose_write_add(peer_package(carol), empty(&w.proposals)), MLS_OK);
+    struct mls_commit_options o = {.proposals = mls_buf_span(&w.proposals)};
+    peer_cannot_commit(&w.peers[0], &o, MLS_TREE_FULL);
+    assert_int_equal(
+        mls_propose(w.peers[1].group, mls_buf_span(&w.proposals), NULL, WORLD_NOW, &w.rng, empty(&w.message)), MLS_OK);
+    world_deliver_proposal(&w.peers[1], mls_buf_span(&w.message));
+    peer_commit(&w.peers[0], NULL);
+    assert_int_equal(mls_member_count(w.peers[0].group), 3);
+    world_free(&w);
+}
+
+/* ---- commits and their paths: section 12.4 ---- */
+
+/* A commit of peers[0] as made, taken apart: its proposals' list and UpdatePath. */
+struct real_commit {
+    struct mls_message message;
+    struct mls_commit *commit;
+    struct mls_update_path *path;
+};
+
+static void real_commit(struct world *w, const struct mls_commit_options *o, struct real_commit *c) {
+    assert_int_equal(peer_try_commit(&w->peers[0], o), MLS_OK);
+    assert_int_equal(mls_message_parse(mls_buf_span(&w->commit), &c->message), MLS_OK);
+    c->commit = &c->message.public_message.authenticated.content.commit;
+    c->path = &c->commit->path;
+}
+
+/* Writes the path with another leaf, or other nodes, and forges the commit around it. */
+static void forge_path(struct world *w, const struct real_commit *c, struct span leaf, struct span nodes) {
+    struct mls_buf path;
+    mls_buf_init(&path, MLS_MESSAGE_LEN_MAX);
+    mls_wr_span(&path, leaf.len > 0 ? leaf : c->path->leaf_node.encoding);
+    mls_wr_vec(&path, nodes.data != NULL ? nodes : c->path->nodes.bytes);
+    forge_commit(&w->peers[0], c->commit->proposals.bytes, mls_buf_span(&path), &w->message);
+    mls_buf_free(&path);
+}
+
+static void forge_path_leaf(struct world *w, const struct real_commit *c, forge_leaf *change, void *with) {
+    const struct mls_group *g = w->peers[0].group;
+    struct mls_leaf_node leaf = c->path->leaf_node;
+    struct mls_buf bytes;
+    mls_buf_init(&bytes, MLS_MESSAGE_LEN_MAX);
+    change(&leaf, with);
+    assert_int_equal(mls_leaf_node_sign(&g->crypto, &leaf, mls_group_id(g), g->own_leaf, &g->signature_key, &bytes),
+                     MLS_OK);
+    forge_path(w, c, mls_buf_span(&bytes), none());
+    mls_buf_free(&bytes);
+}
+
+static void source_key_package(struct mls_leaf_node *leaf, void *with) {
+    (void)with;
+    leaf->source = MLS_LEAF_KEY_PACKAGE;
+}
+
+static void other_parent_hash(struct mls_leaf_node *leaf, void *with) {
+    (void)with;
+    leaf->parent_hash = span_str("0123456789abcdef0123456789abcdef");
+}
+
+static void a_path_with_a_leaf_that_breaks_a_rule_is_refused(void **state) {
+    (void)state;
+    struct world w;
+    world_init(&w, SUITE);
+    world_grow(&w, 4);
+    struct real_commit c;
+    real_commit(&w, NULL, &c);
+    struct mls_leaf_node own = *tree_leaf(w.peers[1].group->tree, 0), other = *tree_leaf(w.peers[1].group->tree, 3);
+    static const struct {
+        forge_leaf *leaf;
+        enum mls_status reason;
+    } cases[] = {
+        {source_key_package, MLS_LEAF_SOURCE_WRONG},        {source_update, MLS_LEAF_SOURCE_WRONG},
+        {key_of_zeros, MLS_ENCRYPTION_KEY_INVALID},         {no_version, MLS_LEAF_VERSION_UNLISTED},
+        {no_credential_type, MLS_LEAF_CREDENTIAL_UNLISTED}, {unlisted_extension, MLS_LEAF_EXTENSION_UNLISTED},
+        {other_parent_hash, MLS_PARENT_HASH_WRONG},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        forge_path_leaf(&w, &c, cases[i].leaf, NULL);
+        peer_refuses(&w.peers[1], mls_buf_span(&w.message), cases[i].reason);
+    }
+    forge_path_leaf(&w, &c, same_key, &own);
+    peer_refuses(&w.peers[1], mls_buf_span(&w.message), MLS_ENCRYPTION_KEY_NOT_FRESH);
+    forge_path_leaf(&w, &c, same_key, &other);
+    peer_refuses(&w.peers[1], mls_buf_span(&w.message), MLS_PATH_KEY_REUSED);
+    forge_path_leaf(&w, &c, foreign_signature_key, &w.peers[2]);
+    peer_refuses(&w.peers[1], mls_buf_span(&w.message), MLS_LEAF_SIGNATURE_INVALID);
+    /* a changed name is the application's to judge; but the path was not encrypted for a tree that has it */
+    forge_path_leaf(&w, &c, renamed_credential, NULL);
+    peer_refuses(&w.peers[1], mls_buf_span(&w.message), MLS_PATH_SECRET_INVALID);
+    world_free(&w);
+}
+
+/* The nodes of a path, one by one. */
+static size_t split_nodes(const struct real_commit *c, struct mls_update_path_node *nodes) {
+    struct mls_reader it = mls_reader_of(c->path->nodes.bytes);
+    size_t count = 0;
+    while (mls_update_path_node_next(&it, &nodes[count]))
+        count++;
+    return count;
+}
+
+static void write_nodes(const struct mls_update_path_node *nodes, size_t count, struct mls_buf *out) {
+    mls_buf_clear(out);
+    for (size_t i = 0; i < count; i++)
+        mls_update_path_node_write(out, &nodes[i]);
+}
+
+static void a_path_with_nodes_that_break_a_rule_is_refused(void **state) {
+    (void)state;
+    struct world w;
+    world_init(&w, SUITE);
+    world_grow(&w, 4);
+    struct real_commit c;
+    struct mls_update_path_node nodes[8], changed[8];
+    struct mls_buf bytes;
+    mls_buf_init(&bytes, MLS_MESSAGE_LEN_MAX);
+    real_commit(&w, NULL, &c);
+    size_t count = split_nodes(&c, nodes);
+    assert_int_equal(count, 2);
+    /* one too few, one too many */
+    write_nodes(nodes, 1, &bytes);
+    forge_path(&w, &c, none(), mls_buf_span(&bytes));
+    peer_refuses(&w.peers[1], mls_buf_span(&w.message), MLS_PATH_LENGTH_WRONG);
+    nodes[2] = nodes[1];
+    write_nodes(nodes, 3, &bytes);
+    forge_path(&w, &c, none(), mls_buf_span(&bytes));
+    peer_refuses(&w.peers[1], mls_buf_span(&w.message), MLS_PATH_LENGTH_WRONG);
+    /* ciphertexts missing */
+    memcpy(changed, nodes, sizeof changed);
+    changed[1].encrypted_path_secret = (struct mls_list){0};
+    write_nodes(changed, 2, &bytes);
+    forge_path(&w, &c, none(), mls_buf_span(&bytes));
+    peer_refuses(&w.peers[1], mls_buf_span(&w.message), MLS_PATH_CIPHERTEXTS_WRONG);
+    /* a key that the tree has; a key that is none */
+    memcpy(changed, nodes, sizeof changed);
+    changed[1].encryption_key = tree_leaf(w.peers[1].group->tree, 2)->encryption_key;
+    write_nodes(changed, 2, &bytes);
+    forge_path(&w, &c, none(), mls_buf_span(&bytes));
+    peer_refuses(&w.peers[1], mls_buf_span(&w.message), MLS_PATH_KEY_REUSED);
+    changed[1].encryption_key.len--;
+    write_nodes(changed, 2, &bytes);
+    forge_path(&w, &c, none(), mls_buf_span(&bytes));
+    peer_refuses(&w.peers[1], mls_buf_span(&w.message), MLS_ENCRYPTION_KEY_INVALID);
+    /* ciphertexts that do not open */
+    memcpy(changed, nodes, sizeof changed);
+    changed[0].encrypted_path_secret = nodes[1].encrypted_path_secret;
+    struct mls_reader it = mls_reader_of(nodes[1].encrypted_path_secret.bytes);
+    struct mls_hpke_ciphertext first;
+    assert_true(mls_hpke_ciphertext_next(&it, &first));
+    changed[0].encrypted_path_secret.count = 1;
+    changed[0].encrypted_path_secret.bytes.len = mls_reader_pos(&it);
+    write_nodes(changed, 2, &bytes);
+    forge_path(&w, &c, none(), mls_buf_span(&bytes));
+    peer_refuses(&w.peers[1], mls_buf_span(&w.message), MLS_PATH_SECRET_INVALID);
+    mls_buf_free(&bytes);
+    mls_commit_drop(w.peers[0].group);
+    peer_commit(&w.peers[0], NULL);
+    world_check(&w);
+    world_free(&w);
+}
+
+static void commits_that_need_a_path_are_refused_without_one(void **state) {
+    (void)state;
+    struct world w;
+    world_init(&w, SUITE);
+    world_grow(&w, 4);
+    forge_commit(&w.peers[0], none(), none(), &w.message);
+    peer_refuses(&w.peers[1], mls_buf_span(&w.message), MLS_PATH_MISSING);
+    assert_int_equal(mls_propose_write_remove(2, empty(&w.proposals)), MLS_OK);
+    forge_commit_of(&w.peers[0], mls_buf_span(&w.proposals), &w.message);
+    peer_refuses(&w.peers[1], mls_buf_span(&w.message), MLS_PATH_MISSING);
+    assert_int_equal(mls_propose_write_extensions(none(), empty(&w.proposals)), MLS_OK);
+    forge_commit_of(&w.peers[0], mls_buf_span(&w.proposals), &w.message);
+    peer_refuses(&w.peers[1], mls_buf_span(&w.message), MLS_PATH_MISSING);
+    /* no_path is a wish: it is not followed where a path must be */
+    assert_int_equal(mls_propose_write_remove(3, empty(&w.proposals)), MLS_OK);
+    struct mls_commit_options o = {.proposals = mls_buf_span(&w.proposals), .no_path = true};
+    peer_commit(&w.peers[0], &o);
+    world_check(&w);
+    world_free(&w);
+}
+
+static void references_must_be_to_proposals_that_were_seen(void **state) {
+    (void)state;
+    struct world w;
+    world_init(&w, SUITE);
+    world_grow(&w, 3);
+    assert_int_equal(mls_propose_update(w.peers[1].group, NULL, NULL, WORLD_NOW, &w.rng, empty(&w.message)), MLS_OK);
+    struct mls_received got;
+    struct mls_proposal_info info;
+    assert_int_equal(mls_process(w.peers[0].group, mls_buf_span(&w.message), WORLD_NOW, &got), MLS_OK);
+    assert_true(mls_proposal_find(w.peers[0].group, got.proposal_ref, &info));
+    assert_int_equal(peer_try_commit(&w.peers[0], NULL), MLS_OK);
+    peer_refuses(&w.peers[2], mls_buf_span(&w.commit), MLS_PROPOSAL_UNKNOWN_REF);
+    /* the proposal comes late: then it is all right */
+    assert_int_equal(mls_process(w.peers[2].group, mls_buf_span(&w.message), WORLD_NOW, &got), MLS_OK);
+    world_deliver_commit(&w.peers[0]);
+    world_check(&w);
+    struct span unknown = span_str("no such reference");
+    struct mls_commit_options o = {.pick = MLS_PICK_LISTED, .refs = &unknown, .ref_count = 1};
+    peer_cannot_commit(&w.peers[0], &o, MLS_PROPOSAL_UNKNOWN_REF);
+    world_free(&w);
+}
+
+/* ---- framing: sections 6, 12.4.2 ---- */
+
+static void messages_of_other_groups_and_epochs_are_refused(void **state) {
+    (void)state;
+    struct world w;
+    world_init(&w, SUITE);
+    world_grow(&w, 3);
+    struct mls_buf old;
+    mls_buf_init(&old, MLS_MESSAGE_LEN_MAX);
+    assert_int_equal(mls_propose_update(w.peers[0].group, NULL, NULL, WORLD_NOW, &w.rng, &old), MLS_OK);
+    peer_commit(&w.peers[1], &(struct mls_commit_options){.pick = MLS_PICK_NONE});
+    peer_refuses(&w.peers[2], mls_buf_span(&old), MLS_EPOCH_OVER);
+    /* who missed a commit says so */
+    assert_int_equal(peer_try_commit(&w.peers[0], NULL), MLS_OK);
+    assert_int_equal(mls_commit_confirm(w.peers[0].group), MLS_OK);
+    assert_int_equal(peer_try_commit(&w.peers[0], NULL), MLS_OK);
+    peer_refuses(&w.peers[2], mls_buf_span(&w.commit), MLS_EPOCH_AHEAD);
+    assert_int_equal(mls_protect(w.peers[0].group, span_str("x"), none(), &w.rng, empty(&w.message)), MLS_OK);
+    peer_refuses(&w.peers[2], mls_buf_span(&w.message), MLS_EPOCH_AHEAD);
+    /* another group of the same members */
+    struct peer *other = world_peer(&w, "other");
+    assert_int_equal(mls_group_create(other->client, &other->identity, NULL, span_str("another"), none(), WORLD_NOW,
+                                      &w.rng, &other->group),
+                     MLS_OK);
+    assert_int_equal(mls_protect(other->group, span_str("x"), none(), &w.rng, empty(&w.message)), MLS_OK);
+    peer_refuses(&w.peers[2], mls_buf_span(&w.message), MLS_WRONG_GROUP);
+    assert_int_equal(mls_propose_update(other->group, NULL, NULL, WORLD_NOW, &w.rng, empty(&w.message)), MLS_OK);
+    peer_refuses(&w.peers[2], mls_buf_span(&w.message), MLS_WRONG_GROUP);
+    /* messages that are for no member */
+    peer_refuses(&w.peers[2], peer_package(other), MLS_WIRE_FORMAT_REFUSED);
+    mls_buf_free(&old);
+    world_free(&w);
+}
+
+static void each_changed_byte_of_a_commit_is_refused(void **state) {
+    (void)state;
+    for (int as_private = 0; as_private < 2; as_private++) {
+        struct world w;
+        world_init(&w, SUITE);
+        w.options.private_handshake = as_private == 1;
+        world_grow(&w, 3);
+        struct peer *carol = world_peer(&w, "carol");
+        assert_int_equal(mls_propose_write_add(peer_package(carol), empty(&w.proposals)), MLS_OK);
+        struct mls_commit_options o = {.proposals = mls_buf_span(&w.proposals)};
+        assert_int_equal(peer_try_commit(&w.peers[0], &o), MLS_OK);
+        struct mls_received got;
+        struct mls_commit_info info;
+        for (size_t i = 0; i < w.commit.w.len; i++) {
+            w.commit.w.data[i] ^= 0x20;
+            assert_int_not_equal(mls_process(w.peers[1].group, mls_buf_span(&w.commit), WORLD_NOW, &got), MLS_OK);
+            assert_false(mls_staged_info(w.peers[1].group, &info));
+            w.commit.w.data[i] ^= 0x20;
+        }
+        world_deliver_commit(&w.peers[0]);
+        world_check(&w);
+        world_free(&w);
+    }
+}
+
+static void the_confirmation_tag_is_checked_last(void **state) {
+    (void)state;
+    struct world w;
+    world_init(&w, SUITE);
+    world_grow(&w, 2);
+    struct peer *carol = world_peer(&w, "carol");
+    assert_int_equal(mls_propose_write_add(peer_package(carol), empty(&w.proposals)), MLS_OK);
+    forge_commit_of(&w.peers[0], mls_buf_span(&w.proposals), &w.message);
+    peer_refuses(&w.peers[1], mls_buf_span(&w.message), MLS_CONFIRMATION_TAG_INVALID);
+    world_free(&w);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_key_package_that_breaks_a_rule_is_not_added),
+        cmocka_unit_test(lifetimes_are_let_be_without_a_clock),
+        cmocka_unit_test(a_leaf_must_support_what_the_group_needs),
+        cmocka_unit_test(credential_types_are_known_to_everybody),
+        cmocka_unit_test(an_update_that_breaks_a_rule_is_refused),
+        cmocka_unit_test(an_update_may_not_drop_what_the_group_requires),
+        cmocka_unit_test(single_proposals_that_are_invalid_are_refused),
+        cmocka_unit_test(context_extensions_that_cannot_be_are_refused),
+        cmocka_unit_test(proposals_that_do_not_go_together_are_refused),
+        cmocka_unit_test(a_member_may_come_back_in_the_commit_that_removes_it),
+        cmocka_unit_test(removals_go_before_updates_and_later_updates_before_earlier),
+        cmocka_unit_test(own_updates_and_removals_of_oneself_are_left_to_others),
+        cmocka_unit_test(a_group_takes_no_more_members_than_it_was_made_for),
+        cmocka_unit_test(a_path_with_a_leaf_that_breaks_a_rule_is_refused),
+        cmocka_unit_test(a_path_with_nodes_that_break_a_rule_is_refused),
+        cmocka_unit_test(commits_that_need_a_path_are_refused_without_one),
+        cmocka_unit_test(references_must_be_to_proposals_that_were_seen),
+        cmocka_unit_test(messages_of_other_groups_and_epochs_are_refused),
+        cmocka_unit_test(each_changed_byte_of_a_commit_is_refused),
+        cmocka_unit_test(the_confirmation_tag_is_checked_last),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
