@@ -116,6 +116,36 @@ bool sign_public_fits(enum sign_algorithm algorithm, struct span public_key) {
     return !sign_is_nist(algorithm, &curve) || public_key.data[0] == POINT_UNCOMPRESSED;
 }
 
+/* X.690 sections 8.1.3, 10.1: of these lengths, one byte or 0x81 and a byte that needs it. */
+static size_t der_len(struct reader *r) {
+    uint8_t first = rd_u8(r);
+    if (first < 0x80)
+        return first;
+    uint8_t len = rd_u8(r);
+    if (first != 0x81 || len < 0x80)
+        reader_fail(r);
+    return len;
+}
+
+/* A positive integer in the least bytes (section 8.3), or 0. */
+static void der_skip_integer(struct reader *r) {
+    if (rd_u8(r) != 0x02)
+        reader_fail(r);
+    struct span bytes = rd_span(r, der_len(r));
+    bool positive = bytes.len > 0 && bytes.data[0] < 0x80;
+    if (!positive || (bytes.len > 1 && bytes.data[0] == 0 && bytes.data[1] < 0x80))
+        reader_fail(r);
+}
+
+bool ecdsa_signature_fits(struct span signature) {
+    struct reader r = reader_of_span(signature);
+    if (signature.len > SIGN_SIGNATURE_LEN_MAX || rd_u8(&r) != 0x30 || der_len(&r) != reader_left(&r))
+        return false;
+    der_skip_integer(&r);
+    der_skip_integer(&r);
+    return reader_ok(&r) && reader_left(&r) == 0;
+}
+
 enum crypto_status sign_generate(const struct crypto_backend *crypto, enum sign_algorithm algorithm, struct rng *rng,
                                  struct secret *private_key, uint8_t *public_key) {
     ASSERT(crypto != NULL && rng != NULL && private_key != NULL && public_key != NULL);

@@ -22,5 +22,7 @@ bool dh_private_fits(enum dh_group group, const struct secret *private_key);
 bool dh_public_fits(enum dh_group group, struct span public_key);
 bool sign_private_fits(enum sign_algorithm algorithm, const struct secret *private_key);
 bool sign_public_fits(enum sign_algorithm algorithm, struct span public_key);
+/* RFC 3279 section 2.2.3 in DER: a sequence of two integers that are not negative, and nothing else. */
+bool ecdsa_signature_fits(struct span signature);
 
 #endif

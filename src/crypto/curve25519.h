@@ -1,6 +1,7 @@
 /* X25519 (RFC 7748) and Ed25519 (RFC 8032), in C, for WebAssembly, where there is no OpenSSL and JavaScript is ten
- * times as slow; natively only tests call this. Constant time in private keys and in what follows from them;
- * verification, whose inputs are public, is not.
+ * times as slow; natively
+ * tests call this, and openssl.c to make sure of a bad signature. Constant time in private keys and in what follows
+ * from them; verification, whose inputs are public, is not.
  *
  * Nothing allocates or fails but for bad input. Threads: any. */
 #ifndef CONCLAVE_CRYPTO_CURVE25519_H

@@ -130,7 +130,6 @@ static void select_multiple(struct affine_addend *out, size_t row, int32_t digit
 /* The scalar is a sum of digit[i] 16^i with digits in [-8, 8]; digits 8 g + j for all g are added together, from the
  * table's row g, and 16^j comes by doubling in between. */
 void ed_base_multiply(struct ed_point *p, const uint8_t scalar[32]) {
-    ASSERT(scalar[31] < 128);
     int32_t digits[64], carry = 0;
     struct affine_addend q;
     for (size_t i = 0; i < 64; i++) {

@@ -15,10 +15,11 @@ struct ed_point {
     struct fe t;
 };
 
-/* scalar times the base point, in constant time. The scalar is below 2^255, little-endian. T is not set. */
+/* scalar times the base point, in constant time. The scalar is below 2^255 (not asserted: it is
+ * secret), little-endian. T is not to be used. */
 void ed_base_multiply(struct ed_point *p, const uint8_t scalar[32]);
-/* a times `point` plus b times the base point, in time that depends on all of them: public numbers only. T is not set.
- * Scalars are below 2^253. */
+/* a times `point` plus b times the base point, in time that depends on all of them: public numbers only. T is not to be
+ * used. Scalars are below 2^253. */
 void ed_double_multiply_public(struct ed_point *p, const uint8_t a[32], const struct ed_point *point,
                                const uint8_t b[32]);
 void ed_encode(uint8_t out[32], const struct ed_point *p);

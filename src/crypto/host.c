@@ -126,7 +126,10 @@ static enum crypto_status sign(enum sign_algorithm algorithm, const struct secre
 
 static enum crypto_status verify(enum sign_algorithm algorithm, struct span public_key, struct span message,
                                  struct span signature) {
-    if (!sign_public_fits(algorithm, public_key) || signature.len > SIGN_SIGNATURE_LEN_MAX)
+    enum nist_curve curve;
+    if (!sign_public_fits(algorithm, public_key))
+        return CRYPTO_INVALID;
+    if (sign_is_nist(algorithm, &curve) && !ecdsa_signature_fits(signature))
         return CRYPTO_INVALID;
     if (algorithm == SIGN_ED25519) {
         bool good = signature.len == ED25519_SIGNATURE_LEN && ed25519_verify(public_key.data, message, signature.data);

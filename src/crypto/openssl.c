@@ -13,6 +13,7 @@
 
 #include "base/assert.h"
 #include "crypto/backend_internal.h"
+#include "crypto/curve25519.h"
 
 static bool everything(enum dh_group group) {
     ASSERT(group >= DH_X25519 && group <= DH_P521);
@@ -24,11 +25,12 @@ static bool every_signature(enum sign_algorithm algorithm) {
     return true;
 }
 
-/* What a failed call of OpenSSL means where bad input is the usual reason. Leaves no entry in its queue of errors. */
+/* What a failed call of OpenSSL means where bad input is the usual reason: its queue of errors tells, which public
+ * functions empty before, and each failure leaves empty. */
 static enum crypto_status invalid_or_no_memory(void) {
-    bool memory = ERR_GET_REASON(ERR_peek_error()) == ERR_R_MALLOC_FAILURE ||
-                  ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE;
-    ERR_clear_error();
+    bool memory = false;
+    for (unsigned long error; (error = ERR_get_error()) != 0;)
+        memory = memory || ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE;
     return memory ? CRYPTO_NO_MEMORY : CRYPTO_INVALID;
 }
 
@@ -94,10 +96,9 @@ static enum crypto_status raw_public(int type, const struct secret *private_key,
     EVP_PKEY *key = EVP_PKEY_new_raw_private_key(type, NULL, private_key->bytes, private_key->len);
     if (key == NULL)
         return no_memory(); /* every string of the right length is a key */
-    int ok = EVP_PKEY_get_raw_public_key(key, public_key, &len);
+    bool ok = EVP_PKEY_get_raw_public_key(key, public_key, &len) == 1;
     EVP_PKEY_free(key);
-    ASSERT(ok == 1);
-    return CRYPTO_OK;
+    return ok ? CRYPTO_OK : no_memory();
 }
 
 /* A key pair for derivation only: zeros stand where its public key belongs. Derivation does not look at them, and
@@ -245,11 +246,11 @@ static enum crypto_status ec_sign(enum nist_curve curve, const struct secret *pr
     backend_hash(hash, &message, 1, digest);
     unsigned len = 0;
     bool ok = ec_read_scalar(&ec, private_key) && EC_KEY_set_private_key(ec.key, ec.scalar) == 1 &&
-              ECDSA_sign(0, digest, (int)hash_len(hash), signature, &len, ec.key) == 1;
+              ECDSA_sign(0, digest, (int)hash_len(hash), signature, &len, ec.key) == 1 &&
+              len <= SIGN_SIGNATURE_LEN_MAX; /* it answers 1 and -1 bytes when memory is short at its very end */
     ec_end(&ec);
     if (!ok)
         return no_memory();
-    ASSERT(len <= SIGN_SIGNATURE_LEN_MAX);
     *signature_len = len;
     return CRYPTO_OK;
 }
@@ -257,7 +258,7 @@ static enum crypto_status ec_sign(enum nist_curve curve, const struct secret *pr
 static enum crypto_status ec_verify(enum nist_curve curve, struct span public_key, struct span message,
                                     struct span signature) {
     struct ec ec;
-    if (signature.len > SIGN_SIGNATURE_LEN_MAX)
+    if (!ecdsa_signature_fits(signature))
         return CRYPTO_INVALID;
     if (!ec_start(&ec, curve))
         return no_memory();
@@ -266,10 +267,15 @@ static enum crypto_status ec_verify(enum nist_curve curve, struct span public_ke
     backend_hash(hash, &message, 1, digest);
     enum crypto_status status = ec_read_point(&ec, public_key);
     if (status == CRYPTO_OK) {
-        if (EC_KEY_set_public_key(ec.key, ec.point) != 1)
-            status = no_memory();
-        else if (ECDSA_verify(0, digest, (int)hash_len(hash), signature.data, (int)signature.len, ec.key) != 1)
-            status = invalid_or_no_memory();
+        /* 1 and 0 are about the signature. -1 is short memory, for its form has been looked at, or a sum of points that
+         * is at infinity, which has no x-coordinate. */
+        int good = -1;
+        if (EC_KEY_set_public_key(ec.key, ec.point) == 1)
+            good = ECDSA_verify(0, digest, (int)hash_len(hash), signature.data, (int)signature.len, ec.key);
+        if (good < 0 && ERR_GET_REASON(ERR_peek_error()) == EC_R_POINT_AT_INFINITY)
+            good = 0;
+        status = good == 1 ? CRYPTO_OK : good == 0 ? CRYPTO_INVALID : CRYPTO_NO_MEMORY;
+        ERR_clear_error();
     }
     ec_end(&ec);
     return status;
@@ -292,6 +298,7 @@ static enum crypto_status openssl_dh_check(enum dh_group group, struct span publ
     enum nist_curve curve;
     if (!dh_public_fits(group, public_key))
         return CRYPTO_INVALID;
+    ERR_clear_error();
     return dh_is_nist(group, &curve) ? ec_check(curve, public_key) : CRYPTO_OK;
 }
 
@@ -300,6 +307,7 @@ static enum crypto_status openssl_dh(enum dh_group group, const struct secret *p
     ASSERT(private_key != NULL && shared != NULL);
     enum nist_curve curve;
     enum crypto_status status = CRYPTO_INVALID;
+    ERR_clear_error();
     if (dh_private_fits(group, private_key) && dh_public_fits(group, public_key)) {
         if (dh_is_nist(group, &curve))
             status = ec_dh(curve, private_key, public_key, shared);
@@ -347,6 +355,12 @@ static enum crypto_status edwards_verify(enum sign_algorithm algorithm, struct s
         status = invalid_or_no_memory();
     EVP_MD_CTX_free(ctx);
     EVP_PKEY_free(key);
+    /* OpenSSL allocates inside of this verification and does not tell a failure of that from a bad signature; here the
+     * two are told apart by a verification that does not allocate. Ed448 has none: memory that is short is a refusal.
+     */
+    if (status == CRYPTO_INVALID && algorithm == SIGN_ED25519 &&
+        ed25519_verify(public_key.data, message, signature.data))
+        status = CRYPTO_NO_MEMORY;
     return status;
 }
 
@@ -378,6 +392,7 @@ static enum crypto_status openssl_verify(enum sign_algorithm algorithm, struct s
     enum nist_curve curve;
     if (!sign_public_fits(algorithm, public_key))
         return CRYPTO_INVALID;
+    ERR_clear_error();
     if (sign_is_nist(algorithm, &curve))
         return ec_verify(curve, public_key, message, signature);
     return edwards_verify(algorithm, public_key, message, signature);
