@@ -77,20 +77,23 @@ async function forwardingCost(server) {
   return { us: (1e6 * cpu) / count, perSecond: count / (TALK_MS / 1000), share: cpu / (TALK_MS / 1000), rss: rssBytes(server.pid) };
 }
 
-try {
-  const fresh = await startServer(t);
-  const memory = await idleMemory(fresh);
-  const talk = await forwardingCost(await startServer(t));
-  const server = await startServer(t);
-  const marks = await joinTimes(server);
-  const row = (what, value) => console.log(`${what.padEnd(58)} ${value}`);
-  row(`join click to connected, ${JOINS} joins, p50 / p95`, `${percentile(marks.connected, 0.5).toFixed(0)} / ${percentile(marks.connected, 0.95).toFixed(0)} ms`);
-  row(`join click to first decoded remote frame, p50 / p95`, `${percentile(marks.frame, 0.5).toFixed(0)} / ${percentile(marks.frame, 0.95).toFixed(0)} ms`);
-  row('server resident memory, idle', `${(memory.before / 1e6).toFixed(1)} MB`);
-  row(`per participant without media (${SILENT} in rooms of 8)`, `${(memory.each / 1024).toFixed(1)} KiB`);
-  row(`server processor time a forwarded packet (${TALKING} people)`, `${talk.us.toFixed(1)} us at ${talk.perSecond.toFixed(0)} packets/s, ${(100 * talk.share).toFixed(1)} % of a core`);
-  row('server resident memory with them', `${(talk.rss / 1e6).toFixed(1)} MB`);
-} finally {
-  for (const f of undo.reverse()) await f(null);
+/** Each measurement has the machine to itself: what the former one started is ended before. */
+async function alone(measure) {
+  try {
+    return await measure(await startServer(t));
+  } finally {
+    while (undo.length > 0) await undo.pop()(null);
+  }
 }
+
+const row = (what, value) => console.log(`${what.padEnd(58)} ${value}`);
+const marks = await alone(joinTimes);
+row(`join click to connected, ${JOINS} joins, p50 / p95`, `${percentile(marks.connected, 0.5).toFixed(0)} / ${percentile(marks.connected, 0.95).toFixed(0)} ms`);
+row(`join click to first decoded remote frame, p50 / p95`, `${percentile(marks.frame, 0.5).toFixed(0)} / ${percentile(marks.frame, 0.95).toFixed(0)} ms`);
+const memory = await alone(idleMemory);
+row('server resident memory, idle', `${(memory.before / 1e6).toFixed(1)} MB`);
+row(`per participant without media (${SILENT} in rooms of 8)`, `${(memory.each / 1024).toFixed(1)} KiB`);
+const talk = await alone(forwardingCost);
+row(`server processor time a forwarded packet (${TALKING} people)`, `${talk.us.toFixed(1)} us at ${talk.perSecond.toFixed(0)} packets/s, ${(100 * talk.share).toFixed(1)} % of a core`);
+row('server resident memory with them', `${(talk.rss / 1e6).toFixed(1)} MB`);
 process.exit(0);

@@ -172,7 +172,7 @@ static inline enum mls_status round_trip(enum mls_structure structure, struct sp
     case MLS_STRUCTURE_COUNT:
         break;
     }
-    ASSERT(!"a structure");
+    ASSERT(false); /* no such structure */
     return MLS_OK;
 }
 
