@@ -199,14 +199,15 @@ bool member_person_next(const struct member *m, uint32_t *cursor, struct member_
 bool member_person_find(const struct member *m, struct span identity, struct member_person *out);
 struct span member_title_text(const struct member *m);
 
-/* The meeting's code: 30 digits in 6 groups (99 bits), and the same bits' first 88 as 8 words of 11 bits (words.h).
- * Equal at two members exactly if they agree on group, epoch and everybody in it. The pair code of two members covers
- * both signature keys and the meeting, and stays over epochs. False while not in. */
+/* The meeting's code: 30 digits in 6 groups (99 bits), and the same bits' first 64 as 8 words of 8 bits each
+ * (secure_words). Equal at two members exactly if they agree on group, epoch and everybody in it. The pair code of two
+ * members covers both signature keys and the meeting, and stays over epochs. False while not in. */
 #define MEMBER_DIGITS 30
 #define MEMBER_WORDS 8
+extern const char *const secure_words[256];
 struct member_code {
     char digits[MEMBER_DIGITS + 1];
-    uint16_t words[MEMBER_WORDS];
+    uint8_t words[MEMBER_WORDS]; /* indices into secure_words */
 };
 bool member_code(const struct member *m, struct member_code *out);
 bool member_pair_code(const struct member *m, struct span identity, struct member_code *out);

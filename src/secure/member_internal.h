@@ -1,0 +1,154 @@
+/* What the files of member.h share: member.c (life, outputs, questions), member_in.c (the delivery protocol),
+ * member_epoch.c (entering epochs, people), member_rules.c (what is refused), member_content.c (sealed messages),
+ * member_code.c (security codes). */
+#ifndef CONCLAVE_SECURE_MEMBER_INTERNAL_H
+#define CONCLAVE_SECURE_MEMBER_INTERNAL_H
+
+#include "e2ee/mem.h"
+#include "e2ee/mls_message.h"
+#include "e2ee/mls_suite.h"
+#include "secure/member.h"
+
+/* Messages that come while a Welcome's tree is fetched. */
+#define INBOX_MAX 256
+#define INBOX_LEN_MAX (8u << 20)
+/* Leaf signatures checked a step: a few milliseconds, so that nothing waits for them. */
+#define CHECKS_A_STEP 4
+#define CHECK_STEP_US UINT64_C(5000)
+/* A commit of ours that nobody answers: the connection will tell; then it is made anew. */
+#define PENDING_US UINT64_C(5000000)
+
+/* Kinds of application messages (docs/delivery-protocol.md). */
+enum content_kind {
+    CONTENT_PROFILE = 1,
+    CONTENT_CHAT = 2,
+    CONTENT_REACTION = 3,
+    CONTENT_HAND = 4,
+    CONTENT_TITLE = 5,
+    CONTENT_FILE = 6,
+    CONTENT_ROSTER = 7,
+    CONTENT_TRACK = 8,
+};
+
+struct text {
+    uint16_t len;
+    uint8_t bytes[MEMBER_NAME_LEN_MAX];
+};
+
+struct person {
+    uint32_t leaf;
+    struct mls_buf identity, signature_key, software, bundle; /* small, each exactly as long as needed */
+    enum secure_kind kind;
+    bool online, hand, verified, named;
+    uint32_t name_version;
+    struct text name;
+    struct mls_buf profile; /* the signed statement, to hand on */
+};
+
+struct change {
+    enum member_change_kind kind;
+    uint64_t epoch, unix_s;
+    uint8_t identity_len, by_len;
+    uint8_t identity[WIRE_IDENTITY_LEN_MAX], by[WIRE_IDENTITY_LEN_MAX];
+    struct text name;
+};
+
+struct queued {
+    struct member_output output;
+    struct mls_buf storage; /* what the spans of `output` point into */
+};
+
+enum fetch_purpose { FETCH_NONE, FETCH_JOIN, FETCH_WELCOME, FETCH_RESYNC };
+
+struct member {
+    const struct crypto_backend *crypto;
+    struct mls_crypto suite;
+    uint32_t people_max;
+    enum secure_kind kind;
+    struct mls_buf meeting, identity, software, bundle;
+    uint8_t meeting_hash[SECURE_MEETING_HASH_LEN];
+    struct text name;
+    uint32_t name_version;
+    struct secure_link link;
+    struct secret signature_key;
+    struct mls_buf signature_public, credential, leaf_extensions;
+    struct mls_client *client;
+    struct mls_group *group;   /* where we are; NULL before */
+    struct mls_group *joining; /* created or to be entered, not confirmed yet */
+    bool creating;
+    enum member_state state;
+    uint8_t gone;
+    bool ended_told;
+    bool connected;
+    uint32_t tries;
+    uint64_t last_seq;
+    struct mls_buf external_sender; /* pinned with the first state */
+    struct mls_buf fetch_group_info, fetch_welcome;
+    enum fetch_purpose fetching;
+    uint32_t ticket;
+    uint64_t fetch_seq;
+    struct mls_buf inbox; /* messages, each <V> */
+    uint32_t inbox_count;
+    bool pending_adds; /* the commit that is pending lets somebody in */
+    uint64_t pending_since_us;
+    uint64_t switch_epoch, switch_at_us; /* TIME_NEVER: done */
+    uint64_t checks_at_us;
+    uint64_t heal_at_us;
+    uint64_t remove_open_us; /* since when a Remove waits; 0 = none */
+    bool withheld_told;
+    struct person *people; /* people_max of them at most, grown */
+    uint32_t people_count, people_room;
+    struct text title;
+    struct change history[MEMBER_HISTORY_MAX];
+    uint32_t history_count;
+    struct queued *queue; /* ring of MEMBER_OUTPUTS_MAX at most, grown */
+    uint32_t queue_first, queue_count, queue_room;
+    struct queued given;
+    uint64_t alarms[MEMBER_ALARM_COUNT];
+    uint64_t dropped;
+    uint64_t now_us;
+};
+
+/* ---- member.c ---- */
+
+/* Queues an output. Its spans are copied. */
+void member_put(struct member *m, const struct member_output *output);
+void member_send_wire(struct member *m, const struct wire_message *message);
+void member_alarm(struct member *m, enum member_alarm alarm, struct span identity, enum mls_status status);
+void member_set_state(struct member *m, enum member_state state);
+/* The end: wipes the groups, tells once. */
+void member_end(struct member *m, uint8_t gone);
+void buf_set(struct mls_buf *b, struct span bytes);
+bool text_set(struct text *text, struct span bytes);
+struct span text_span(const struct text *text);
+bool utf8_good(struct span text);
+
+/* ---- member_epoch.c ---- */
+
+struct person *member_find_person(const struct member *m, struct span identity);
+struct person *member_person_at(const struct member *m, uint32_t leaf);
+/* After the group entered an epoch: people, keys, acknowledgement, history. `by`: who committed, empty when unknown. */
+void member_entered(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng *rng, struct span by, bool first);
+void member_switch(struct member *m);
+void member_note(struct member *m, enum member_change_kind kind, uint64_t unix_s, struct span identity, struct span by);
+
+/* ---- member_rules.c ---- */
+
+/* Identity and options for making and joining. */
+struct mls_identity member_identity(const struct member *m);
+struct mls_group_options member_options(const struct member *m);
+/* Everything that a meeting's group must be, looked at as a whole: by a joiner. */
+bool member_group_good(struct member *m, const struct mls_group *group);
+/* The staged commit against the client rules; on false an alarm was raised. */
+bool member_commit_good(struct member *m, struct mls_group *group);
+/* May this key package be added? */
+bool member_package_good(struct member *m, struct span key_package, uint64_t unix_s);
+
+/* ---- member_content.c ---- */
+
+void member_take_app(struct member *m, struct span from, const struct mls_received *received);
+void member_take_direct(struct member *m, struct span from, struct span sealed);
+void member_send_profile(struct member *m, struct rng *rng);
+void member_send_roster(struct member *m, struct rng *rng);
+
+#endif

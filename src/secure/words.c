@@ -1,0 +1,31 @@
+/* 256 common words, for reading a code aloud. The order is part of the code: never change it. */
+#include "secure/member.h"
+
+const char *const secure_words[256] = {
+    "able",     "acid",     "acorn",   "actor",  "album",   "alley",   "amber",    "anchor",  "angle",   "ankle",
+    "apple",    "april",    "arch",    "arena",  "arrow",   "aspen",   "atlas",    "attic",   "aunt",    "autumn",
+    "bacon",    "badge",    "bagel",   "baker",  "balcony", "bamboo",  "banana",   "barn",    "basil",   "beach",
+    "bench",    "berry",    "bird",    "bison",  "blanket", "bloom",   "boat",     "bonnet",  "bottle",  "brick",
+    "broom",    "bucket",   "butter",  "cabin",  "cactus",  "camel",   "candle",   "carpet",  "castle",  "cedar",
+    "cello",    "chalk",    "cherry",  "cider",  "circle",  "clay",    "cloud",    "coast",   "cobra",   "coffee",
+    "comet",    "copper",   "coral",   "cotton", "crane",   "cricket", "crown",    "cube",    "cumin",   "curtain",
+    "daisy",    "dance",    "deer",    "delta",  "denim",   "desert",  "diamond",  "dinner",  "dolphin", "donkey",
+    "dragon",   "drum",     "eagle",   "easel",  "echo",    "elbow",   "elm",      "ember",   "engine",  "fabric",
+    "falcon",   "farmer",   "feather", "fennel", "ferry",   "fiddle",  "finch",    "flame",   "flute",   "forest",
+    "fountain", "fox",      "frost",   "garden", "gecko",   "ghost",   "ginger",   "glacier", "glove",   "goat",
+    "gorilla",  "grape",    "guitar",  "hammer", "harbor",  "hazel",   "helmet",   "heron",   "hill",    "hockey",
+    "honey",    "horse",    "hotel",   "igloo",  "indigo",  "island",  "ivory",    "jacket",  "jaguar",  "jasmine",
+    "jelly",    "jigsaw",   "jungle",  "kayak",  "kettle",  "kitten",  "kiwi",     "koala",   "ladder",  "lagoon",
+    "lamp",     "lemon",    "lentil",  "lily",   "linen",   "lion",    "lizard",   "lobster", "lotus",   "magnet",
+    "mango",    "maple",    "marble",  "meadow", "melon",   "mirror",  "mitten",   "monkey",  "moon",    "mosaic",
+    "motor",    "mountain", "muffin",  "nectar", "needle",  "nest",    "noodle",   "north",   "nutmeg",  "oak",
+    "oasis",    "ocean",    "olive",   "onion",  "opera",   "orange",  "orchid",   "otter",   "oven",    "owl",
+    "oyster",   "paddle",   "panda",   "paper",  "parrot",  "peach",   "pebble",   "pencil",  "pepper",  "piano",
+    "pigeon",   "pilot",    "pine",    "planet", "plum",    "pocket",  "pond",     "poppy",   "potato",  "pumpkin",
+    "puzzle",   "quartz",   "queen",   "quilt",  "rabbit",  "radish",  "raven",    "ribbon",  "river",   "robin",
+    "rocket",   "rose",     "ruby",    "saddle", "salmon",  "sand",    "saturn",   "scarf",   "shadow",  "shell",
+    "silver",   "skate",    "snow",    "sofa",   "spider",  "spoon",   "spruce",   "squash",  "star",    "stone",
+    "sugar",    "sunset",   "swan",    "tango",  "teapot",  "temple",  "thistle",  "thunder", "tiger",   "toast",
+    "tomato",   "tower",    "train",   "tulip",  "tunnel",  "turtle",  "umbrella", "valley",  "velvet",  "vessel",
+    "violin",   "walnut",   "window",  "wolf",   "yacht",   "yellow",
+};
