@@ -144,11 +144,97 @@ static void what_is_sealed_to_a_key_opens_with_it_and_with_no_other(void **state
     }
 }
 
+static const struct hpke_suite suite_1 = {KEM_DHKEM_X25519_SHA256, HASH_SHA256, AEAD_AES_128_GCM};
+
+/* Both ends of one exchange, the receiver with its own idea of info and PSK. */
+static void make_pair(struct hpke_context *sender, struct hpke_context *receiver, const struct hpke_psk *sent,
+                      const struct hpke_psk *expected) {
+    struct rng rng = rng_seeded(7);
+    struct secret key;
+    uint8_t public_key[KEM_PUBLIC_LEN_MAX], enc[KEM_ENC_LEN_MAX];
+    assert_int_equal(kem_generate(crypto, suite_1.kem, &rng, &key, public_key), CRYPTO_OK);
+    struct span pk = span_of(public_key, kem_public_len(suite_1.kem)), e = span_of(enc, kem_enc_len(suite_1.kem));
+    assert_int_equal(hpke_setup_sender(sender, crypto, suite_1, pk, span_str("info"), sent, &rng, enc), CRYPTO_OK);
+    assert_int_equal(hpke_setup_receiver(receiver, crypto, suite_1, &key, pk, e, span_str("info"), expected),
+                     CRYPTO_OK);
+}
+
+static void messages_open_in_their_order_and_a_failure_uses_up_no_number(void **state) {
+    (void)state;
+    struct hpke_context sender, receiver;
+    struct span aad = span_of(NULL, 0);
+    uint8_t first[3 + AEAD_TAG_LEN], second[3 + AEAD_TAG_LEN], out[3];
+    make_pair(&sender, &receiver, NULL, NULL);
+    assert_int_equal(hpke_context_seal(&sender, aad, span_str("one"), first), CRYPTO_OK);
+    assert_int_equal(hpke_context_seal(&sender, aad, span_str("two"), second), CRYPTO_OK);
+    assert_int_equal(hpke_context_open(&receiver, aad, span_of(second, sizeof second), out), CRYPTO_INVALID);
+    assert_int_equal(hpke_context_open(&receiver, aad, span_of(first, sizeof first), out), CRYPTO_OK);
+    assert_memory_equal(out, "one", 3);
+    assert_int_equal(hpke_context_open(&receiver, aad, span_of(first, sizeof first), out), CRYPTO_INVALID);
+    assert_int_equal(hpke_context_open(&receiver, aad, span_of(second, sizeof second), out), CRYPTO_OK);
+    assert_memory_equal(out, "two", 3);
+}
+
+static void the_sequence_number_does_not_wrap(void **state) {
+    (void)state;
+    struct hpke_context sender, receiver;
+    struct span aad = span_of(NULL, 0);
+    uint8_t sealed[3 + AEAD_TAG_LEN], out[3];
+    make_pair(&sender, &receiver, NULL, NULL);
+    sender.seq = receiver.seq = UINT64_MAX - 1;
+    assert_int_equal(hpke_context_seal(&sender, aad, span_str("end"), sealed), CRYPTO_OK);
+    assert_int_equal(hpke_context_open(&receiver, aad, span_of(sealed, sizeof sealed), out), CRYPTO_OK);
+    assert_int_equal(hpke_context_seal(&sender, aad, span_str("end"), sealed), CRYPTO_INVALID);
+    assert_int_equal(hpke_context_open(&receiver, aad, span_of(sealed, sizeof sealed), out), CRYPTO_INVALID);
+}
+
+static void another_psk_gives_other_keys(void **state) {
+    (void)state;
+    static const uint8_t bytes[2][32] = {{1}, {2}};
+    const struct hpke_psk psks[] = {{span_of(bytes[0], 32), span_str("id")},
+                                    {span_of(bytes[1], 32), span_str("id")},
+                                    {span_of(bytes[0], 32), span_str("ie")},
+                                    {span_of(NULL, 0), span_of(NULL, 0)}};
+    for (size_t i = 0; i < ARRAY_LEN(psks); i++) {
+        struct hpke_context sender, receiver;
+        uint8_t a[16], b[16];
+        make_pair(&sender, &receiver, &psks[0], &psks[i]);
+        assert_int_equal(hpke_context_export(&sender, span_str("x"), a, sizeof a), CRYPTO_OK);
+        assert_int_equal(hpke_context_export(&receiver, span_str("x"), b, sizeof b), CRYPTO_OK);
+        assert_int_equal(memcmp(a, b, sizeof a) == 0, i == 0);
+    }
+}
+
+static void keys_that_are_none_are_refused(void **state) {
+    (void)state;
+    struct rng rng = rng_seeded(8);
+    for (size_t i = 0; i < ARRAY_LEN(kems); i++) {
+        struct secret key, shared;
+        uint8_t public_key[KEM_PUBLIC_LEN_MAX], bad[KEM_PUBLIC_LEN_MAX] = {0}, enc[KEM_ENC_LEN_MAX];
+        struct span none = span_of(NULL, 0), b = span_of(bad, kem_public_len(kems[i]));
+        assert_int_equal(kem_generate(crypto, kems[i], &rng, &key, public_key), CRYPTO_OK);
+        if (kems[i] == KEM_XWING)
+            bad[0] = bad[1] = 0xff;
+        assert_int_equal(kem_encap(crypto, kems[i], b, &rng, &shared, enc), CRYPTO_INVALID);
+        assert_int_equal(shared.len, 0);
+        memset(bad, 0, sizeof bad); /* of small order in all KEMs with X25519 or X448, no point in the others */
+        assert_int_equal(kem_decap(crypto, kems[i], &key, none, span_of(bad, kem_enc_len(kems[i])), &shared),
+                         CRYPTO_INVALID);
+        assert_int_equal(shared.len, 0);
+        assert_int_equal(kem_check_public(crypto, kems[i], span_of(bad, b.len - 1)), CRYPTO_INVALID);
+        assert_int_equal(kem_check_public(crypto, kems[i], none), CRYPTO_INVALID);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_vectors_of_rfc_9180_are_answered_right),
         cmocka_unit_test(the_vectors_of_the_post_quantum_draft_are_answered_right),
         cmocka_unit_test(what_is_sealed_to_a_key_opens_with_it_and_with_no_other),
+        cmocka_unit_test(messages_open_in_their_order_and_a_failure_uses_up_no_number),
+        cmocka_unit_test(the_sequence_number_does_not_wrap),
+        cmocka_unit_test(another_psk_gives_other_keys),
+        cmocka_unit_test(keys_that_are_none_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
