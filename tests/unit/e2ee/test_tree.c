@@ -262,6 +262,37 @@ static void removing_the_right_half_truncates_the_tree(void **state) {
     tree_free(t);
 }
 
+static void a_tree_that_grows_again_forgets_its_old_root(void **state) {
+    (void)state;
+    struct world w;
+    world_init(&w, SUITE, 22);
+    struct tree *t = make_tree(&w, 5), *copy;
+    uint8_t hash[HASH_LEN_MAX], hash_of_copy[HASH_LEN_MAX];
+    assert_int_equal(tree_hash(t, hash), MLS_OK);
+    assert_int_equal(tree_begin(t), MLS_OK);
+    assert_int_equal(tree_remove(t, 4), MLS_OK);
+    tree_keep(t);
+    assert_int_equal(tree_begin(t), MLS_OK);
+    replace_member(&w, t, 0);
+    tree_keep(t);
+    assert_int_equal(tree_hash(t, hash), MLS_OK);
+    struct mls_buf bytes;
+    write_tree(t, &bytes);
+    assert_int_equal(tree_read(&w.crypto, 64, &w.rng, mls_buf_span(&bytes), &copy), MLS_OK);
+    mls_buf_free(&bytes);
+    uint32_t leaf;
+    assert_int_equal(tree_begin(t), MLS_OK);
+    assert_int_equal(tree_begin(copy), MLS_OK);
+    assert_int_equal(tree_reserve(t, &leaf), MLS_OK); /* of an external committer, who is not there yet */
+    assert_int_equal(tree_reserve(copy, &leaf), MLS_OK);
+    assert_int_equal(leaf, 4);
+    assert_int_equal(tree_hash(t, hash), MLS_OK);
+    assert_int_equal(tree_hash(copy, hash_of_copy), MLS_OK);
+    assert_memory_equal(hash, hash_of_copy, 32);
+    tree_free(t);
+    tree_free(copy);
+}
+
 static void the_members_maximum_is_kept(void **state) {
     (void)state;
     struct world w;
@@ -673,8 +704,11 @@ static void a_verdict_about_a_replaced_leaf_is_ignored_and_one_in_the_journal_is
     mls_buf_init(&buf, 4096);
     struct tree_verify_job job[3];
     uint32_t cursor = 0;
-    for (int i = 0; i < 3; i++)
+    for (uint32_t i = 0; i < 3; i++) {
+        cursor = 0; /* from the start again: what was handed out does not come twice */
         assert_int_equal(tree_verify_next(t, span_str("group"), &cursor, &buf, &job[i]), MLS_OK);
+        assert_int_equal(job[i].leaf, i);
+    }
     assert_int_equal(tree_begin(t), MLS_OK);
     replace_member(&w, t, 0);
     assert_int_equal(tree_remove(t, 1), MLS_OK);
@@ -720,6 +754,7 @@ int main(void) {
         cmocka_unit_test(a_new_member_takes_the_leftmost_blank_leaf),
         cmocka_unit_test(a_new_member_is_unmerged_at_its_filled_ancestors_only),
         cmocka_unit_test(removing_the_right_half_truncates_the_tree),
+        cmocka_unit_test(a_tree_that_grows_again_forgets_its_old_root),
         cmocka_unit_test(the_members_maximum_is_kept),
         cmocka_unit_test(edits_of_nobody_are_refused),
         cmocka_unit_test(the_change_tells_which_leaves_it_touched),

@@ -278,6 +278,8 @@ static void a_tree_that_is_freed_has_freed_everything(void **state) {
     scene_make(&s);
     assert_int_equal(tree_begin(s.sender), MLS_OK);
     assert_int_equal(edits(&s, s.sender), MLS_OK);
+    assert_int_equal(tree_remove(s.sender, 3), MLS_OK); /* what this change made goes in it, too */
+    assert_int_equal(tree_remove(s.sender, 5), MLS_OK);
     scene_free(&s); /* with an open change */
     assert_int_equal(live, live_before);
 }

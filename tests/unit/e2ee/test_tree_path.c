@@ -576,6 +576,19 @@ static void a_path_secret_that_gives_other_keys_than_the_path_is_refused(void **
     p.nodes[2].encrypted_path_secret = (struct mls_list){.bytes = mls_buf_span(&sealed), .count = 1};
     put_together(&p, &c.path);
     refuse(&g, &c, 5, MLS_PATH_KEY_MISMATCH);
+    mls_buf_clear(&sealed); /* the same of another length */
+    assert_int_equal(mls_encrypt_with_label(&g.w.crypto, tree_node_key(t, 11), "UpdatePathNode",
+                                            span_of(c.tree_hash, 32), span_of(other.bytes, 31), &g.w.rng, &sealed,
+                                            MLS_ENCRYPTION_KEY_INVALID),
+                     MLS_OK);
+    take_apart(mls_buf_span(&c.path), &p);
+    p.nodes[2].encrypted_path_secret = (struct mls_list){.bytes = mls_buf_span(&sealed), .count = 1};
+    struct mls_buf whole;
+    mls_buf_init(&whole, MLS_MESSAGE_LEN_MAX);
+    put_together(&p, &whole);
+    mls_buf_free(&c.path);
+    c.path = whole;
+    refuse(&g, &c, 5, MLS_PATH_SECRET_INVALID);
     mls_buf_free(&sealed);
     commit_free(&c);
     group_free(&g);
@@ -630,7 +643,7 @@ static void a_welcome_path_secret_that_does_not_fit_is_refused(void **state) {
     group_init(&g, SUITE, 105);
     commit_run(&g, 0, 0, 0, 4, true);
     struct commit c;
-    commit_draw(&g, &c, 1, 0, 0, 2, true);
+    commit_draw(&g, &c, 4, 0, 0, 2, true);
     commit_make(&g, &c);
     struct tree *t;
     assert_int_equal(tree_read(&g.w.crypto, PLACES, &g.w.rng, mls_buf_span(&c.tree_after), &t), MLS_OK);
@@ -641,11 +654,42 @@ static void a_welcome_path_secret_that_does_not_fit_is_refused(void **state) {
     assert_int_equal(tree_join_path(t, c.sender, &wrong), MLS_PATH_KEY_MISMATCH);
     wrong.bytes[0] ^= 1;
     assert_int_equal(tree_join_path(t, 7, &wrong), MLS_LEAF_BLANK);
-    assert_int_equal(tree_join_path(t, 4, &wrong), MLS_PATH_SECRET_MISPLACED);
     wrong.len = 31;
     assert_int_equal(tree_join_path(t, c.sender, &wrong), MLS_PATH_SECRET_INVALID);
+    /* right at the common ancestor, wrong further up: nothing of it stays */
+    uint32_t above = tree_common_ancestor(2 * c.added[0], 2 * c.sender);
+    assert_int_not_equal(above, tree_root(tree_leaf_count(t)));
+    struct tree *forged;
+    struct parent_content *root;
+    uint8_t key[32] = {9};
+    assert_int_equal(tree_read(&g.w.crypto, PLACES, &g.w.rng, mls_buf_span(&c.tree_after), &forged), MLS_OK);
+    assert_int_equal(tree_set_own(forged, c.added[0], &c.adds[0].private_key), MLS_OK);
+    assert_int_equal(tree_begin(forged), MLS_OK);
+    assert_int_equal(parent_content_make(forged, span_of(key, 32), span_of(NULL, 0), 0, &root), MLS_OK);
+    assert_int_equal(tree_set_content(forged, tree_root(tree_leaf_count(forged)), root), MLS_OK);
+    tree_keep(forged);
+    assert_int_equal(tree_join_path(forged, c.sender, &c.path_secrets[0]), MLS_PATH_KEY_MISMATCH);
+    assert_null(tree_private_key(forged, above));
+    tree_free(forged);
     for (uint32_t level = 1; level < TREE_LEVELS_MAX; level++)
         assert_int_equal(t->private_keys[level].len, 0);
+    tree_free(t);
+    everybody_follows(&g, &c);
+    group_free(&g);
+}
+
+static void a_welcome_path_secret_for_a_blank_node_is_refused(void **state) {
+    (void)state;
+    struct group g;
+    group_init(&g, SUITE, 107);
+    commit_run(&g, 0, 0, 0, 1, true);
+    struct commit c; /* the joiner at 3 is told that the one at 2 had signed: their common node is blank */
+    commit_draw(&g, &c, 0, 0, 0, 2, true);
+    commit_make(&g, &c);
+    struct tree *t;
+    assert_int_equal(tree_read(&g.w.crypto, PLACES, &g.w.rng, mls_buf_span(&c.tree_after), &t), MLS_OK);
+    assert_int_equal(tree_set_own(t, c.added[1], &c.adds[1].private_key), MLS_OK);
+    assert_int_equal(tree_join_path(t, c.added[0], &c.path_secrets[1]), MLS_PATH_SECRET_MISPLACED);
     tree_free(t);
     everybody_follows(&g, &c);
     group_free(&g);
@@ -702,6 +746,7 @@ int main(void) {
         cmocka_unit_test(every_changed_byte_of_a_path_is_refused_by_whom_it_concerns),
         cmocka_unit_test(the_context_of_another_tree_opens_nothing),
         cmocka_unit_test(a_welcome_path_secret_that_does_not_fit_is_refused),
+        cmocka_unit_test(a_welcome_path_secret_for_a_blank_node_is_refused),
         cmocka_unit_test(private_keys_survive_sealing_and_must_fit_the_tree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
