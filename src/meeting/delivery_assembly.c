@@ -334,12 +334,13 @@ void assembly_ack(struct assembly *m, struct connection *c, uint64_t epoch) {
         c->acked = true;
 }
 
+/* Whoever cannot follow comes in again. The committer of the epoch that is refused is asked last from now on. */
 void assembly_bad(struct assembly *m, struct connection *c, uint64_t epoch) {
-    if (!m->active || c->phase != PHASE_MEMBER || epoch > m->group.epoch || epoch + 1 < m->group.epoch)
+    if (!m->active || c->phase != PHASE_MEMBER || epoch > m->group.epoch)
         return;
     m->owner->counters.delivery_bad_reports++;
     struct connection *committer = delivery_find(m->owner, m->last_committer);
-    if (committer != NULL && committer->meeting == m)
+    if (epoch == m->group.epoch && committer != NULL && committer->meeting == m && committer != c)
         committer->passed_over = true;
     send_resync(m, c);
 }
@@ -451,7 +452,10 @@ static void name_committer(struct assembly *m, struct connection *committer, uin
     mls_buf_init(&list, WIRE_MESSAGE_LEN_MAX - 64);
     struct connection *c = NULL;
     while ((c = delivery_next_connection(m, c)) != NULL && adds < WIRE_ADDS_MAX) {
-        c->asked_to_add = c->phase == PHASE_WAITING && mls_buf_len(&list) + mls_buf_len(&c->key_package) + 8 < list.max;
+        /* who comes again is added when the former self has gone */
+        c->asked_to_add = c->phase == PHASE_WAITING &&
+                          public_group_find(&m->group, name_span(&c->identity)) == TREE_NONE &&
+                          mls_buf_len(&list) + mls_buf_len(&c->key_package) + 8 < list.max;
         if (c->asked_to_add) {
             mls_wr_vec(&list, mls_buf_span(&c->key_package));
             adds++;

@@ -117,7 +117,8 @@ enum mls_status public_group_create(struct public_group *g, const struct mls_cry
     mls_buf_init(&g->info, PUBLIC_GROUP_INFO_LEN_MAX);
     mls_buf_init(&g->context, PUBLIC_GROUP_INFO_LEN_MAX);
     mls_buf_init(&g->tree_bytes, MLS_TREE_LEN_MAX);
-    mls_buf_init(&g->previous_tree_bytes, MLS_TREE_LEN_MAX);
+    for (size_t i = 0; i < PUBLIC_GROUP_TREES_MAX; i++)
+        mls_buf_init(&g->past[i].bytes, MLS_TREE_LEN_MAX);
     enum mls_status status = tree_read(crypto, members_max, rng, tree, &g->tree);
     if (status == MLS_OK)
         status = tree_validate(g->tree);
@@ -145,7 +146,8 @@ void public_group_free(struct public_group *g) {
     mls_buf_free(&g->info);
     mls_buf_free(&g->context);
     mls_buf_free(&g->tree_bytes);
-    mls_buf_free(&g->previous_tree_bytes);
+    for (size_t i = 0; i < PUBLIC_GROUP_TREES_MAX; i++)
+        mls_buf_free(&g->past[i].bytes);
     g->removes_count = 0;
 }
 
@@ -436,11 +438,7 @@ static enum mls_status try_commit(struct attempt *a, struct span group_info) {
         status = check_info(a, &info, &hash);
     if (status != MLS_OK)
         return status;
-    struct mls_hash previous = g->tree_hash;
-    status = enter(g, group_info, &info, &hash);
-    if (status == MLS_OK)
-        g->previous_tree_hash = previous;
-    return status;
+    return enter(g, group_info, &info, &hash);
 }
 
 enum mls_status public_group_commit(struct public_group *g, const struct public_group_sender *sender,
@@ -472,14 +470,16 @@ enum mls_status public_group_commit(struct public_group *g, const struct public_
         status = tree_begin(g->tree);
     if (status != MLS_OK)
         return status;
+    struct mls_hash tree_hash_before = g->tree_hash;
     status = try_commit(&a, group_info);
     if (status != MLS_OK) {
         tree_rollback(g->tree);
         return status;
     }
     tree_keep(g->tree);
-    mls_buf_free(&g->previous_tree_bytes);
-    g->previous_tree_bytes = g->tree_bytes;
+    struct public_group_tree *past = &g->past[g->past_next++ % PUBLIC_GROUP_TREES_MAX];
+    mls_buf_free(&past->bytes);
+    *past = (struct public_group_tree){.hash = tree_hash_before, .bytes = g->tree_bytes};
     mls_buf_init(&g->tree_bytes, MLS_TREE_LEN_MAX);
     *result = (struct public_group_result){.committer = a.committer, .external = a.external};
     return MLS_OK;
@@ -491,7 +491,9 @@ struct span public_group_tree(struct public_group *g, struct span tree_hash) {
             mls_buf_free(&g->tree_bytes);
         return mls_buf_span(&g->tree_bytes);
     }
-    if (g->previous_tree_hash.len > 0 && mls_hash_equal(&g->previous_tree_hash, tree_hash))
-        return mls_buf_span(&g->previous_tree_bytes);
+    for (size_t i = 0; i < PUBLIC_GROUP_TREES_MAX; i++) {
+        if (g->past[i].hash.len > 0 && mls_hash_equal(&g->past[i].hash, tree_hash))
+            return mls_buf_span(&g->past[i].bytes);
+    }
     return span_of(NULL, 0);
 }

@@ -23,6 +23,15 @@
 /* GroupInfo with the extensions of a meeting; hosts are the longest part. */
 #define PUBLIC_GROUP_INFO_LEN_MAX (16u << 10)
 
+/* Trees of past epochs that joiners may still ask for: they were told a hash, and the group went on before their
+ * request came. In a rush of joins an epoch lasts a tenth of a second, and a request a second at most. */
+#define PUBLIC_GROUP_TREES_MAX 8
+
+struct public_group_tree {
+    struct mls_hash hash;
+    struct mls_buf bytes;
+};
+
 struct public_group_remove {
     struct mls_hash ref;
     uint32_t leaf;
@@ -36,8 +45,10 @@ struct public_group {
     struct mls_buf info;    /* MLSMessage with the GroupInfo of this epoch */
     struct mls_buf context; /* encoded GroupContext of this epoch */
     struct mls_hash interim;
-    struct mls_hash tree_hash, previous_tree_hash;
-    struct mls_buf tree_bytes, previous_tree_bytes; /* written when asked for */
+    struct mls_hash tree_hash;
+    struct mls_buf tree_bytes; /* written when asked for */
+    struct public_group_tree past[PUBLIC_GROUP_TREES_MAX];
+    uint32_t past_next;
     uint32_t removes_count;
     struct public_group_remove removes[PUBLIC_GROUP_REMOVES_MAX];
 };
@@ -74,7 +85,7 @@ enum mls_status public_group_commit(struct public_group *g, const struct public_
 uint32_t public_group_find(const struct public_group *g, struct span identity);
 struct span public_group_identity(const struct public_group *g, uint32_t leaf);
 bool public_group_is_host(const struct public_group *g, uint32_t leaf);
-/* The tree with this hash: the current or the previous epoch's; empty when there is none. Borrowed. */
+/* The tree with this hash: the current or a recent epoch's; empty when there is none. Borrowed. */
 struct span public_group_tree(struct public_group *g, struct span tree_hash);
 
 #endif

@@ -221,7 +221,7 @@ enum mls_status member_create(const struct member_config *config, struct rng *rn
     m->crypto = config->crypto;
     m->people_max = config->people_max != 0 ? config->people_max : MEMBER_PEOPLE_MAX;
     m->kind = config->kind;
-    m->switch_at_us = m->checks_at_us = m->heal_at_us = TIME_NEVER;
+    m->switch_at_us = m->checks_at_us = m->heal_at_us = m->names_at_us = m->profile_at_us = TIME_NEVER;
     buf_set(&m->meeting, config->meeting);
     buf_set(&m->identity, config->identity);
     buf_set(&m->software, config->software);
@@ -385,6 +385,7 @@ uint64_t member_next_deadline_us(const struct member *m) {
         return deadline_us;
     deadline_us = time_min(m->switch_at_us, m->checks_at_us);
     deadline_us = time_min(deadline_us, m->heal_at_us);
+    deadline_us = time_min(deadline_us, time_min(m->names_at_us, m->profile_at_us));
     if (m->remove_open_us != 0)
         deadline_us = time_min(deadline_us, m->remove_open_us + (m->pending_since_us != 0 || m->withheld_told
                                                                      ? 10 * MEMBER_OPEN_REMOVE_US

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/time.h"
 #include "e2ee/mls_direct.h"
 #include "secure/member_internal.h"
 
@@ -178,6 +179,7 @@ void member_send_profile(struct member *m, struct rng *rng) {
     struct person *self = member_find_person(m, mls_buf_span(&m->identity));
     mls_buf_init(&profile, 1024);
     m->name_version++;
+    m->profile_at_us = TIME_NEVER;
     if (self != NULL && make_profile(m, &profile) == MLS_OK) {
         buf_set(&self->profile, mls_buf_span(&profile));
         self->name = m->name;
@@ -255,12 +257,45 @@ void member_send_roster(struct member *m, struct rng *rng) {
     mls_buf_free(&hands);
 }
 
+bool member_ask_names(struct member *m, struct rng *rng) {
+    struct mls_buf names, content = begin(CONTENT_WHO);
+    uint32_t count = 0;
+    mls_buf_init(&names, NAMES_ASKED_MAX * (WIRE_IDENTITY_LEN_MAX + 2));
+    for (uint32_t i = 0; i < m->people_count && count < NAMES_ASKED_MAX; i++) {
+        if (!m->people[i].named && m->people[i].online) {
+            mls_wr_vec(&names, mls_buf_span(&m->people[i].identity));
+            count++;
+        }
+    }
+    mls_wr_vec(&content, mls_buf_span(&names));
+    if (count > 0)
+        (void)send_content(m, rng, span_of(NULL, 0), &content);
+    mls_buf_free(&content);
+    mls_buf_free(&names);
+    return count > 0;
+}
+
 /* ---- receiving ---- */
 
 struct source {
     struct span identity;
     bool host, private_to_us;
+    struct rng *rng;
 };
+
+/* Somebody lacks names: if ours, it is told again a little later, once for all who ask meanwhile. */
+static bool take_who(struct member *m, const struct source *from, struct mls_reader *r) {
+    struct span names = mls_rd_vec(r, NAMES_ASKED_MAX * (WIRE_IDENTITY_LEN_MAX + 2), MLS_TOO_LARGE);
+    if (mls_reader_end(r) != MLS_OK)
+        return false;
+    struct mls_reader list = mls_reader_of(names);
+    while (mls_reader_left(&list) > 0) {
+        struct span identity = mls_rd_vec(&list, WIRE_IDENTITY_LEN_MAX, MLS_TOO_LARGE);
+        if (span_equal(identity, mls_buf_span(&m->identity)) && m->profile_at_us == TIME_NEVER)
+            m->profile_at_us = m->now_us + rng_below(from->rng, PROFILE_SPREAD_US);
+    }
+    return mls_reader_ok(&list);
+}
 
 static bool take_roster(struct member *m, const struct source *from, struct mls_reader *r) {
     struct span profiles = mls_rd_vec(r, ROSTER_PART_LEN_MAX, MLS_TOO_LARGE);
@@ -365,6 +400,9 @@ static void take_content(struct member *m, const struct source *from, struct spa
     case CONTENT_ROSTER:
         good = take_roster(m, from, &r);
         break;
+    case CONTENT_WHO:
+        good = !from->private_to_us && take_who(m, from, &r);
+        break;
     case CONTENT_REACTION:
     case CONTENT_HAND:
     case CONTENT_TITLE:
@@ -379,7 +417,7 @@ static void take_content(struct member *m, const struct source *from, struct spa
         member_alarm(m, MEMBER_ALARM_CONTENT, from->identity, MLS_TRUNCATED);
 }
 
-void member_take_app(struct member *m, struct span from, const struct mls_received *received) {
+void member_take_app(struct member *m, struct rng *rng, struct span from, const struct mls_received *received) {
     /* the leaf is of the message's epoch; a leaf that was given to somebody else since is found by neither name */
     struct person *p =
         received->epoch == member_epoch(m) ? member_person_at(m, received->sender) : member_find_person(m, from);
@@ -390,10 +428,11 @@ void member_take_app(struct member *m, struct span from, const struct mls_receiv
     struct member_person shown;
     bool found = member_person_find(m, from, &shown);
     ASSERT(found);
-    take_content(m, &(struct source){.identity = shown.identity, .host = shown.host}, received->application_data);
+    take_content(m, &(struct source){.identity = shown.identity, .host = shown.host, .rng = rng},
+                 received->application_data);
 }
 
-void member_take_direct(struct member *m, struct span from, struct span sealed) {
+void member_take_direct(struct member *m, struct rng *rng, struct span from, struct span sealed) {
     struct mls_buf plain;
     mls_buf_init(&plain, WIRE_APP_LEN_MAX);
     struct person *p = member_find_person(m, from);
@@ -411,7 +450,7 @@ void member_take_direct(struct member *m, struct span from, struct span sealed) 
                     mls_verify_with_label(&m->suite, mls_buf_span(&p->signature_key), DIRECT_LABEL, parts,
                                           ARRAY_LEN(parts), signature, MLS_SIGNATURE_INVALID) == MLS_OK;
         if (fine)
-            take_content(m, &(struct source){.identity = said_from, .private_to_us = true}, content);
+            take_content(m, &(struct source){.identity = said_from, .private_to_us = true, .rng = rng}, content);
         else
             member_alarm(m, MEMBER_ALARM_FROM, from, MLS_SIGNATURE_INVALID);
     } else {

@@ -164,6 +164,8 @@ void member_entered(struct member *m, uint64_t now_us, uint64_t unix_s, struct r
     /* Somebody commits when nothing has changed for long; spread, so that it is one and not all. */
     m->heal_at_us = now_us + MEMBER_HEAL_US + rng_below(rng, MEMBER_HEAL_US / 10 * (1 + m->people_count / 10));
     m->checks_at_us = mls_verify_left(m->group) > 0 ? now_us : TIME_NEVER;
+    m->names_at_us = now_us + NAMES_US;
+    m->names_tries = 0;
     member_set_state(m, MEMBER_IN);
     member_put(m, &(struct member_output){.type = MEMBER_EPOCH, .epoch = member_epoch(m)});
     member_put(m, &(struct member_output){.type = MEMBER_ROSTER});

@@ -225,6 +225,8 @@ void member_fetched(struct member *m, uint64_t now_us, uint64_t unix_s, struct r
     m->fetching = FETCH_NONE;
     if (purpose == FETCH_WELCOME) {
         join_welcome(m, now_us, unix_s, rng, body);
+    } else if (body.len == 0 && purpose == FETCH_RESYNC) {
+        send_bad(m, 0, MLS_TREE_HASH_WRONG); /* for a newer one */
     } else if (body.len == 0) {
         member_set_state(m, MEMBER_WAITING); /* the group went on meanwhile; the server gives another turn */
     } else {
@@ -482,6 +484,8 @@ static void on_message(struct member *m, uint64_t now_us, uint64_t unix_s, struc
     struct mls_received received;
     if (!in_order(m, message->seq) || m->fetching == FETCH_RESYNC)
         return;
+    if (message->type == WIRE_APP_FROM && span_equal(message->identity, mls_buf_span(&m->identity)))
+        return; /* our own, from the log */
     enum mls_status status = mls_process(m->group, message->message, unix_s, &received);
     bool handshake = message->type == WIRE_HANDSHAKE;
     if (status != MLS_OK) {
@@ -500,7 +504,7 @@ static void on_message(struct member *m, uint64_t now_us, uint64_t unix_s, struc
         if (handshake)
             member_alarm(m, MEMBER_ALARM_CONTENT, span_of(NULL, 0), MLS_CONTENT_TYPE_UNKNOWN);
         else
-            member_take_app(m, message->identity, &received);
+            member_take_app(m, rng, message->identity, &received);
         break;
     case MLS_RECEIVED_PROPOSAL:
         on_remove_proposed(m, now_us, &received);
@@ -587,7 +591,7 @@ void member_input(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng
         break;
     case WIRE_DIRECT_FROM:
         if (m->group != NULL)
-            member_take_direct(m, message.identity, message.sealed);
+            member_take_direct(m, rng, message.identity, message.sealed);
         break;
     case WIRE_READY:
         if (m->group != NULL && message.epoch == m->switch_epoch)
@@ -646,6 +650,12 @@ void member_tick(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng 
         if (m->pending_since_us == 0)
             (void)commit(m, unix_s, rng, span_of(NULL, 0), false);
     }
+    if (now_us >= m->profile_at_us)
+        member_send_profile(m, rng);
+    if (now_us >= m->names_at_us)
+        m->names_at_us = ++m->names_tries < NAMES_TRIES_MAX && member_ask_names(m, rng)
+                             ? now_us + (NAMES_US << m->names_tries)
+                             : TIME_NEVER;
     if (now_us >= m->checks_at_us)
         check_signatures(m, now_us);
 }

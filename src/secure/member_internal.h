@@ -15,6 +15,12 @@
 /* Leaf signatures checked a step: a few milliseconds, so that nothing waits for them. */
 #define CHECKS_A_STEP 4
 #define CHECK_STEP_US UINT64_C(5000)
+/* Names cross on the way when several people come at once: who is missing some asks for them, after a while and not for
+ * ever. */
+#define NAMES_US UINT64_C(700000)
+#define NAMES_TRIES_MAX 6
+#define NAMES_ASKED_MAX 32
+#define PROFILE_SPREAD_US UINT64_C(200000)
 /* A commit of ours that nobody answers: the connection will tell; then it is made anew. */
 #define PENDING_US UINT64_C(5000000)
 
@@ -28,6 +34,7 @@ enum content_kind {
     CONTENT_FILE = 6,
     CONTENT_ROSTER = 7,
     CONTENT_TRACK = 8,
+    CONTENT_WHO = 9,
 };
 
 struct text {
@@ -93,6 +100,8 @@ struct member {
     uint64_t pending_since_us;
     uint64_t switch_epoch, switch_at_us; /* TIME_NEVER: done */
     uint64_t checks_at_us;
+    uint64_t names_at_us, profile_at_us;
+    uint32_t names_tries;
     uint64_t heal_at_us;
     uint64_t remove_open_us; /* since when a Remove waits; 0 = none */
     bool withheld_told;
@@ -146,9 +155,11 @@ bool member_package_good(struct member *m, struct span key_package, uint64_t uni
 
 /* ---- member_content.c ---- */
 
-void member_take_app(struct member *m, struct span from, const struct mls_received *received);
-void member_take_direct(struct member *m, struct span from, struct span sealed);
+void member_take_app(struct member *m, struct rng *rng, struct span from, const struct mls_received *received);
+void member_take_direct(struct member *m, struct rng *rng, struct span from, struct span sealed);
 void member_send_profile(struct member *m, struct rng *rng);
 void member_send_roster(struct member *m, struct rng *rng);
+/* Asks for the names that are missing; false when none is. */
+bool member_ask_names(struct member *m, struct rng *rng);
 
 #endif

@@ -1,0 +1,377 @@
+#include "assembly.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/time.h"
+
+enum event_kind { TO_SERVER, TO_PERSON, SERVER_SEES_CLOSE, PERSON_SEES_CLOSE, CONNECT, FETCH, FETCHED };
+
+struct assembly_event {
+    struct assembly_event *next;
+    uint64_t at_us;
+    uint64_t order;
+    enum event_kind kind;
+    int person;
+    uint32_t connection;
+    uint16_t code;
+    uint32_t ticket;
+    size_t len;
+    uint8_t bytes[];
+};
+
+static uint64_t events_made;
+
+static void post(struct assembly *a, uint64_t at_us, enum event_kind kind, int person, uint32_t number,
+                 struct span bytes) {
+    struct assembly_event *e = malloc(sizeof *e + bytes.len);
+    ASSERT(e != NULL);
+    *e = (struct assembly_event){
+        .at_us = at_us, .order = ++events_made, .kind = kind, .person = person, .len = bytes.len};
+    e->connection = e->ticket = number;
+    e->code = (uint16_t)number;
+    if (bytes.len > 0)
+        memcpy(e->bytes, bytes.data, bytes.len);
+    struct assembly_event **at = &a->events;
+    while (*at != NULL && (*at)->at_us <= at_us)
+        at = &(*at)->next;
+    e->next = *at;
+    *at = e;
+}
+
+static uint64_t arrival(struct assembly *a, uint64_t *last_us, uint64_t delay_us) {
+    uint64_t at_us = a->now_us + delay_us / 2 + rng_below(&a->rng, delay_us / 2 + 1);
+    *last_us = at_us > *last_us ? at_us : *last_us;
+    return *last_us;
+}
+
+static int person_of(const struct assembly *a, struct span identity) {
+    for (int i = 0; i < ASSEMBLY_PEOPLE_MAX; i++) {
+        if (a->people[i].used && span_equal_str(identity, a->people[i].identity))
+            return i;
+    }
+    return -1;
+}
+
+static void drain_delivery(struct assembly *a) {
+    struct delivery_output out;
+    while (delivery_poll(a->delivery, &out)) {
+        if (out.type == DELIVERY_ADMITTED || out.type == DELIVERY_EXPELLED) {
+            int i = person_of(a, out.identity);
+            if (i >= 0)
+                a->people[i].admitted = out.type == DELIVERY_ADMITTED;
+            continue;
+        }
+        if (out.type == DELIVERY_OVER) {
+            a->over++;
+            continue;
+        }
+        for (int i = 0; i < ASSEMBLY_PEOPLE_MAX; i++) {
+            struct assembly_person *p = &a->people[i];
+            if (!p->used || p->connection != out.connection)
+                continue;
+            uint64_t at_us = arrival(a, &p->last_down_us, p->delay_us);
+            if (out.type == DELIVERY_SEND)
+                post(a, at_us, TO_PERSON, i, out.connection, out.message);
+            else
+                post(a, at_us, PERSON_SEES_CLOSE, i, out.code, span_of(NULL, 0));
+            break;
+        }
+    }
+}
+
+static void note_text(char *out, size_t size, struct span text) {
+    size_t len = text.len < size - 1 ? text.len : size - 1;
+    memcpy(out, text.data, len);
+    out[len] = 0;
+}
+
+static void take(struct assembly *a, int i, const struct member_output *out) {
+    struct assembly_person *p = &a->people[i];
+    switch (out->type) {
+    case MEMBER_SEND:
+        if (p->up)
+            post(a, arrival(a, &p->last_up_us, p->delay_us), TO_SERVER, i, p->connection, out->bytes);
+        break;
+    case MEMBER_FETCH:
+        post(a, a->now_us + p->delay_us / 2, FETCH, i, out->ticket, out->text);
+        break;
+    case MEMBER_CONNECT:
+        if (!p->crashed)
+            post(a, a->now_us + out->delay_us, CONNECT, i, 0, span_of(NULL, 0));
+        break;
+    case MEMBER_KEYS:
+        p->keys++;
+        p->key_epoch = out->epoch;
+        memcpy(p->key, out->bytes.data, sizeof p->key);
+        break;
+    case MEMBER_SWITCH:
+        p->switches++;
+        p->seal_epoch = out->epoch;
+        break;
+    case MEMBER_CHAT:
+        p->chats += !out->private_to_us;
+        p->private_chats += out->private_to_us;
+        note_text(p->last_chat, sizeof p->last_chat, out->text);
+        note_text(p->last_from, sizeof p->last_from, out->identity);
+        break;
+    case MEMBER_ALARM:
+        p->alarms++;
+        p->last_alarm = out->alarm;
+        if (getenv("ASSEMBLY_VERBOSE") != NULL)
+            printf("%8.3f person %d alarm: %s (%s)\n", (double)a->now_us / 1e6, i, member_alarm_text(out->alarm),
+                   mls_status_name(out->status));
+        break;
+    case MEMBER_STATE:
+        if (out->state == MEMBER_IN && p->joined_us == 0)
+            p->joined_us = a->now_us;
+        if (getenv("ASSEMBLY_VERBOSE") != NULL)
+            printf("%8.3f person %d state %d\n", (double)a->now_us / 1e6, i, out->state);
+        break;
+    case MEMBER_ENDED:
+        p->ended = true;
+        p->gone = out->gone;
+        break;
+    default:
+        break;
+    }
+}
+
+void assembly_drain(struct assembly *a, int i) {
+    struct member_output out;
+    while (member_poll(a->people[i].member, &out))
+        take(a, i, &out);
+}
+
+void assembly_begin(struct assembly *a, uint64_t seed, uint16_t suite) {
+    memset(a, 0, sizeof *a);
+    a->now_us = 1000000;
+    a->rng = rng_seeded(seed);
+    a->suite = suite;
+    struct delivery_config config = {
+        .crypto = &crypto_openssl, .suite = suite, .meetings_max = 10, .connections_max = 400, .members_max = 200};
+    a->delivery = delivery_create(&config, &a->rng);
+    ASSERT(a->delivery != NULL);
+}
+
+void assembly_end(struct assembly *a) {
+    while (a->events != NULL) {
+        struct assembly_event *e = a->events;
+        a->events = e->next;
+        free(e);
+    }
+    for (int i = 0; i < ASSEMBLY_PEOPLE_MAX; i++)
+        member_free(a->people[i].member);
+    delivery_destroy(a->delivery);
+}
+
+int assembly_join(struct assembly *a, uint8_t secret_seed) {
+    int i = 0;
+    while (a->people[i].used)
+        i++;
+    ASSERT(i < ASSEMBLY_PEOPLE_MAX);
+    struct assembly_person *p = &a->people[i];
+    uint8_t secret[SECURE_LINK_SECRET_LEN];
+    memset(secret, secret_seed, sizeof secret);
+    p->used = true;
+    p->delay_us = 1000 + rng_below(&a->rng, 120000);
+    snprintf(p->identity, sizeof p->identity, "p_%d", i);
+    snprintf(p->name, sizeof p->name, "Person %d", i);
+    struct member_config config = {.crypto = &crypto_openssl,
+                                   .suite = a->suite,
+                                   .meeting = span_str(ASSEMBLY_MEETING),
+                                   .identity = span_str(p->identity),
+                                   .link_secret = span_of(secret, sizeof secret),
+                                   .name = span_str(p->name),
+                                   .kind = SECURE_TEST,
+                                   .software = span_str("test")};
+    enum mls_status status = member_create(&config, &a->rng, &p->member);
+    ASSERT(status == MLS_OK);
+    post(a, a->now_us + p->delay_us, CONNECT, i, 0, span_of(NULL, 0));
+    return i;
+}
+
+static void connect_person(struct assembly *a, int i) {
+    struct assembly_person *p = &a->people[i];
+    if (p->crashed || p->up || p->ended)
+        return;
+    p->connection = delivery_open(a->delivery, a->now_us, &a->rng, span_str(ASSEMBLY_MEETING), span_str(p->identity));
+    drain_delivery(a);
+    ASSERT(p->connection != 0);
+    p->up = true;
+    member_connected(p->member, a->now_us, ASSEMBLY_UNIX_S(a), &a->rng);
+    assembly_drain(a, i);
+}
+
+static void person_closed(struct assembly *a, int i, uint16_t code) {
+    struct assembly_person *p = &a->people[i];
+    if (!p->up)
+        return;
+    p->up = false;
+    member_lost(p->member, a->now_us, code);
+    assembly_drain(a, i);
+}
+
+static void deliver(struct assembly *a, const struct assembly_event *e) {
+    struct assembly_person *p = &a->people[e->person];
+    struct mls_buf message;
+    if (!p->up || p->connection != e->connection)
+        return;
+    mls_buf_init(&message, 8u << 20);
+    mls_wr_span(&message, span_of(e->bytes, e->len));
+    if (a->tamper == NULL || a->tamper(a, e->person, &message)) {
+        member_input(p->member, a->now_us, ASSEMBLY_UNIX_S(a), &a->rng, mls_buf_span(&message));
+        assembly_drain(a, e->person);
+    }
+    mls_buf_free(&message);
+}
+
+static void serve_fetch(struct assembly *a, const struct assembly_event *e) {
+    uint8_t hash[64];
+    size_t len = 0;
+    struct assembly_person *p = &a->people[e->person];
+    const size_t prefix = sizeof "mls/tree/" - 1;
+    for (size_t at = prefix; at + 1 < e->len; at += 2) {
+        unsigned value;
+        char digits[3] = {(char)e->bytes[at], (char)e->bytes[at + 1], 0};
+        value = (unsigned)strtoul(digits, NULL, 16);
+        hash[len++] = (uint8_t)value;
+    }
+    struct span tree = delivery_tree(a->delivery, span_str(ASSEMBLY_MEETING), span_of(hash, len));
+    post(a, a->now_us + p->delay_us / 2, FETCHED, e->person, e->ticket, tree);
+}
+
+static void happen(struct assembly *a, const struct assembly_event *e) {
+    struct assembly_person *p = &a->people[e->person];
+    switch (e->kind) {
+    case TO_SERVER:
+        delivery_message(a->delivery, a->now_us, ASSEMBLY_UNIX_S(a), &a->rng, e->connection, span_of(e->bytes, e->len));
+        drain_delivery(a);
+        break;
+    case TO_PERSON:
+        deliver(a, e);
+        break;
+    case SERVER_SEES_CLOSE:
+        delivery_closed(a->delivery, a->now_us, &a->rng, e->connection, false);
+        drain_delivery(a);
+        break;
+    case PERSON_SEES_CLOSE:
+        person_closed(a, e->person, e->code);
+        break;
+    case CONNECT:
+        connect_person(a, e->person);
+        break;
+    case FETCH:
+        serve_fetch(a, e);
+        break;
+    case FETCHED:
+        if (!p->crashed) {
+            member_fetched(p->member, a->now_us, ASSEMBLY_UNIX_S(a), &a->rng, e->ticket, span_of(e->bytes, e->len));
+            assembly_drain(a, e->person);
+        }
+        break;
+    }
+}
+
+static uint64_t next_deadline(const struct assembly *a) {
+    uint64_t at_us = delivery_next_deadline_us(a->delivery);
+    for (int i = 0; i < ASSEMBLY_PEOPLE_MAX; i++) {
+        if (a->people[i].used && !a->people[i].crashed)
+            at_us = time_min(at_us, member_next_deadline_us(a->people[i].member));
+    }
+    return at_us;
+}
+
+static void tick(struct assembly *a) {
+    if (delivery_next_deadline_us(a->delivery) <= a->now_us) {
+        delivery_tick(a->delivery, a->now_us, ASSEMBLY_UNIX_S(a), &a->rng);
+        drain_delivery(a);
+    }
+    for (int i = 0; i < ASSEMBLY_PEOPLE_MAX; i++) {
+        struct assembly_person *p = &a->people[i];
+        if (p->used && !p->crashed && member_next_deadline_us(p->member) <= a->now_us) {
+            member_tick(p->member, a->now_us, ASSEMBLY_UNIX_S(a), &a->rng);
+            assembly_drain(a, i);
+        }
+    }
+}
+
+void assembly_run(struct assembly *a, uint64_t us) {
+    uint64_t end_us = a->now_us + us;
+    for (;;) {
+        uint64_t event_us = a->events != NULL ? a->events->at_us : TIME_NEVER;
+        uint64_t at_us = time_min(event_us, next_deadline(a));
+        if (at_us > end_us)
+            break;
+        a->now_us = at_us > a->now_us ? at_us : a->now_us;
+        if (event_us <= a->now_us) {
+            struct assembly_event *e = a->events;
+            a->events = e->next;
+            happen(a, e);
+            free(e);
+        } else {
+            tick(a);
+            a->now_us++; /* a deadline that was served but stays is seen again a moment later */
+        }
+    }
+    a->now_us = end_us;
+}
+
+static bool is_in(const struct assembly_person *p) {
+    return p->used && !p->crashed && !p->ended;
+}
+
+bool assembly_agree(struct assembly *a) {
+    struct member_code first = {0}, code;
+    uint32_t count = 0;
+    for (int i = 0; i < ASSEMBLY_PEOPLE_MAX; i++) {
+        struct assembly_person *p = &a->people[i];
+        if (!is_in(p))
+            continue;
+        if (member_state(p->member) != MEMBER_IN || !member_code(p->member, &code))
+            return false;
+        if (count++ == 0)
+            first = code;
+        if (strcmp(first.digits, code.digits) != 0)
+            return false;
+    }
+    for (int i = 0; i < ASSEMBLY_PEOPLE_MAX; i++) {
+        if (is_in(&a->people[i]) && member_people(a->people[i].member) != count)
+            return false;
+    }
+    return true;
+}
+
+bool assembly_settle(struct assembly *a, uint64_t within_us) {
+    uint64_t end_us = a->now_us + within_us;
+    while (a->now_us < end_us) {
+        assembly_run(a, 20000);
+        if (assembly_agree(a))
+            return true;
+    }
+    return false;
+}
+
+uint32_t assembly_in(const struct assembly *a) {
+    uint32_t count = 0;
+    for (int i = 0; i < ASSEMBLY_PEOPLE_MAX; i++)
+        count += is_in(&a->people[i]);
+    return count;
+}
+
+void assembly_cut(struct assembly *a, int i, bool crash) {
+    struct assembly_person *p = &a->people[i];
+    p->crashed = crash;
+    post(a, a->now_us + 1, SERVER_SEES_CLOSE, i, p->connection, span_of(NULL, 0));
+    if (crash)
+        p->up = false;
+    else
+        person_closed(a, i, 1006);
+}
+
+void assembly_leave(struct assembly *a, int i) {
+    member_leave(a->people[i].member);
+    assembly_drain(a, i);
+}

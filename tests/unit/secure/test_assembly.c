@@ -1,0 +1,301 @@
+/* Meetings' groups as a whole: the client side and the delivery service over links with delay, cuts and crashes. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "assembly.h"
+#include "base/time.h"
+#include "unit.h"
+
+#define FAST MLS_SUITE_X25519_AES128GCM_SHA256_ED25519
+#define HYBRID MLS_SUITE_XWING_AES256GCM_SHA384_ED25519
+
+static struct assembly a;
+
+static uint32_t alarms(void) {
+    uint32_t count = 0;
+    for (int i = 0; i < ASSEMBLY_PEOPLE_MAX; i++)
+        count += a.people[i].alarms;
+    return count;
+}
+
+static void same_keys(int first, int second) {
+    assert_int_equal(a.people[first].key_epoch, a.people[second].key_epoch);
+    assert_memory_equal(a.people[first].key, a.people[second].key, sizeof a.people[first].key);
+}
+
+static void two_people_share_keys_names_and_a_code(void **state) {
+    (void)state;
+    struct member_person seen;
+    const uint16_t suites[] = {FAST, HYBRID};
+    for (size_t s = 0; s < 2; s++) {
+        assembly_begin(&a, 1, suites[s]);
+        int one = assembly_join(&a, 1);
+        assert_true(assembly_settle(&a, 5 * US_PER_S));
+        int two = assembly_join(&a, 1);
+        assert_true(assembly_settle(&a, 5 * US_PER_S));
+        assembly_run(&a, US_PER_S);
+        same_keys(one, two);
+        assert_int_equal(a.people[one].seal_epoch, 1);
+        assert_true(a.people[one].admitted && a.people[two].admitted);
+        assert_true(member_person_find(a.people[one].member, span_str("p_1"), &seen));
+        assert_true(span_equal_str(seen.name, "Person 1") && seen.named && seen.checked && !seen.host);
+        assert_true(member_person_find(a.people[two].member, span_str("p_0"), &seen));
+        assert_true(span_equal_str(seen.name, "Person 0") && seen.named && seen.host);
+        struct member_code pair[2];
+        assert_true(member_pair_code(a.people[one].member, span_str("p_1"), &pair[0]));
+        assert_true(member_pair_code(a.people[two].member, span_str("p_0"), &pair[1]));
+        assert_string_equal(pair[0].digits, pair[1].digits);
+        assert_int_equal(alarms(), 0);
+        assembly_end(&a);
+    }
+}
+
+static void chat_reaches_everybody_and_private_chat_one(void **state) {
+    (void)state;
+    assembly_begin(&a, 2, FAST);
+    for (int i = 0; i < 3; i++) {
+        assembly_join(&a, 1);
+        assert_true(assembly_settle(&a, 5 * US_PER_S));
+    }
+    assert_int_equal(member_chat(a.people[1].member, 1, &a.rng, span_of(NULL, 0), span_str("id"), span_str("to all")),
+                     MLS_OK);
+    assembly_drain(&a, 1);
+    assembly_run(&a, US_PER_S);
+    assert_string_equal(a.people[0].last_chat, "to all");
+    assert_string_equal(a.people[2].last_chat, "to all");
+    assert_string_equal(a.people[2].last_from, "p_1");
+    assert_int_equal(a.people[1].chats, 0);
+    assert_int_equal(member_chat(a.people[1].member, 1, &a.rng, span_str("p_2"), span_str("id"), span_str("to one")),
+                     MLS_OK);
+    assembly_drain(&a, 1);
+    assembly_run(&a, US_PER_S);
+    assert_string_equal(a.people[2].last_chat, "to one");
+    assert_int_equal(a.people[2].private_chats, 1);
+    assert_int_equal(a.people[0].private_chats + a.people[0].chats, 1);
+    assert_int_equal(alarms(), 0);
+    assembly_end(&a);
+}
+
+static void many_at_once_are_let_in_together(void **state) {
+    (void)state;
+    assembly_begin(&a, 3, FAST);
+    for (int i = 0; i < 30; i++) {
+        assembly_join(&a, 1);
+        assembly_run(&a, rng_below(&a.rng, 60000));
+    }
+    assert_true(assembly_settle(&a, 10 * US_PER_S));
+    assembly_run(&a, 3 * US_PER_S);
+    const struct delivery_counters *c = delivery_counters_get(a.delivery);
+    assert_true(c->delivery_joins_welcome > 5);
+    assert_true(c->delivery_commits < 29);
+    struct member_person seen;
+    for (int i = 0; i < 30; i++) { /* names have come to all */
+        uint32_t cursor = 0;
+        while (member_person_next(a.people[i].member, &cursor, &seen))
+            assert_true(seen.named);
+    }
+    assert_int_equal(alarms(), 0);
+    assembly_end(&a);
+}
+
+static void who_leaves_is_out_within_a_second_and_has_no_newer_keys(void **state) {
+    (void)state;
+    assembly_begin(&a, 4, FAST);
+    for (int i = 0; i < 6; i++) {
+        assembly_join(&a, 1);
+        assert_true(assembly_settle(&a, 5 * US_PER_S));
+    }
+    uint64_t epoch = a.people[0].key_epoch;
+    assembly_leave(&a, 3);
+    uint64_t start_us = a.now_us;
+    assert_true(assembly_settle(&a, US_PER_S));
+    assert_true(a.now_us - start_us <= US_PER_S);
+    assert_int_equal(a.people[0].key_epoch, epoch + 1);
+    assert_true(a.people[3].ended && a.people[3].key_epoch == epoch);
+    assert_false(a.people[3].admitted);
+    assert_int_equal(member_people(a.people[0].member), 5);
+    assert_int_equal(alarms(), 0);
+    assembly_end(&a);
+}
+
+static void a_cut_connection_resumes_and_misses_nothing(void **state) {
+    (void)state;
+    assembly_begin(&a, 5, FAST);
+    for (int i = 0; i < 4; i++) {
+        assembly_join(&a, 1);
+        assert_true(assembly_settle(&a, 5 * US_PER_S));
+    }
+    assembly_cut(&a, 2, false);
+    assembly_run(&a, 50000);
+    assert_int_equal(member_chat(a.people[0].member, 1, &a.rng, span_of(NULL, 0), span_str("x"), span_str("meanwhile")),
+                     MLS_OK);
+    assembly_drain(&a, 0);
+    assembly_leave(&a, 3);
+    assert_true(assembly_settle(&a, 8 * US_PER_S));
+    assert_string_equal(a.people[2].last_chat, "meanwhile");
+    assert_int_equal(member_people(a.people[2].member), 3);
+    assert_true(a.people[2].admitted);
+    same_keys(0, 2);
+    assert_int_equal(alarms(), 0);
+    assembly_end(&a);
+}
+
+static void who_crashes_is_removed_after_the_grace_period(void **state) {
+    (void)state;
+    assembly_begin(&a, 6, FAST);
+    for (int i = 0; i < 5; i++) {
+        assembly_join(&a, 1);
+        assert_true(assembly_settle(&a, 5 * US_PER_S));
+    }
+    assembly_cut(&a, 0, true); /* the host, first in line to commit */
+    assembly_run(&a, DELIVERY_GRACE_US - US_PER_S);
+    assert_int_equal(member_people(a.people[1].member), 5);
+    assert_true(assembly_settle(&a, 4 * US_PER_S));
+    assert_int_equal(member_people(a.people[1].member), 4);
+    assert_int_equal(alarms(), 0);
+    assembly_end(&a);
+}
+
+static void committers_that_crash_are_passed_over(void **state) {
+    (void)state;
+    assembly_begin(&a, 7, FAST);
+    for (int i = 0; i < 8; i++) {
+        assembly_join(&a, 1);
+        assert_true(assembly_settle(&a, 5 * US_PER_S));
+    }
+    /* three vanish without a word at the moment when somebody leaves; the server still thinks that they are there */
+    for (int i = 0; i < 3; i++) {
+        a.people[i].crashed = true;
+        a.people[i].up = false;
+    }
+    assembly_leave(&a, 7);
+    uint64_t start_us = a.now_us;
+    while (a.now_us < start_us + 6 * US_PER_S && member_people(a.people[4].member) != 7)
+        assembly_run(&a, 20000);
+    assert_int_equal(member_people(a.people[4].member), 7);
+    same_keys(4, 5);
+    assembly_end(&a);
+}
+
+static void without_the_links_secret_nobody_gets_in(void **state) {
+    (void)state;
+    assembly_begin(&a, 8, FAST);
+    assembly_join(&a, 1);
+    assert_true(assembly_settle(&a, 5 * US_PER_S));
+    int stranger = assembly_join(&a, 2);
+    assembly_run(&a, 20 * US_PER_S);
+    assert_true(a.people[stranger].keys == 0);
+    assert_false(a.people[stranger].admitted);
+    assert_int_equal(member_people(a.people[0].member), 1);
+    int friend = assembly_join(&a, 1);
+    assembly_run(&a, 10 * US_PER_S);
+    assert_int_equal(member_state(a.people[friend].member), MEMBER_IN);
+    assert_int_equal(member_people(a.people[0].member), 2);
+    assembly_end(&a);
+}
+
+static void an_empty_meeting_is_forgotten(void **state) {
+    (void)state;
+    assembly_begin(&a, 9, FAST);
+    for (int i = 0; i < 3; i++) {
+        assembly_join(&a, 1);
+        assert_true(assembly_settle(&a, 5 * US_PER_S));
+    }
+    for (int i = 0; i < 3; i++)
+        assembly_leave(&a, i);
+    assembly_run(&a, DELIVERY_GRACE_US + US_PER_S);
+    assert_int_equal(a.over, 1);
+    assert_int_equal(delivery_meetings(a.delivery), 0);
+    int again = assembly_join(&a, 1);
+    assert_true(assembly_settle(&a, 5 * US_PER_S));
+    assert_int_equal(member_epoch(a.people[again].member), 0);
+    assembly_end(&a);
+}
+
+static void a_host_removes_somebody_and_others_may_not(void **state) {
+    (void)state;
+    assembly_begin(&a, 10, FAST);
+    for (int i = 0; i < 4; i++) {
+        assembly_join(&a, 1);
+        assert_true(assembly_settle(&a, 5 * US_PER_S));
+    }
+    assert_int_equal(member_remove(a.people[1].member, a.now_us, ASSEMBLY_UNIX_S(&a), &a.rng, span_str("p_2")),
+                     MLS_PROPOSAL_REFUSED);
+    assert_int_equal(member_remove(a.people[0].member, a.now_us, ASSEMBLY_UNIX_S(&a), &a.rng, span_str("p_2")), MLS_OK);
+    assembly_drain(&a, 0);
+    assembly_run(&a, US_PER_S);
+    assert_true(assembly_agree(&a));
+    assert_true(a.people[2].ended && a.people[2].gone == WIRE_GONE_REMOVED);
+    assert_false(a.people[2].admitted);
+    assert_int_equal(member_make_host(a.people[0].member, a.now_us, ASSEMBLY_UNIX_S(&a), &a.rng, span_str("p_1")),
+                     MLS_OK);
+    assembly_drain(&a, 0);
+    assembly_run(&a, US_PER_S);
+    assert_int_equal(member_remove(a.people[1].member, a.now_us, ASSEMBLY_UNIX_S(&a), &a.rng, span_str("p_3")), MLS_OK);
+    assembly_drain(&a, 1);
+    assembly_run(&a, US_PER_S);
+    assert_true(assembly_agree(&a) && a.people[3].ended);
+    assert_int_equal(alarms(), 0);
+    assembly_end(&a);
+}
+
+static void random_meetings_converge(void **state) {
+    (void)state;
+    const char *text = getenv("ASSEMBLY_SEEDS");
+    uint64_t seeds = text != NULL ? strtoull(text, NULL, 10) : 25;
+    for (uint64_t seed = 100; seed < 100 + seeds; seed++) {
+        assembly_begin(&a, seed, FAST);
+        int joined = 0;
+        for (int step = 0; step < 60; step++) {
+            int who = joined > 0 ? (int)rng_below(&a.rng, (uint64_t)joined) : 0;
+            bool usable = joined > 0 && !a.people[who].ended && !a.people[who].crashed;
+            switch (rng_below(&a.rng, 8)) {
+            case 0:
+            case 1:
+            case 2:
+                if (joined < 40) {
+                    assembly_join(&a, 1);
+                    joined++;
+                }
+                break;
+            case 3:
+                if (usable && assembly_in(&a) > 2)
+                    assembly_leave(&a, who);
+                break;
+            case 4:
+                if (usable && a.people[who].up)
+                    assembly_cut(&a, who, assembly_in(&a) > 2 && rng_below(&a.rng, 3) == 0);
+                break;
+            default:
+                if (usable && member_state(a.people[who].member) == MEMBER_IN) {
+                    (void)member_chat(a.people[who].member, 1, &a.rng, span_of(NULL, 0), span_str("i"), span_str("hm"));
+                    assembly_drain(&a, who);
+                }
+            }
+            assembly_run(&a, rng_below(&a.rng, rng_below(&a.rng, 4) == 0 ? 2 * US_PER_S : 100000));
+        }
+        bool settled = assembly_settle(&a, 40 * US_PER_S);
+        if (!settled || alarms() != 0)
+            printf("seed %llu: settled %d, alarms %u\n", (unsigned long long)seed, settled, alarms());
+        assert_true(settled);
+        assert_int_equal(alarms(), 0);
+        assembly_end(&a);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(two_people_share_keys_names_and_a_code),
+        cmocka_unit_test(chat_reaches_everybody_and_private_chat_one),
+        cmocka_unit_test(many_at_once_are_let_in_together),
+        cmocka_unit_test(who_leaves_is_out_within_a_second_and_has_no_newer_keys),
+        cmocka_unit_test(a_cut_connection_resumes_and_misses_nothing),
+        cmocka_unit_test(who_crashes_is_removed_after_the_grace_period),
+        cmocka_unit_test(committers_that_crash_are_passed_over),
+        cmocka_unit_test(without_the_links_secret_nobody_gets_in),
+        cmocka_unit_test(an_empty_meeting_is_forgotten),
+        cmocka_unit_test(a_host_removes_somebody_and_others_may_not),
+        cmocka_unit_test(random_meetings_converge),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
