@@ -375,7 +375,7 @@ static int64_t drip(struct served *s, const char *start) {
     bool cut = false;
     char byte;
     (void)put(fd, start, strlen(start));
-    while (!cut && elapsed_ms < 3 * ANSWER_MS) {
+    while (!cut && elapsed_ms < 20000) {
         usleep(250000);
         elapsed_ms = (int64_t)((clock_now_us() - start_us) / US_PER_MS);
         ssize_t got = recv(fd, &byte, 1, MSG_DONTWAIT);
