@@ -3,10 +3,9 @@
  *
  * Input: a list of steps, each a byte (modulo the number of kinds) and what the kind takes:
  *   0 raw: length (2 bytes), a message as it is
- *   1 seal: leaf, generation (1 byte each), length (2), a plaintext that is sealed with the right keys
- *   2 send: content type (1), padding (1), length of the data (1): an honest message of leaf 1, kept for later
- *   3 deliver: which (1)
- *   4 deliver changed: which (1), where (2), by what (1) */
+ *   1 seal: leaf, generation (1 byte each, modulo their number), length (2), a plaintext that is sealed with the right
+ * keys 2 send: content type (1), padding (1), length of the data (1): an honest message of leaf 1, kept for later 3
+ * deliver: which (1) 4 deliver changed: which (1), where (2), by what (1) */
 #include <stdint.h>
 #include <string.h>
 
@@ -16,6 +15,8 @@
 
 #define LEAVES 4
 #define SENDER 1
+/* Of sealed plaintexts: each is derived from the start. */
+#define GENERATIONS 32
 #define SENT_MAX 32
 #define STEPS_MAX 128
 
@@ -175,7 +176,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             size_t len = rd_u16(&r);
             (void)deliver(&e, rd_span(&r, len < reader_left(&r) ? len : reader_left(&r)));
         } else if (kind == 1) {
-            uint32_t leaf = rd_u8(&r) % LEAVES, generation = rd_u8(&r);
+            uint32_t leaf = rd_u8(&r) % LEAVES, generation = rd_u8(&r) % GENERATIONS;
             size_t len = rd_u16(&r);
             seal_and_deliver(&e, leaf, generation, rd_span(&r, len < reader_left(&r) ? len : reader_left(&r)));
         } else if (kind == 2) {

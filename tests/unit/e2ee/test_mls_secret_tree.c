@@ -296,6 +296,14 @@ static void what_a_message_consumes_is_nowhere_in_memory(void **state) {
     /* the late one */
     assert_int_equal(take(&tree, 3, MLS_RATCHET_APPLICATION, 0, NULL), MLS_OK);
     assert_false(heap_holds(k0.key, c.suite->key_len) || heap_holds(k0.nonce, sizeof k0.nonce));
+    /* three late ones, the newest first */
+    assert_int_equal(take(&tree, 3, MLS_RATCHET_APPLICATION, 5, NULL), MLS_OK);
+    for (uint32_t g = 4; g >= 2; g--) {
+        struct keys late = reference(&c, root, 4, 3, MLS_RATCHET_APPLICATION, g);
+        assert_true(heap_holds(late.key, c.suite->key_len) && heap_holds(late.nonce, sizeof late.nonce));
+        assert_int_equal(take(&tree, 3, MLS_RATCHET_APPLICATION, g, NULL), MLS_OK);
+        assert_false(heap_holds(late.key, c.suite->key_len) || heap_holds(late.nonce, sizeof late.nonce));
+    }
     (void)heap_freed_dirty();
     mls_secret_tree_free(&tree);
     assert_int_equal(heap_freed_dirty(), 0);
