@@ -46,8 +46,8 @@
  *
  * STRICTNESS, where the RFC leaves a choice:
  *   - a lifetime that has ended or not begun, or is longer than MLS_LIFETIME_MAX_S (7.2), is refused in messages sent
- *     and received (7.3 recommends it for the latter), but not for leaves that are in a joiner's tree already, whose
- *     time may have run out in the group; unix_s == 0 leaves both checks out;
+ *     and received and in the tree that a joiner gets (7.3 recommends it for the latter two); unix_s == 0 leaves all of
+ *     that out, for who has no clock;
  *   - two proposals of a list that add the same client are found by equal signature keys (12.2); what else makes two
  *     clients the same is the application's to check;
  *   - unknown proposal types are stored and may be committed when every member lists them in its capabilities; they
@@ -446,9 +446,10 @@ struct mls_commit_options {
 };
 
 /* Makes a commit, the Welcome for those it adds (one for all; nothing is appended when it adds nobody), and the
- * GroupInfo of the epoch that it starts. The commit is then pending. `options`, `welcome` (when nobody is added) and
- * `group_info` may be NULL. The Welcome must not be sent before the commit is accepted (section 14).
- * MLS_COMMIT_PENDING when one is pending already, MLS_COMMIT_STAGED when one of others waits to be applied. */
+ * GroupInfo of the epoch that it starts. The commit is then pending. `options` and `group_info` may be NULL; so may
+ * `welcome`, when nobody is added by value or by a listed reference: stored Adds are then not picked. The Welcome must
+ * not be sent before the commit is accepted (section 14). MLS_COMMIT_PENDING when one is pending already,
+ * MLS_COMMIT_STAGED when one of others waits to be applied. */
 enum mls_status mls_commit(struct mls_group *group, const struct mls_commit_options *options, uint64_t unix_s,
                            struct rng *rng, struct mls_buf *commit, struct mls_buf *welcome,
                            struct mls_buf *group_info);

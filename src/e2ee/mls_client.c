@@ -23,8 +23,8 @@ void mls_bytes_free(struct mls_bytes *b) {
 enum mls_status mls_output_end(struct mls_buf *out, size_t start, enum mls_status status) {
     if (status == MLS_OK)
         status = out->status;
-    if (status != MLS_OK && mls_buf_len(out) > start)
-        mls_buf_cut(out, start);
+    if (status != MLS_OK)
+        mls_buf_restore(out, start);
     return status;
 }
 

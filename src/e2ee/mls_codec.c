@@ -199,6 +199,12 @@ void mls_buf_cut(struct mls_buf *b, size_t len) {
     b->w.len = len;
 }
 
+void mls_buf_restore(struct mls_buf *b, size_t len) {
+    b->w.failed = false;
+    b->status = MLS_OK;
+    mls_buf_cut(b, len);
+}
+
 void mls_wr_u8(struct mls_buf *b, uint8_t value) {
     if (grow(b, 1))
         wr_u8(&b->w, value);

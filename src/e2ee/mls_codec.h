@@ -81,6 +81,8 @@ void mls_buf_reserve(struct mls_buf *b, size_t len);
 uint8_t *mls_wr_reserve(struct mls_buf *b, size_t len);
 /* Cuts back to `len` bytes; what is cut is wiped. */
 void mls_buf_cut(struct mls_buf *b, size_t len);
+/* The same, and forgets an error: what was written and tried since is undone. */
+void mls_buf_restore(struct mls_buf *b, size_t len);
 
 void mls_wr_u8(struct mls_buf *b, uint8_t value);
 void mls_wr_u16(struct mls_buf *b, uint16_t value);

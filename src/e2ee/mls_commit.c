@@ -316,7 +316,7 @@ static enum mls_status count_values(struct span proposals, uint32_t *count) {
     return mls_reader_end(&r);
 }
 
-static enum mls_status gather(const struct mls_group *g, const struct mls_commit_options *o,
+static enum mls_status gather(const struct mls_group *g, const struct mls_commit_options *o, bool adds,
                               struct mls_proposals *list) {
     uint32_t values;
     enum mls_status status = count_values(o->proposals, &values);
@@ -344,7 +344,7 @@ static enum mls_status gather(const struct mls_group *g, const struct mls_commit
         mls_proposals_add_value(list, &p, self);
     }
     if (status == MLS_OK && o->pick == MLS_PICK_ALL)
-        mls_proposals_pick(g, list);
+        mls_proposals_pick(g, list, adds);
     return status;
 }
 
@@ -379,7 +379,7 @@ enum mls_status mls_commit_of(struct mls_group *group, const struct mls_commit_o
     };
     status = w.options->frame.authenticated_data.len > MLS_AUTHENTICATED_DATA_LEN_MAX ? MLS_TOO_LARGE : MLS_OK;
     if (status == MLS_OK)
-        status = gather(group, w.options, &c->proposals);
+        status = gather(group, w.options, welcome != NULL, &c->proposals);
     if (status == MLS_OK)
         status = mls_commit_make(&w);
     /* the list was of the caller's bytes and of stored proposals that may be forgotten */

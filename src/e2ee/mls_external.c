@@ -92,7 +92,7 @@ enum mls_status mls_join_external(struct mls_client *client, const struct mls_id
     if (status == MLS_OK && message.wire_format != MLS_WIRE_GROUP_INFO)
         status = MLS_WIRE_FORMAT_REFUSED;
     if (status == MLS_OK)
-        status = mls_group_take_info(client, &crypto, options, &message.group_info, &o->join, rng, &g);
+        status = mls_group_take_info(client, &crypto, options, &message.group_info, &o->join, unix_s, rng, &g);
     if (status != MLS_OK)
         return status;
     g->state = MLS_STATE_JOINING;

@@ -477,8 +477,11 @@ enum mls_status mls_verify_some(struct mls_group *group, uint32_t max) {
             return status;
         enum crypto_status good =
             group->crypto.backend->verify(check.algorithm, check.public_key, check.message, check.signature);
-        if (good != CRYPTO_OK && good != CRYPTO_INVALID)
+        if (good != CRYPTO_OK && good != CRYPTO_INVALID) {
+            tree_verify_give_back(group->tree, check.ticket);
+            group->check_cursor = check.leaf_index;
             return mls_status_of_crypto(good, MLS_CRYPTO_FAILED);
+        }
         mls_verify_done(group, check.ticket, good == CRYPTO_OK);
         if (group->state == MLS_STATE_BROKEN)
             return group->broken_by;

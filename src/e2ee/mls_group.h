@@ -77,7 +77,8 @@ const struct mls_psk *mls_client_psk(const struct mls_client *client, struct spa
 enum mls_status mls_identity_leaf(const struct mls_crypto *c, const struct mls_identity *identity,
                                   const struct mls_list *package_extensions, struct rng *rng, struct mls_buf *storage,
                                   struct mls_leaf_node *leaf);
-/* MLS_LIFETIME_DEFAULT_S around `unix_s`, unless options say something else; `options` may be NULL. */
+/* MLS_LIFETIME_DEFAULT_S around `unix_s`, unless options say something else; `options` may be NULL. Without a clock:
+ * for ever, which only those accept who have none either. */
 void mls_leaf_set_lifetime(const struct mls_key_package_options *options, uint64_t unix_s, struct mls_leaf_node *leaf);
 /* Checks an identity and finds its suite. */
 enum mls_status mls_identity_crypto(const struct crypto_backend *backend, const struct mls_identity *identity,
@@ -363,8 +364,9 @@ enum mls_status mls_commit_of(struct mls_group *group, const struct mls_commit_o
                               uint64_t unix_s, struct rng *rng, struct mls_buf *commit, struct mls_buf *welcome,
                               struct mls_buf *group_info);
 
-/* mls_pick.c: adds the stored proposals that fit to those that are in the list by value, as far as there is room. */
-void mls_proposals_pick(const struct mls_group *g, struct mls_proposals *list);
+/* mls_pick.c: adds the stored proposals that fit to those that are in the list by value, as far as there is room. Adds
+ * only when there is a place for a Welcome. */
+void mls_proposals_pick(const struct mls_group *g, struct mls_proposals *list, bool adds);
 
 /* mls_welcome.c */
 
@@ -372,7 +374,8 @@ void mls_proposals_pick(const struct mls_group *g, struct mls_proposals *list);
  * the right hash), signer, tags; all that a joiner of either kind checks of them (section 12.4.3). */
 enum mls_status mls_group_take_info(struct mls_client *client, const struct mls_crypto *crypto,
                                     const struct mls_group_options *options, const struct mls_group_info *info,
-                                    const struct mls_join_options *join, struct rng *rng, struct mls_group **out);
+                                    const struct mls_join_options *join, uint64_t unix_s, struct rng *rng,
+                                    struct mls_group **out);
 /* Sets epoch.context from an encoded one (mls_group.c). */
 enum mls_status mls_epoch_take_context(struct mls_epoch *e, struct span encoded);
 /* `mismatch` unless each member of `smaller` has a credential that some member of `larger` has. */

@@ -321,6 +321,11 @@ void mls_leaf_set_lifetime(const struct mls_key_package_options *options, uint64
         leaf->not_after = options->not_after_s;
         return;
     }
+    if (unix_s == 0) {
+        leaf->not_before = 0;
+        leaf->not_after = UINT64_MAX;
+        return;
+    }
     leaf->not_before = unix_s > MLS_LIFETIME_SLACK_S ? unix_s - MLS_LIFETIME_SLACK_S : 0;
     leaf->not_after = unix_s + MLS_LIFETIME_DEFAULT_S;
 }

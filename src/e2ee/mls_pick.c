@@ -146,7 +146,7 @@ static void pick_type(struct pick *p, uint16_t type, bool newest_first) {
     }
 }
 
-void mls_proposals_pick(const struct mls_group *g, struct mls_proposals *list) {
+void mls_proposals_pick(const struct mls_group *g, struct mls_proposals *list, bool adds) {
     struct pick p = {
         .g = g, .list = list, .extensions = mls_group_extension_list(g), .members = tree_member_count(g->tree)};
     for (uint32_t l = tree_next_member(g->tree, 0); l != TREE_NONE; l = tree_next_member(g->tree, l + 1))
@@ -165,7 +165,8 @@ void mls_proposals_pick(const struct mls_group *g, struct mls_proposals *list) {
     pick_type(&p, MLS_PROPOSAL_GROUP_CONTEXT_EXTENSIONS, true);
     pick_type(&p, MLS_PROPOSAL_REMOVE, false);
     pick_type(&p, MLS_PROPOSAL_UPDATE, true);
-    pick_type(&p, MLS_PROPOSAL_ADD, false);
+    if (adds)
+        pick_type(&p, MLS_PROPOSAL_ADD, false);
     pick_type(&p, MLS_PROPOSAL_PSK, false);
     pick_type(&p, 0, false);
     pick_type(&p, MLS_PROPOSAL_REINIT, true);

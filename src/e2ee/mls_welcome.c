@@ -14,7 +14,7 @@ static enum mls_status info_tree(const struct mls_group_info *info, struct span 
     return MLS_OK;
 }
 
-static enum mls_status take_tree(struct mls_group *g, struct span encoded, struct rng *rng) {
+static enum mls_status take_tree(struct mls_group *g, struct span encoded, uint64_t unix_s, struct rng *rng) {
     enum mls_status status = tree_read(&g->crypto, g->options.members_max, rng, encoded, &g->tree);
     uint8_t hash[HASH_LEN_MAX];
     if (status == MLS_OK)
@@ -28,6 +28,8 @@ static enum mls_status take_tree(struct mls_group *g, struct span encoded, struc
     for (uint32_t l = tree_next_member(g->tree, 0); l != TREE_NONE; l = tree_next_member(g->tree, l + 1)) {
         const struct mls_leaf_node *leaf = tree_leaf(g->tree, l);
         status = mls_leaf_node_check(&g->crypto, leaf, 0);
+        if (status == MLS_OK)
+            status = mls_leaf_check_times(leaf, unix_s);
         if (status == MLS_OK)
             status = mls_leaf_node_check_group(leaf, &g->epoch.parsed.extensions);
         if (status != MLS_OK)
@@ -50,7 +52,8 @@ static enum mls_status check_signer(struct mls_group *g, const struct mls_group_
 
 enum mls_status mls_group_take_info(struct mls_client *client, const struct mls_crypto *crypto,
                                     const struct mls_group_options *options, const struct mls_group_info *info,
-                                    const struct mls_join_options *join, struct rng *rng, struct mls_group **out) {
+                                    const struct mls_join_options *join, uint64_t unix_s, struct rng *rng,
+                                    struct mls_group **out) {
     struct mls_join_options none = {0};
     if (info->group_context.cipher_suite != crypto->suite->id)
         return MLS_WELCOME_SUITE;
@@ -69,7 +72,7 @@ enum mls_status mls_group_take_info(struct mls_client *client, const struct mls_
         return status;
     status = mls_epoch_take_context(&g->epoch, info->group_context.encoding);
     if (status == MLS_OK)
-        status = take_tree(g, tree, rng);
+        status = take_tree(g, tree, unix_s, rng);
     if (status == MLS_OK)
         status = check_signer(g, info);
     struct mls_epoch *e = &g->epoch;
@@ -289,7 +292,6 @@ static enum mls_status enter_first(struct mls_group *g, const struct opened *o) 
 enum mls_status mls_join(struct mls_client *client, const struct mls_group_options *options, struct span welcome,
                          const struct mls_join_options *join, uint64_t unix_s, struct rng *rng,
                          struct mls_group **group) {
-    (void)unix_s; /* leaves in a tree may be older than their time; see "strictness" in mls.h */
     struct mls_message message;
     enum mls_status status = mls_message_parse(welcome, &message);
     if (status == MLS_OK && message.wire_format != MLS_WIRE_WELCOME)
@@ -302,7 +304,7 @@ enum mls_status mls_join(struct mls_client *client, const struct mls_group_optio
     struct mls_group *g = NULL;
     status = open_welcome(client, &message.welcome, &o);
     if (status == MLS_OK)
-        status = mls_group_take_info(client, &o.package->crypto, options, &o.info, join, rng, &g);
+        status = mls_group_take_info(client, &o.package->crypto, options, &o.info, join, unix_s, rng, &g);
     if (status == MLS_OK)
         status = take_own_leaf(g, &o);
     if (status == MLS_OK)

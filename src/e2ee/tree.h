@@ -228,6 +228,8 @@ enum mls_status tree_verify_next(struct tree *t, struct span group_id, uint32_t 
  * tree cannot be trusted. */
 enum mls_status tree_verify_done(struct tree *t, uint64_t ticket, bool valid);
 bool tree_is_verified(const struct tree *t, uint32_t leaf);
+/* There was no verdict after all (memory ran out): the leaf waits again. */
+void tree_verify_give_back(struct tree *t, uint64_t ticket);
 /* The caller has checked this member's signature otherwise: it leaves the queue. */
 void tree_set_verified(struct tree *t, uint32_t leaf);
 

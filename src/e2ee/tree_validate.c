@@ -179,3 +179,10 @@ enum mls_status tree_verify_done(struct tree *t, uint64_t ticket, bool valid) {
     t->unverified -= in_tree;
     return MLS_OK;
 }
+
+void tree_verify_give_back(struct tree *t, uint64_t ticket) {
+    bool in_tree;
+    struct leaf_content *c = find_ticket(t, ticket, &in_tree);
+    if (c != NULL && c->verdict == LEAF_HANDED_OUT)
+        c->verdict = LEAF_WAITING;
+}

@@ -486,6 +486,26 @@ static void joiners_ask_for_themselves_and_one_commit_takes_them_by_reference(vo
     world_free(&w);
 }
 
+static void joiners_wait_when_a_commit_has_no_place_for_their_welcome(void **state) {
+    (void)state;
+    struct world w;
+    world_init(&w, SUITE);
+    world_grow(&w, 2);
+    struct peer *p = world_peer(&w, "p");
+    (void)peer_package(p);
+    struct mls_hash ref = peer_package_ref(p);
+    struct mls_received got;
+    assert_int_equal(mls_new_member_propose(p->client, mls_hash_span(&ref), span_str("the group"),
+                                            mls_group_epoch(w.peers[0].group), none(), empty(&w.message)),
+                     MLS_OK);
+    assert_int_equal(mls_process(w.peers[0].group, mls_buf_span(&w.message), WORLD_NOW, &got), MLS_OK);
+    assert_int_equal(mls_commit(w.peers[0].group, NULL, WORLD_NOW, &w.rng, empty(&w.commit), NULL, NULL), MLS_OK);
+    world_deliver_commit(&w.peers[0]);
+    assert_int_equal(mls_member_count(w.peers[1].group), 2);
+    world_check(&w);
+    world_free(&w);
+}
+
 static void a_group_may_refuse_proposals_of_joiners(void **state) {
     (void)state;
     struct world w;
@@ -516,6 +536,7 @@ int main(void) {
         cmocka_unit_test(external_senders_may_send_five_types_where_the_group_lets_them),
         cmocka_unit_test(without_the_extension_there_is_no_external_sender),
         cmocka_unit_test(joiners_ask_for_themselves_and_one_commit_takes_them_by_reference),
+        cmocka_unit_test(joiners_wait_when_a_commit_has_no_place_for_their_welcome),
         cmocka_unit_test(a_group_may_refuse_proposals_of_joiners),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -249,6 +249,21 @@ static void psks_of_a_welcome_are_checked(void **state) {
     world_free(&w);
 }
 
+static void a_joiner_with_a_clock_wants_leaves_that_are_in_their_time(void **state) {
+    (void)state;
+    struct world w;
+    struct mls_buf good;
+    struct peer *joiner = added(&w, &good);
+    struct mls_group *g = NULL;
+    assert_int_equal(
+        mls_join(joiner->client, NULL, mls_buf_span(&good), NULL, WORLD_NOW + 2 * MLS_LIFETIME_DEFAULT_S, &w.rng, &g),
+        MLS_LEAF_LIFETIME);
+    assert_int_equal(mls_join(joiner->client, NULL, mls_buf_span(&good), NULL, 0, &w.rng, &g), MLS_OK);
+    mls_group_free(g);
+    mls_buf_free(&good);
+    world_free(&w);
+}
+
 static void a_group_id_is_unique_among_open_groups(void **state) {
     (void)state;
     struct world w;
@@ -441,6 +456,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_welcome_that_breaks_a_rule_is_refused_and_the_right_one_still_joins),
         cmocka_unit_test(psks_of_a_welcome_are_checked),
+        cmocka_unit_test(a_joiner_with_a_clock_wants_leaves_that_are_in_their_time),
         cmocka_unit_test(a_group_id_is_unique_among_open_groups),
         cmocka_unit_test(trees_that_were_tampered_with_are_refused),
         cmocka_unit_test(a_joiner_is_usable_before_all_leaves_are_verified),
