@@ -266,11 +266,14 @@ static void a_tree_that_grows_again_forgets_its_old_root(void **state) {
     (void)state;
     struct world w;
     world_init(&w, SUITE, 22);
-    struct tree *t = make_tree(&w, 5), *copy;
+    struct tree *t = make_tree(&w, 9), *copy;
     uint8_t hash[HASH_LEN_MAX], hash_of_copy[HASH_LEN_MAX];
-    assert_int_equal(tree_hash(t, hash), MLS_OK);
     assert_int_equal(tree_begin(t), MLS_OK);
-    assert_int_equal(tree_remove(t, 4), MLS_OK);
+    for (uint32_t leaf = 4; leaf < 8; leaf++)
+        assert_int_equal(tree_remove(t, leaf), MLS_OK);
+    assert_int_equal(tree_hash(t, hash), MLS_OK); /* also of the node that is the root of 8 leaves */
+    assert_int_equal(tree_remove(t, 8), MLS_OK);
+    assert_int_equal(tree_leaf_count(t), 4);
     tree_keep(t);
     assert_int_equal(tree_begin(t), MLS_OK);
     replace_member(&w, t, 0);
@@ -391,6 +394,14 @@ static void key_copies_are_found_and_may_be_resolved_within_one_change(void **st
     assert_int_equal(tree_find_signature_key(t, span_of(signature_key, 32)), leaf);
     tree_rollback(t);
     assert_int_equal(tree_find_signature_key(t, span_of(signature_key, 32)), 1);
+    struct made_leaf crossed; /* the kinds are apart */
+    make_leaf(&w, &(struct leaf_wish){.cheap = true, .encryption_key = span_of(signature_key, 32)}, &crossed);
+    assert_int_equal(tree_begin(t), MLS_OK);
+    assert_int_equal(tree_add(t, mls_buf_span(&crossed.encoding), &leaf), MLS_OK);
+    assert_int_equal(tree_check(t), MLS_OK);
+    assert_int_equal(tree_find_signature_key(t, span_of(signature_key, 32)), 1);
+    tree_rollback(t);
+    made_leaf_free(&crossed);
     assert_int_equal(tree_begin(t), MLS_OK);
     assert_int_equal(tree_update(t, 1, mls_buf_span(&same_encryption.encoding)), MLS_ENCRYPTION_KEY_NOT_FRESH);
     tree_rollback(t);
