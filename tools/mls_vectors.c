@@ -239,6 +239,7 @@ int main(int argc, char **argv) {
     struct totals totals = {0};
     static struct file_list files;
     uint8_t *bytes = malloc(VECTOR_BYTES_MAX);
+    setvbuf(stdout, NULL, _IOLBF, 0); /* a line a file, as it comes */
     if (argc < 2 || bytes == NULL) {
         fprintf(stderr, "usage: mls-vectors FOLDER-OR-FILE...\n");
         free(bytes);

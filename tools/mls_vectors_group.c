@@ -145,5 +145,14 @@ const struct vector_kind vector_kinds_group[] = {
     {"passive-client-*.json", true, check_passive},
     {"interop-passive/*.json", true, check_passive},
     {"passive/*.json", true, check_passive},
+    /* the files of those folders, elsewhere */
+    {"application.json", true, check_passive},
+    {"branch.json", true, check_passive},
+    {"commit.json", true, check_passive},
+    {"deep_random.json", true, check_passive},
+    {"external_join.json", true, check_passive},
+    {"external_proposals.json", true, check_passive},
+    {"reinit.json", true, check_passive},
+    {"welcome_join.json", true, check_passive},
     {NULL, false, NULL},
 };
