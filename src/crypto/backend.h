@@ -72,8 +72,8 @@ struct crypto_backend {
                              struct secret *shared);
 
     /* Private keys: the 32 or 57 byte seeds of RFC 8032, or scalars as above. Public keys: RFC 8032, or uncompressed
-     * points (RFC 9420 section 5.1.1). Signatures: RFC 8032, or DER. verify answers CRYPTO_INVALID for any that is not
-     * good. */
+     * points (RFC 9420 section 5.1.1). Signatures: RFC 8032, or DER; *signature_len is 0 when there is none. verify
+     * answers CRYPTO_INVALID for any that is not good. */
     enum crypto_status (*sign_public)(enum sign_algorithm algorithm, const struct secret *private_key,
                                       uint8_t *public_key);
     enum crypto_status (*sign)(enum sign_algorithm algorithm, const struct secret *private_key, struct span message,

@@ -119,9 +119,11 @@ static enum crypto_status sign(enum sign_algorithm algorithm, const struct secre
     uint32_t len = 0;
     enum crypto_status status =
         status_of(host_sign(algorithm, private_key->bytes, data.data, data.len, signature, &len));
+    if (status != CRYPTO_OK)
+        return status;
     ASSERT(len <= SIGN_SIGNATURE_LEN_MAX);
     *signature_len = len;
-    return status;
+    return CRYPTO_OK;
 }
 
 static enum crypto_status verify(enum sign_algorithm algorithm, struct span public_key, struct span message,

@@ -338,8 +338,10 @@ static enum crypto_status edwards_sign(enum sign_algorithm algorithm, const stru
               EVP_DigestSign(ctx, signature, &len, message.data, message.len) == 1;
     EVP_MD_CTX_free(ctx);
     EVP_PKEY_free(key);
+    if (!ok)
+        return no_memory();
     *signature_len = len;
-    return ok ? CRYPTO_OK : no_memory();
+    return CRYPTO_OK;
 }
 
 static enum crypto_status edwards_verify(enum sign_algorithm algorithm, struct span public_key, struct span message,

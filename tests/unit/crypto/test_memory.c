@@ -93,7 +93,9 @@ static enum crypto_status sign_public(void) {
 }
 
 static enum crypto_status sign(void) {
-    return crypto->sign(t.sign, &t.key, span_str("text"), t.out, &t.len);
+    enum crypto_status status = crypto->sign(t.sign, &t.key, span_str("text"), t.out, &t.len);
+    assert_true(t.len <= sizeof t.out && (t.len > 0) == (status == CRYPTO_OK));
+    return status;
 }
 
 static enum crypto_status verify(void) {
