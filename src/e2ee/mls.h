@@ -48,6 +48,8 @@
  *   - a lifetime that has ended or not begun, or is longer than MLS_LIFETIME_MAX_S (7.2), is refused in messages sent
  *     and received and in the tree that a joiner gets (7.3 recommends it for the latter two); unix_s == 0 leaves all of
  *     that out, for who has no clock;
+ *   - a leaf need not list its own cipher suite, nor a key package's extensions in its capabilities: 7.3 and 10.1 have
+ *     no such step, and some clients leave them out;
  *   - two proposals of a list that add the same client are found by equal signature keys (12.2); what else makes two
  *     clients the same is the application's to check;
  *   - unknown proposal types are stored and may be committed when every member lists them in its capabilities; they

@@ -67,6 +67,7 @@ static enum mls_status make_commit(struct mls_commit_work *w, const struct mls_g
         status = mls_commit_make(w);
     /* the list is of bytes that go away here */
     mls_proposals_free(&w->change->proposals);
+    w->init_secret = NULL;
     secret_wipe(&init);
     mls_buf_free(&kem_output);
     mls_buf_free(&proposals);

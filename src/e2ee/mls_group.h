@@ -1,6 +1,6 @@
-/* Inside of the group state machine: what mls_client.c, mls_identity.c, mls_group.c, mls_stored.c, mls_proposals.c,
- * mls_change.c, mls_commit.c, mls_process.c, mls_welcome.c, mls_external.c, mls_successor.c and mls_seal.c share.
- * Applications include mls.h.
+/* Inside of the group state machine: what mls_client.c, mls_identity.c, mls_group.c, mls_stored.c, mls_send.c,
+ * mls_proposal_list.c, mls_pick.c, mls_change.c, mls_commit.c, mls_process.c, mls_welcome.c, mls_external.c,
+ * mls_successor.c and mls_seal.c share. Applications include mls.h.
  *
  * The rule that makes refusals harmless: whatever a commit does is computed into a `struct mls_change`, with the tree
  * edited under its journal and rolled back again; entering the change's epoch afterwards (mls_change_enter) needs no

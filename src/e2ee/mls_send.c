@@ -70,7 +70,7 @@ static enum mls_status send_proposal(struct mls_group *g, struct span proposal, 
         status = mls_message_hash(&g->crypto, message, start, &stored->message_hash);
     mls_draft_free(&d);
     status = mls_output_end(message, start, status);
-    if (status != MLS_OK) {
+    if (status != MLS_OK || stored == NULL) {
         mls_stored_free(stored);
         return status;
     }
