@@ -270,7 +270,14 @@ static enum mls_status read_stored(struct mls_reader *r, struct mls_group *g) {
     read_hash(r, &s->message_hash);
     read_secret(r, &s->encryption_key);
     read_secret(r, &s->signature_key);
-    return s->parsed.content.content_type == MLS_CONTENT_PROPOSAL ? r->status : MLS_SEAL_INVALID;
+    const struct mls_framed_content *content = &s->parsed.content;
+    if (content->content_type != MLS_CONTENT_PROPOSAL)
+        return MLS_SEAL_INVALID;
+    /* an Update of our leaf is one that we made, with the key that its commit will ask for */
+    bool ours = content->proposal.type == MLS_PROPOSAL_UPDATE && content->sender.index == g->own_leaf;
+    if (ours && (!s->own || s->encryption_key.len != kem_private_len(g->crypto.suite->hpke.kem)))
+        return MLS_SEAL_INVALID;
+    return r->status;
 }
 
 static enum mls_status read_lists(struct mls_reader *r, struct mls_group *g) {
