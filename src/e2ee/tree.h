@@ -19,8 +19,9 @@
  * hash is computed only along changed paths; the journal holds what changed, nothing else. Doubling and halving the
  * tree is O(N), once per doubling.
  *
- * Memory: about 150 bytes a leaf (two nodes, their cached hashes, two places in the key table) plus the leaf's own
- * encoding and, for a filled parent, its key and hash. Bounded by `members_max`, given at creation.
+ * Memory, with suite 1: about 450 bytes a member beside the bytes of its leaf node (its parsed form, two nodes with
+ * cached hashes, places in the key table), and 100 more for a filled parent; 32 bytes more a member for SHA-512's
+ * hashes. tree_memory tells. Bounded by `members_max`, given at creation.
  *
  * Ownership: the tree copies every leaf that it is given; structs and spans that it hands out live until the node is
  * changed, or the change that made it ends otherwise than kept. Secrets are wiped when they are replaced, rolled back
