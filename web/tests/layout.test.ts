@@ -38,6 +38,30 @@ test('one person fills the space, two share it side by side, and four make a squ
     assert.deepEqual([gridLayout(2, phone, GRID_NARROW).cols, gridLayout(2, phone, GRID_NARROW).rows], [1, 2]);
 });
 
+test('two sit side by side in any wide window, even where one above the other would be a little larger', () => {
+    for (const size of [
+        { width: 1420, height: 812 },
+        { width: 1260, height: 712 },
+        { width: 1900, height: 1000 },
+    ]) {
+        assert.equal(gridLayout(2, size, GRID_WIDE).cols, 2, `${size.width}x${size.height}`);
+    }
+});
+
+test('on an upright phone four make a square and ten stand in pairs, filling the screen', () => {
+    const upright = { width: 378, height: 772 };
+    const four = gridLayout(4, upright, GRID_NARROW);
+    assert.deepEqual([four.cols, four.rows, four.tileWidth], [2, 2, 186]);
+    assert.ok(four.tileHeight > four.tileWidth, 'taller than wide');
+    const ten = gridLayout(10, upright, GRID_NARROW);
+    assert.deepEqual([ten.cols, ten.rows, ten.tileWidth], [2, 5, 186]);
+    for (let count = 1; count <= 12; count++) {
+        const { tileWidth, tileHeight } = gridLayout(count, upright, GRID_NARROW);
+        const shape = tileWidth / tileHeight;
+        assert.ok(shape > 0.79 && shape < 1.36, `${count}: ${tileWidth}x${tileHeight}`);
+    }
+});
+
 test('all pages have the same geometry', () => {
     const many = gridLayout(60, desk, GRID_WIDE);
     const more = gridLayout(73, desk, GRID_WIDE);

@@ -28,13 +28,13 @@ export function Prejoin({ id, preview }: { id: string; preview: Preview }): JSX.
                 <div class="prejoin-form">
                     <h1 tabIndex={-1}>{t.prejoin.title}</h1>
                     <NameForm id={id} preview={preview} />
-                    <Devices preview={preview} />
-                    <section class="invite" aria-label={t.prejoin.meetingLink}>
-                        <h2>{t.prejoin.meetingLink}</h2>
-                        <LinkField link={meetingLink()} label={t.landing.laterTitle} />
-                    </section>
                     <p class="small-print">{t.prejoin.privacy}</p>
                 </div>
+                <Devices preview={preview} />
+                <section class="invite" aria-label={t.prejoin.meetingLink}>
+                    <h2>{t.prejoin.meetingLink}</h2>
+                    <LinkField link={meetingLink()} label={t.landing.laterTitle} />
+                </section>
             </div>
         </Frame>
     );
@@ -187,17 +187,19 @@ function Devices({ preview }: { preview: Preview }): JSX.Element {
     const mic = preview.mic.value;
     const speakerId = shownSpeakerId();
     return (
-        <section class="devices">
-            <DeviceSelect
-                label={t.prejoin.microphone}
-                testid="prejoin-mic-select"
-                choices={mics}
-                value={shownMicId(mic)}
-                empty={t.prejoin.deviceNamesHidden}
-                withDefault
-                onChange={(id) => void preview.chooseMic(id)}
-            />
-            <MicMeter track={mic} label={t.prejoin.micLevel} />
+        <section class="devices" aria-label={t.more.devices}>
+            <div class="device">
+                <DeviceSelect
+                    label={t.prejoin.microphone}
+                    testid="prejoin-mic-select"
+                    choices={mics}
+                    value={shownMicId(mic)}
+                    empty={t.prejoin.deviceNamesHidden}
+                    withDefault
+                    onChange={(id) => void preview.chooseMic(id)}
+                />
+                <MicMeter track={mic} label={t.prejoin.micLevel} />
+            </div>
             <DeviceSelect
                 label={t.prejoin.camera}
                 testid="prejoin-camera-select"
@@ -206,7 +208,7 @@ function Devices({ preview }: { preview: Preview }): JSX.Element {
                 empty={t.prejoin.deviceNamesHidden}
                 onChange={(id) => void preview.chooseCamera(id)}
             />
-            <div class="speaker-row">
+            <div class="device">
                 <DeviceSelect
                     label={t.prejoin.speaker}
                     testid="prejoin-speaker-select"

@@ -23,26 +23,29 @@ export function Gallery({ view, roster }: { view: View; roster: Roster }): JSX.E
     const stage = view.stage.value;
     const vertical = view.strip.value.vertical;
     return (
-        <div ref={ref} class={stage ? `gallery staged ${vertical ? 'beside' : 'below'}` : 'gallery'}>
-            {stage ? <StageArea view={view} roster={roster} /> : <Grid view={view} />}
+        <div class="gallery-frame">
+            <div ref={ref} class={stage ? `gallery staged ${vertical ? 'beside' : 'below'}` : 'gallery'}>
+                {stage ? <StageArea view={view} roster={roster} /> : <Grid view={view} />}
+            </div>
             {roster.people.value.length === 1 && <Alone />}
         </div>
     );
 }
 
 function Grid({ view }: { view: View }): JSX.Element {
-    const { cols, tileWidth, tileHeight } = view.grid.value;
+    const { cols, rows, tileWidth, tileHeight, pages } = view.grid.value;
     const gap = 'var(--tile-gap)';
     return (
         <>
             <div
-                class="grid"
+                class={pages > 1 ? 'grid paged' : 'grid'}
                 role="group"
                 aria-label={t.meeting.gallery}
                 style={{
                     '--tile-width': `${tileWidth}px`,
                     '--tile-height': `${tileHeight}px`,
                     maxWidth: `calc(${cols} * ${tileWidth}px + ${cols - 1} * ${gap})`,
+                    ...(pages > 1 ? { minHeight: `calc(${rows} * ${tileHeight}px + ${rows - 1} * ${gap})` } : {}),
                 }}
             >
                 {view.visible.value.map((person) => (

@@ -30,9 +30,19 @@ export const GRID_NARROW: GridOptions = { gap: 6, minTileWidth: 130, maxPerPage:
 /** At and below this width the client is laid out for a phone. */
 export const NARROW_MAX_PX = 640;
 
-/** Wide containers show pictures as cameras take them; tall ones crop to squares, which wastes less. */
-export function tileAspect(size: Size): number {
-    return size.height > size.width * 1.2 ? 1 : 16 / 9;
+/** The shapes a tile may have: width divided by height. */
+export interface Aspects {
+    narrowest: number;
+    widest: number;
+}
+
+const CAMERA: Aspects = { narrowest: 16 / 9, widest: 16 / 9 };
+/** Of a phone held upright: a wide picture loses its sides, and people sit in the middle. */
+const UPRIGHT: Aspects = { narrowest: 4 / 5, widest: 4 / 3 };
+
+/** Wide containers show pictures as cameras take them; tall ones crop them, which wastes less of the screen. */
+export function tileAspects(size: Size): Aspects {
+    return size.height > size.width * 1.2 ? UPRIGHT : CAMERA;
 }
 
 export function pageCount(count: number, perPage: number): number {
@@ -47,29 +57,33 @@ export function gridLayout(count: number, size: Size, options: GridOptions): Gri
     return whole.pages === 1 ? whole : fillGrid(count, { ...size, height: size.height - PAGER_HEIGHT }, options);
 }
 
+/** People expect to sit beside each other: more columns are taken when that costs less than this share of the area. */
+const BESIDE_COST = 0.15;
+
 function fillGrid(count: number, size: Size, options: GridOptions): GridLayout {
     const { gap, minTileWidth, maxPerPage } = options;
     const width = Math.max(1, size.width);
     const height = Math.max(1, size.height);
-    const aspect = tileAspect(size);
+    const aspects = tileAspects(size);
     const maxCols = Math.max(1, Math.floor((width + gap) / (minTileWidth + gap)));
-    const maxRows = Math.max(1, Math.floor((height + gap) / (minTileWidth / aspect + gap)));
+    const maxRows = Math.max(1, Math.floor((height + gap) / (minTileWidth / aspects.widest + gap)));
     const perPage = Math.max(1, Math.min(maxPerPage, maxCols * maxRows));
     const shown = Math.max(1, Math.min(count, perPage));
-    let best = { cols: 1, rows: shown, tileWidth: 0 };
-    for (let cols = 1; cols <= shown; cols++) {
+    const shapes = Array.from({ length: shown }, (_, i) => {
+        const cols = i + 1;
         const rows = Math.ceil(shown / cols);
-        const byWidth = (width - gap * (cols - 1)) / cols;
-        const byHeight = ((height - gap * (rows - 1)) / rows) * aspect;
-        const tileWidth = Math.min(byWidth, byHeight);
-        if (tileWidth > best.tileWidth) best = { cols, rows, tileWidth };
-    }
-    const tileWidth = Math.max(1, Math.floor(best.tileWidth));
+        const roomHeight = (height - gap * (rows - 1)) / rows;
+        const tileWidth = Math.min((width - gap * (cols - 1)) / cols, roomHeight * aspects.widest);
+        return { cols, rows, tileWidth, tileHeight: Math.min(roomHeight, tileWidth / aspects.narrowest) };
+    });
+    const area = (s: { tileWidth: number; tileHeight: number }): number => Math.max(0, s.tileWidth) * s.tileHeight;
+    const enough = Math.max(...shapes.map(area)) * (1 - BESIDE_COST);
+    const best = shapes.reduce((found, shape) => (area(shape) >= enough ? shape : found));
     return {
         cols: best.cols,
         rows: best.rows,
-        tileWidth,
-        tileHeight: Math.max(1, Math.floor(tileWidth / aspect)),
+        tileWidth: Math.max(1, Math.floor(best.tileWidth)),
+        tileHeight: Math.max(1, Math.floor(best.tileHeight)),
         perPage,
         pages: pageCount(count, perPage),
     };

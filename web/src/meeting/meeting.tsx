@@ -87,7 +87,7 @@ function Banners({ session }: { session: Session }): JSX.Element {
                 {away && (
                     <p class="banner warn" data-testid="reconnecting">
                         <span class="spinner" aria-hidden="true" />
-                        {t.meeting.reconnecting}
+                        <span>{t.meeting.reconnecting}</span>
                     </p>
                 )}
             </div>
@@ -95,20 +95,20 @@ function Banners({ session }: { session: Session }): JSX.Element {
                 {!away && (weak === 'poor' || weak === 'lost') && (
                     <p class="banner" data-testid="weak-connection">
                         <Icon name="weak" size={18} />
-                        {t.meeting.selfPoor}
+                        <span>{t.meeting.selfPoor}</span>
                     </p>
                 )}
                 {session.media.speakingMuted.value && (
                     <p class="banner" data-testid="speaking-muted">
                         <Icon name="micOff" size={18} />
-                        {t.meeting.mutedHint(shownKeys('mic') ?? '')}
+                        <span>{t.meeting.mutedHint(shownKeys('mic') ?? '')}</span>
                     </p>
                 )}
             </div>
             {session.media.screen.on.value && (
                 <p class="banner" data-testid="own-share">
                     <Icon name="share" size={18} />
-                    {t.meeting.youShare}
+                    <span>{t.meeting.youShare}</span>
                     <button type="button" class="button danger" onClick={() => void session.media.screen.set(false)}>
                         {t.meeting.stopSharing}
                     </button>
@@ -117,7 +117,7 @@ function Banners({ session }: { session: Session }): JSX.Element {
             {!session.canPlay.value && (
                 <p class="banner warn">
                     <Icon name="speaker" size={18} />
-                    {t.meeting.hearText}
+                    <span>{t.meeting.hearText}</span>
                     <button
                         type="button"
                         class="button primary"
@@ -143,7 +143,7 @@ function SidePanel({ controls }: { controls: Controls }): JSX.Element | null {
     if (!panel) return null;
     const title = panel === 'chat' ? t.chat.title : t.people.title;
     return (
-        <aside
+        <section
             ref={ref}
             id="side-panel"
             class="side-panel"
@@ -164,6 +164,6 @@ function SidePanel({ controls }: { controls: Controls }): JSX.Element | null {
             ) : (
                 <PeoplePanel roster={controls.session.roster} view={controls.view} />
             )}
-        </aside>
+        </section>
     );
 }

@@ -31,12 +31,12 @@ function markFirstFrame(video: HTMLVideoElement): void {
     else (video as HTMLVideoElement).addEventListener('loadeddata', mark, { once: true });
 }
 
-/** A portrait picture in a wide tile would lose most of itself to cropping; it is shown whole instead. */
+/** A picture that would lose most of itself to cropping, such as an upright one in a wide tile, is shown whole. */
 function fitPicture(video: HTMLVideoElement): void {
     const { videoWidth, videoHeight, clientWidth, clientHeight } = video;
     if (videoWidth === 0 || clientHeight === 0) return;
     const ratio = videoWidth / videoHeight / (clientWidth / clientHeight);
-    video.classList.toggle('whole', ratio < 0.7 || ratio > 1.9);
+    video.classList.toggle('whole', ratio < 0.7 || ratio > 2.3);
 }
 
 function stateLabel(person: Person, source: TileSource): string {
