@@ -16,9 +16,18 @@ test('the listed keys do what is listed', () => {
     assert.equal(actionOf(press('d', { ctrlKey: true }), false), 'mic');
     assert.equal(actionOf(press('e', { ctrlKey: true }), false), 'camera');
     assert.equal(actionOf(press('M', { ctrlKey: true, shiftKey: true }), false), 'chat');
-    assert.equal(actionOf(press('P', { ctrlKey: true, shiftKey: true }), false), 'people');
+    assert.equal(actionOf(press('L', { ctrlKey: true, shiftKey: true }), false), 'people');
     assert.equal(actionOf(press('F', { ctrlKey: true, shiftKey: true }), false), 'fullscreen');
     assert.equal(actionOf(press('?', { shiftKey: true }), false), 'help');
+});
+
+test('no shortcut is one that a browser keeps for itself', () => {
+    for (const key of ['n', 't', 'w', 'p']) {
+        for (const mac of [false, true]) {
+            assert.equal(actionOf(press(key, { ctrlKey: !mac, metaKey: mac, shiftKey: true }), mac), undefined, key);
+            assert.equal(actionOf(press(key, { ctrlKey: !mac, metaKey: mac }), mac), undefined, key);
+        }
+    }
 });
 
 test('a Mac uses its command key', () => {

@@ -9,11 +9,12 @@ interface Binding {
     shift: boolean;
 }
 
+// Not Ctrl+Shift+P, N, T or W: browsers keep those for windows and tabs, and a page cannot have them.
 const BINDINGS: readonly Binding[] = [
     { action: 'mic', key: 'd', control: true, shift: false },
     { action: 'camera', key: 'e', control: true, shift: false },
     { action: 'chat', key: 'm', control: true, shift: true },
-    { action: 'people', key: 'p', control: true, shift: true },
+    { action: 'people', key: 'l', control: true, shift: true },
     { action: 'fullscreen', key: 'f', control: true, shift: true },
     { action: 'help', key: '?', control: false, shift: false },
 ];
