@@ -13,6 +13,7 @@ const session = new Session({
     ended: (reason) => console.log('ended', reason),
     problem: (problem) => console.log('problem', problem.kind, problem.cause),
     note: (text, urgent) => toast(text, { urgent: urgent ?? false }),
+    token: () => undefined,
 });
 const count = Number(query.get('people') ?? '6');
 applyTheme();

@@ -8,6 +8,7 @@ import { failurePage, type EndReason } from '../meeting/reasons';
 import type { Session } from '../meeting/session';
 import { explainProblem } from '../ui/device_dialog';
 import { clearToasts, toast } from '../ui/toast';
+import { forgetGrant, keepGrant, keptGrant, type KeptGrant } from './grants';
 import { meetingPath, parseRoute } from './route';
 import { settings } from './settings';
 
@@ -123,21 +124,47 @@ export async function rejoin(id: string): Promise<void> {
     await enter(id, settings.peek().name, openLast);
 }
 
+async function newGrant(id: string, name: string): Promise<KeptGrant> {
+    return { ...(await joinMeeting(id, name)), id, name };
+}
+
+function newSession(meeting: MeetingModule, grant: KeptGrant): Session {
+    const session: Session = new meeting.Session({
+        ended: (reason) => {
+            lastMedia = { mic: session.media.mic.isOn, camera: session.media.camera.isOn };
+            if (reason === 'removed' || reason === 'ended') forgetGrant();
+            if (isMeeting(session)) end(grant.id, reason);
+        },
+        problem: explainProblem,
+        note: (text, urgent) => toast(text, { urgent: urgent ?? false }),
+        token: (token) => keepGrant({ ...grant, token }),
+    });
+    return session;
+}
+
+async function connected(meeting: MeetingModule, grant: KeptGrant, taken: TakenTracks): Promise<Session> {
+    const session = newSession(meeting, grant);
+    await session.connect(signalUrl(grant.url, location.origin), grant.token, taken);
+    keepGrant(grant);
+    return session;
+}
+
 async function enter(id: string, name: string, take: () => Promise<TakenTracks>): Promise<void> {
     let taken: TakenTracks | undefined;
     const from = current.peek();
     try {
-        const [grant, meeting] = await Promise.all([joinMeeting(id, name), loadMeeting()]);
-        const session: Session = new meeting.Session({
-            ended: (reason) => {
-                lastMedia = { mic: session.media.mic.isOn, camera: session.media.camera.isOn };
-                if (isMeeting(session)) end(id, reason);
-            },
-            problem: explainProblem,
-            note: (text, urgent) => toast(text, { urgent: urgent ?? false }),
-        });
+        const kept = keptGrant(id, name);
+        const [grant, meeting] = await Promise.all([kept ?? newGrant(id, name), loadMeeting()]);
         taken = await take();
-        await session.connect(signalUrl(grant.url, location.origin), grant.token, taken);
+        let session: Session;
+        try {
+            session = await connected(meeting, grant, taken);
+        } catch (error) {
+            if (!kept) throw error;
+            // Perhaps the server no longer takes what it gave then.
+            forgetGrant();
+            session = await connected(meeting, await newGrant(id, name), taken);
+        }
         if (current.peek() !== from) {
             session.leave();
             return;

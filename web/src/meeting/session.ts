@@ -20,6 +20,8 @@ export interface SessionListener {
     ended(reason: EndReason): void;
     problem(problem: DeviceProblem): void;
     note(text: string, urgent?: boolean): void;
+    /** The server gave a new token for the same person. */
+    token(token: string): void;
 }
 
 /** Above this, notes about people who come and go would be noise. */
@@ -103,6 +105,7 @@ export class Session {
             throw error;
         }
         performance.mark('conclave:connected');
+        this.room.engine.on('tokenRefreshed', (fresh) => this.listener.token(fresh));
         this.begin();
         void this.media.start(taken);
     }
