@@ -1,7 +1,6 @@
 // The pages after a meeting, one per reason, each with what can be done next.
 import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
 import { t } from '../i18n';
 import { rejoinOf, type EndReason } from '../meeting/reasons';
 import { backToPrejoin, failureText, goTo, rejoin, startMeeting } from './flow';
@@ -10,8 +9,6 @@ import { Frame } from './frame';
 export function EndedPage({ id, reason }: { id: string; reason: EndReason }): JSX.Element {
     const busy = useSignal(false);
     const problem = useSignal('');
-    const heading = useRef<HTMLHeadingElement>(null);
-    useEffect(() => heading.current?.focus(), [reason]);
     const way = rejoinOf(reason);
     const attempt = async (work: () => Promise<void>): Promise<void> => {
         if (busy.peek()) return;
@@ -32,9 +29,7 @@ export function EndedPage({ id, reason }: { id: string; reason: EndReason }): JS
     return (
         <Frame title={t.ended[reason].title}>
             <section class="ended" data-testid="ended-page" data-reason={reason}>
-                <h1 ref={heading} tabIndex={-1}>
-                    {t.ended[reason].title}
-                </h1>
+                <h1 tabIndex={-1}>{t.ended[reason].title}</h1>
                 <p class="lead">{t.ended[reason].text}</p>
                 <div class="row">
                     {way !== 'none' && (
@@ -75,7 +70,7 @@ export function UnknownPage(): JSX.Element {
     return (
         <Frame title={t.ended.unknownPage.title}>
             <section class="ended" data-testid="unknown-page">
-                <h1>{t.ended.unknownPage.title}</h1>
+                <h1 tabIndex={-1}>{t.ended.unknownPage.title}</h1>
                 <p class="lead">{t.ended.unknownPage.text}</p>
                 <div class="row">
                     <button type="button" class="button primary big" onClick={() => goTo('/')}>

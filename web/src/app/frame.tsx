@@ -1,6 +1,6 @@
 // The frame of all pages outside a meeting: mark, theme switch and content.
 import type { ComponentChildren, JSX } from 'preact';
-import { useEffect } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import { t } from '../i18n';
 import { MenuButton } from '../ui/menu_button';
 import type { MenuItemSpec } from '../ui/menu';
@@ -14,9 +14,22 @@ export interface FrameProps {
     testid?: string;
 }
 
+let shownBefore = false;
+
+/**
+ * The focus goes to the heading of a new page, so that the keyboard and screen readers begin there. Not on the first page,
+ * where browsers do that by themselves, and not when the page put it into a field.
+ */
+function focusHeading(main: HTMLElement | null): void {
+    if (shownBefore && main && !main.contains(document.activeElement)) main.querySelector('h1')?.focus();
+    shownBefore = true;
+}
+
 export function Frame({ children, title, testid }: FrameProps): JSX.Element {
+    const main = useRef<HTMLElement>(null);
     useEffect(() => {
         document.title = title ? `${title} – ${t.appName}` : t.appName;
+        focusHeading(main.current);
     }, [title]);
     const theme = (value: Theme, label: string): MenuItemSpec => ({
         label,
@@ -57,7 +70,7 @@ export function Frame({ children, title, testid }: FrameProps): JSX.Element {
                     ]}
                 />
             </header>
-            <main class="frame-main">{children}</main>
+            <main ref={main} class="frame-main">{children}</main>
         </div>
     );
 }

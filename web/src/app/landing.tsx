@@ -13,7 +13,7 @@ export function Landing(): JSX.Element {
     return (
         <Frame testid="landing">
             <div class="landing">
-                <h1>{t.landing.title}</h1>
+                <h1 tabIndex={-1}>{t.landing.title}</h1>
                 <p class="lead">{t.landing.lead}</p>
                 <StartForm />
                 <p class="divider">
@@ -46,9 +46,12 @@ function StartForm(): JSX.Element {
             busy.value = false;
         }
     };
+    const made = useRef<HTMLHeadingElement>(null);
     const makeLink = async (): Promise<void> => {
         later.value = (await createMeeting()).path;
     };
+    // The link is what was asked for: the next Tab is in it, and screen readers say that it is there.
+    useEffect(() => made.current?.focus(), [later.value]);
     return (
         <section class="start">
             <div class="row">
@@ -76,7 +79,9 @@ function StartForm(): JSX.Element {
             </p>
             {later.value !== '' && (
                 <section class="card" aria-label={t.landing.laterTitle}>
-                    <h2>{t.landing.laterTitle}</h2>
+                    <h2 ref={made} tabIndex={-1}>
+                        {t.landing.laterTitle}
+                    </h2>
                     <p>{t.landing.laterText}</p>
                     <LinkField link={`${location.origin}${later.value}`} label={t.landing.laterTitle} />
                     <button type="button" class="button quiet" onClick={() => goTo(later.peek(), true)}>

@@ -7,15 +7,12 @@ const plural = (n: number, one: string, many: string): string => (n === 1 ? one 
 export const en = {
     appName: 'Conclave',
     close: 'Close',
-    cancel: 'Cancel',
     copy: 'Copy link',
     copied: 'Link copied',
     copyFailed: 'The link could not be copied. Select it and copy it by hand.',
     you: 'You',
     youSuffix: (name: string) => `${name} (you)`,
     home: 'Go to the start page',
-    tryAgain: 'Try again',
-    skipToMain: 'Skip to content',
 
     landing: {
         title: 'Meet face to face, on your own server',
@@ -63,7 +60,7 @@ export const en = {
         whatIsWrong: 'What is wrong?',
         meetingLink: 'Invite others',
         privacy:
-            'Sound and picture stay on this device until you join. In the meeting they travel through this server only.',
+            'Sound and picture stay on this device until you join. In the meeting they travel encrypted to this server and through no other.',
         deviceNamesHidden: 'Turn it on to choose',
         unnamed: (kind: string, n: number) => `${kind} ${n}`,
         systemDefault: 'System default',

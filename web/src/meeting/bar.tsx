@@ -26,7 +26,7 @@ export function chooserOf(controls: Controls): DeviceChooser {
 
 export function Bar({ controls }: { controls: Controls }): JSX.Element {
     return (
-        <div class="bar" role="toolbar" aria-label={t.bar.label}>
+        <section class="bar" aria-label={t.bar.label}>
             <MicGroup controls={controls} />
             <CameraGroup controls={controls} />
             {CAN_SHARE && <ShareButton controls={controls} />}
@@ -40,7 +40,7 @@ export function Bar({ controls }: { controls: Controls }): JSX.Element {
                 extraClass="leave"
                 onClick={() => controls.session.leave()}
             />
-        </div>
+        </section>
     );
 }
 

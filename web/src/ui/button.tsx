@@ -48,3 +48,10 @@ export function IconButton(props: IconButtonProps): JSX.Element {
         </button>
     );
 }
+
+/** Escape takes a tooltip away from what it covers; the next movement of pointer or focus allows them again. */
+export function dismissTips(): void {
+    const root = document.documentElement;
+    window.addEventListener('keydown', (event) => event.key === 'Escape' && root.setAttribute('data-tips', 'off'), true);
+    for (const type of ['pointerover', 'focusin']) window.addEventListener(type, () => root.removeAttribute('data-tips'));
+}
