@@ -9,6 +9,18 @@ test('from the landing page to a meeting and out again, asking no other host', {
   const browser = await chromium(t);
   const page = await newPage(browser);
   const asked = new Set();
+  await page.evaluateOnNewDocument(() => {
+    window.addressServers = [];
+    const Real = RTCPeerConnection;
+    window.RTCPeerConnection = class extends Real {
+      constructor(options) {
+        super(options);
+        window.addressServers.push(...(options?.iceServers ?? []));
+      }
+    };
+    window.violations = [];
+    document.addEventListener('securitypolicyviolation', (event) => window.violations.push(event.violatedDirective));
+  });
   page.on('request', (request) => {
     const url = new URL(request.url());
     if (!['data:', 'blob:'].includes(url.protocol)) asked.add(url.host);
@@ -18,8 +30,10 @@ test('from the landing page to a meeting and out again, asking no other host', {
   await ann.click('start-meeting');
   await ann.join();
   check(/\/m\/[A-Za-z0-9_-]{22,}/.test(page.url()), `the link carries at least 128 bits: ${page.url()}`);
+  checkEqual(await page.evaluate(() => window.addressServers), [], 'STUN and TURN servers');
   await ann.click('leave');
   await ann.shows('ended-page');
+  checkEqual(await page.evaluate(() => window.violations), [], 'violations of the policy');
   checkEqual(await page.$eval('[data-testid="ended-page"]', (e) => e.dataset.reason), 'left', 'reason');
   await ann.click('rejoin');
   await until('pre-join or the meeting again', async () => (await page.$('[data-testid="prejoin"]')) || (await page.$('[data-testid="meeting"]')));

@@ -1,6 +1,10 @@
 // People meet through the web client: real Chromium and Firefox, the real server, decoded pixels and sound.
 import './meeting.mjs';
+import './devices.mjs';
+import './endings.mjs';
+import './gallery.mjs';
 import './pages.mjs';
+import './access.mjs';
 import './crowd.mjs';
 import { run } from '../lib/runner.mjs';
 

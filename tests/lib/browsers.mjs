@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import puppeteer from 'puppeteer-core';
+import { unseenScreen } from './screen.mjs';
 import { silentOutput } from './sound.mjs';
 
 const chromiumPath = process.env.CHROMIUM ?? '/usr/bin/chromium';
@@ -82,8 +83,20 @@ async function closeBrowser(browser, profile) {
   fs.rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
 }
 
-/** `video` names a y4m file to show instead of the look's own picture. */
-export async function chromium(t, { look = 'red', args = [], video: picture } = {}) {
+const CHROMIUM_FAKES = {
+  ui: ['--use-fake-ui-for-media-stream'],
+  devices: (video, audio) => [
+    '--use-fake-device-for-media-stream',
+    `--use-file-for-fake-video-capture=${video}`,
+    `--use-file-for-fake-audio-capture=${audio}`,
+  ],
+};
+
+/**
+ * `video` names a y4m file to show instead of the look's own picture. `devices: false` is a machine without camera and
+ * microphone; `asks: true` is a browser that asks before it gives them, as people's do.
+ */
+export async function chromium(t, { look = 'red', args = [], video: picture, devices = true, asks = false } = {}) {
   const { video: ownPicture, audio } = mediaFiles(look);
   const video = picture ?? ownPicture;
   const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'conclave-chromium-'));
@@ -104,10 +117,8 @@ export async function chromium(t, { look = 'red', args = [], video: picture } = 
       '--disable-renderer-backgrounding',
       '--disable-backgrounding-occluded-windows',
       '--autoplay-policy=document-user-activation-required',
-      '--use-fake-device-for-media-stream',
-      '--use-fake-ui-for-media-stream',
-      `--use-file-for-fake-video-capture=${video}`,
-      `--use-file-for-fake-audio-capture=${audio}`,
+      ...(devices ? CHROMIUM_FAKES.devices(video, audio) : []),
+      ...(asks ? [] : CHROMIUM_FAKES.ui),
       '--auto-accept-this-tab-capture',
       '--auto-select-desktop-capture-source=Entire screen',
       '--window-size=1280,800',
@@ -119,15 +130,16 @@ export async function chromium(t, { look = 'red', args = [], video: picture } = 
   return browser;
 }
 
-export async function firefox(t, { prefs = {} } = {}) {
+/** `screen` gives it a window on a screen that it can share. */
+export async function firefox(t, { prefs = {}, screen = false } = {}) {
   const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'conclave-firefox-'));
   const browser = await puppeteer.launch({
     browser: 'firefox',
     executablePath: firefoxPath,
-    headless: true,
+    headless: !screen,
     userDataDir: profile,
     args: ['--width=1280', '--height=800'],
-    env: { ...process.env, ...(await silentOutput()), HOME: profile, MOZ_DISABLE_CONTENT_SANDBOX: '1' },
+    env: { ...process.env, ...(await silentOutput()), ...(screen ? await unseenScreen() : {}), HOME: profile, MOZ_DISABLE_CONTENT_SANDBOX: '1' },
     extraPrefsFirefox: {
       'media.navigator.streams.fake': true,
       'media.navigator.permission.disabled': true,

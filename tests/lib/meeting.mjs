@@ -20,6 +20,17 @@ export class Person {
     await this.page.click(byId(id));
   }
 
+  /** Until the page after the meeting tells this reason. */
+  async ended(reason, timeoutMs = 20_000) {
+    await until(`${this.name} to see the page "${reason}"`, () =>
+      this.page.$eval(byId('ended-page'), (page, wanted) => page.dataset.reason === wanted || page.dataset.reason, reason)
+        .then((seen) => seen === true), timeoutMs);
+  }
+
+  pressed(id) {
+    return this.page.$eval(byId(id), (button) => button.getAttribute('aria-pressed') === 'true');
+  }
+
   text(id) {
     return this.page.$eval(byId(id), (element) => element.textContent);
   }

@@ -85,7 +85,8 @@ async function hear(track, record, stopped) {
   }
 }
 
-export async function rtcNodeParticipant(t, url, token) {
+/** `watches: false` takes no pictures and sounds of others, which costs nearly nothing. */
+export async function rtcNodeParticipant(t, url, token, { watches = true } = {}) {
   const room = new Room();
   const seen = { video: {}, audio: {}, data: [], muted: [], reconnected: 0, disconnected: 0, reconnecting: 0 };
   let done = false;
@@ -106,7 +107,7 @@ export async function rtcNodeParticipant(t, url, token) {
   room.on(RoomEvent.Reconnecting, () => seen.reconnecting++);
   room.on(RoomEvent.Reconnected, () => seen.reconnected++);
   room.on(RoomEvent.Disconnected, () => seen.disconnected++);
-  await room.connect(url, token, { autoSubscribe: true, dynacast: false });
+  await room.connect(url, token, { autoSubscribe: watches, dynacast: false });
   t.defer(async () => {
     done = true;
     await room.disconnect();

@@ -1,0 +1,129 @@
+// Every screen under the rules of axe (WCAG 2.2 A and AA and its best practices), and where the focus goes.
+import { createRequire } from 'node:module';
+import fs from 'node:fs';
+import { chromium, newPage } from '../lib/browsers.mjs';
+import { arrive, Person } from '../lib/meeting.mjs';
+import { check, checkEqual, test, until } from '../lib/runner.mjs';
+import { startServer } from '../lib/server.mjs';
+
+const axeSource = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** What axe finds on the screen as it is, in light and in dark. */
+async function judge(page, screen, found) {
+  for (const scheme of ['light', 'dark']) {
+    await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }, { name: 'prefers-reduced-motion', value: 'reduce' }]);
+    if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(axeSource);
+    const violations = await page.evaluate(async () => {
+      const results = await window.axe.run(document, {
+        runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+      });
+      return results.violations.map(({ id, nodes }) => `${id}: ${nodes.map((n) => `${n.html.slice(0, 120)} (${n.any[0]?.message ?? ''})`).join(' | ')}`);
+    });
+    found.push(...violations.map((violation) => `${screen}, ${scheme}: ${violation}`));
+  }
+}
+
+const focusedId = (page) => page.evaluate(() => document.activeElement?.closest('[data-testid]')?.dataset.testid);
+
+test('no screen breaks a rule of accessibility, in light or dark', { timeoutMs: 180_000 }, async (t) => {
+  const server = await startServer(t);
+  const { path } = await server.newMeeting();
+  const browser = await chromium(t);
+  const page = await newPage(browser, server.pageUrl + '/');
+  const ann = new Person(page, 'Ann');
+  const found = [];
+  await ann.shows('landing');
+  await judge(page, 'landing', found);
+  await ann.click('later-link');
+  await page.waitForSelector('.card');
+  await ann.click('join-code-submit');
+  await judge(page, 'landing with a link and a missing code', found);
+  await page.goto(server.pageUrl + '/m/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA');
+  await ann.ended('not_found');
+  await judge(page, 'no meeting', found);
+  await page.goto(server.pageUrl + path);
+  await ann.click('prejoin-join');
+  await judge(page, 'pre-join without a name', found);
+  await ann.join();
+  await judge(page, 'alone', found);
+  const bob = await arrive(browser, server.pageUrl + path, 'Bob');
+  await page.bringToFront();
+  await ann.tileOf('Bob');
+  await judge(page, 'two people', found);
+  await ann.click('open-chat');
+  await page.type('[data-testid="chat-input"]', 'see https://example.org');
+  await ann.click('chat-send');
+  await page.waitForSelector('[data-testid="chat-message"][data-state="sent"]');
+  await judge(page, 'chat', found);
+  await ann.click('open-people');
+  await judge(page, 'people', found);
+  await ann.click('open-people');
+  await ann.click('open-more');
+  await judge(page, 'menu', found);
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('?');
+  await ann.shows('shortcuts-dialog');
+  await judge(page, 'shortcuts', found);
+  await page.keyboard.press('Escape');
+  await page.setViewport({ width: 320, height: 640 });
+  await judge(page, 'two people on a small phone', found);
+  await page.setViewport({ width: 1280, height: 800 });
+  await ann.click('open-more');
+  await ann.click('layout-speaker');
+  await page.waitForSelector('.stage');
+  await judge(page, 'speaker view', found);
+  await ann.click('leave');
+  await ann.ended('left');
+  await judge(page, 'left', found);
+  await bob.page.close();
+  checkEqual(found, [], 'rules broken');
+});
+
+test('the focus follows panels, menus, dialogs and pages, and comes back', { timeoutMs: 90_000 }, async (t) => {
+  const server = await startServer(t);
+  const browser = await chromium(t);
+  const page = await newPage(browser, server.pageUrl + '/');
+  const ann = new Person(page, 'Ann');
+  const focusIs = (id) => until(`the focus to be at ${id}`, async () => (await focusedId(page)) === id);
+  await ann.click('later-link');
+  await until('the new link to have the focus', () => page.evaluate(() => document.activeElement?.closest('.card') !== null));
+  await ann.click('start-meeting');
+  await ann.shows('prejoin');
+  // the heading where there is no mouse: a keyboard on the screen would cover the preview
+  await until('the name or the heading to have the focus', async () => ['prejoin', 'prejoin-name'].includes(await focusedId(page)));
+  await ann.join();
+  await ann.click('open-chat');
+  await focusIs('chat-input');
+  await page.keyboard.press('Escape');
+  await focusIs('open-chat');
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  await ann.shows('panel-people');
+  check(await page.evaluate(() => document.activeElement?.closest('[data-testid="panel-people"]') !== null), 'the focus is in the panel');
+  await page.keyboard.press('Escape');
+  await focusIs('open-people');
+  await page.focus('[data-testid="open-more"]');
+  await page.keyboard.press('Enter');
+  await focusIs('layout-gallery');
+  await page.keyboard.press('ArrowDown');
+  await focusIs('layout-speaker');
+  await page.keyboard.press('Escape');
+  await focusIs('open-more');
+  await page.keyboard.press('?');
+  await ann.shows('shortcuts-dialog');
+  check(await page.evaluate(() => document.querySelector('dialog').contains(document.activeElement)), 'the focus is in the dialog');
+  await ann.click('shortcuts-enabled');
+  await page.keyboard.press('Escape');
+  await focusIs('open-more');
+  await page.keyboard.press('?');
+  const mic = await ann.pressed('toggle-mic');
+  await page.keyboard.down('Control');
+  await page.keyboard.press('d');
+  await page.keyboard.up('Control');
+  checkEqual([await page.$('[data-testid="shortcuts-dialog"]'), await ann.pressed('toggle-mic')], [null, mic], 'shortcuts that are off');
+  await ann.click('leave');
+  await until('the heading of the next page to have the focus', () => page.evaluate(() => document.activeElement?.tagName === 'H1'));
+  await ann.click('go-home');
+  await ann.shows('landing');
+  await until('the heading of the first page to have it', () => page.evaluate(() => document.activeElement?.tagName === 'H1'));
+});

@@ -1,0 +1,108 @@
+// How a meeting ends for one person, and the ways back.
+import { chromium, newPage } from '../lib/browsers.mjs';
+import { arrive, Person } from '../lib/meeting.mjs';
+import { check, checkEqual, test, until } from '../lib/runner.mjs';
+import { startServer } from '../lib/server.mjs';
+
+async function pair(t) {
+  const server = await startServer(t);
+  const { path } = await server.newMeeting();
+  const url = server.pageUrl + path;
+  const browser = await chromium(t, { look: 'red' });
+  const ann = await arrive(browser, url, 'Ann');
+  const bob = await arrive(await chromium(t, { look: 'blue' }), url, 'Bob');
+  return { server, browser, ann, bob };
+}
+
+const annsAt = async (bob) => (await bob.tiles()).filter((tile) => tile.text.includes('Ann')).length;
+
+test('a duplicated tab takes the place of the first, which says so and can take it back', { timeoutMs: 120_000 }, async (t) => {
+  const { browser, ann, bob } = await pair(t);
+  await until('one Ann', async () => (await annsAt(bob)) === 1);
+  // a window opened by the page gets a copy of what is stored for the tab, as a duplicated tab does
+  const [target] = await Promise.all([
+    new Promise((resolve) => browser.once('targetcreated', resolve)),
+    ann.page.evaluate(() => void window.open(location.href)),
+  ]);
+  const copy = new Person(await target.page(), 'Ann');
+  await copy.page.bringToFront();
+  await copy.join();
+  await ann.ended('elsewhere');
+  checkEqual(await annsAt(bob), 1, 'people called Ann');
+  await ann.page.bringToFront();
+  await ann.click('rejoin');
+  await ann.shows('meeting', 30_000);
+  await copy.ended('elsewhere');
+  await ann.seesMoving('Bob');
+  checkEqual(await annsAt(bob), 1, 'people called Ann');
+});
+
+/** Ann in a room of the room API, which does not reach into meetings: the page is given a token for it. */
+async function inPlainRoom(t, server, browser) {
+  const { path } = await server.newMeeting();
+  const page = await newPage(browser);
+  const reply = { token: await server.token('plain', 'ann', {}, { name: 'Ann' }), identity: 'ann', url: '' };
+  await page.setRequestInterception(true);
+  page.on('request', (request) => {
+    if (!request.url().endsWith('/join')) return request.continue();
+    return request.respond({ status: 200, contentType: 'application/json', body: JSON.stringify(reply) });
+  });
+  await page.goto(server.pageUrl + path);
+  const ann = new Person(page, 'Ann');
+  await ann.join();
+  return ann;
+}
+
+test('who is removed, and who stays until the meeting is ended for all, read what happened and what they can do', { timeoutMs: 90_000 }, async (t) => {
+  const server = await startServer(t);
+  const browser = await chromium(t);
+  let ann = await inPlainRoom(t, server, browser);
+  await server.api().removeParticipant('plain', 'ann');
+  await ann.ended('removed');
+  checkEqual(await ann.page.$('[data-testid="rejoin"]'), null, 'a way back for who was removed');
+  await ann.shows('go-home');
+  await ann.page.close();
+  ann = await inPlainRoom(t, server, browser);
+  await server.api().deleteRoom('plain');
+  await ann.ended('ended');
+  checkEqual(await ann.page.$('[data-testid="rejoin"]'), null, 'a way back into an ended meeting');
+  const focused = await ann.page.evaluate(() => document.activeElement?.tagName);
+  checkEqual(focused, 'H1', 'the focus is at the heading');
+  await ann.click('start-new');
+  await ann.shows('prejoin');
+});
+
+test('a server that restarts takes everybody back in by itself, devices as they were', { timeoutMs: 120_000 }, async (t) => {
+  const { server, ann, bob } = await pair(t);
+  await ann.click('toggle-mic');
+  await until('Ann to be muted', async () => (await bob.tileOf('Ann')).muted === 'true');
+  await server.stop();
+  await ann.shows('reconnecting', 20_000);
+  await server.start();
+  for (const person of [ann, bob]) {
+    await until(`${person.name} to be back`, async () => (await person.page.$('[data-testid="reconnecting"]')) === null, 60_000);
+  }
+  await ann.seesMoving('Bob');
+  await bob.seesMoving('Ann');
+  checkEqual((await bob.tileOf('Ann')).muted, 'true', 'Ann is muted at Bob’s');
+  checkEqual([await ann.pressed('toggle-mic'), await ann.pressed('toggle-camera')], [false, true], 'Ann’s microphone and camera');
+});
+
+test('a connection that does not come back ends on a page with a way back', { timeoutMs: 150_000 }, async (t) => {
+  const server = await startServer(t);
+  const { path } = await server.newMeeting();
+  const ann = await arrive(await chromium(t), server.pageUrl + path, 'Ann');
+  await server.stop('SIGKILL');
+  await ann.shows('reconnecting', 30_000);
+  await ann.click('toggle-mic');
+  await until('mute to work meanwhile', async () => !(await ann.pressed('toggle-mic')));
+  await ann.ended('lost', 120_000);
+  await ann.click('rejoin');
+  await until('the failure to be told', () =>
+    ann.page.$$eval('[role="alert"]', (all) => all.some((alert) => /does not answer/.test(alert.textContent))), 30_000);
+  await server.start();
+  await ann.click('rejoin');
+  await ann.shows('meeting', 30_000);
+  checkEqual(await ann.pressed('toggle-mic'), false, 'the microphone is still muted');
+  check((await ann.tiles()).length === 1, 'one tile');
+});
