@@ -1,0 +1,35 @@
+// Finds what was built: the WebAssembly module, its wrapper bundled for Node or for a page, the native peer.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { createRequire } from 'node:module';
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
+const build = path.resolve(process.env.CONCLAVE_BIN ?? path.join(root, 'build/src/server/conclave'), '../../..');
+
+export const wasmPath = path.join(build, 'tools/conclave_e2ee.wasm');
+export const peerPath = path.join(build, 'tools/mls-peer');
+
+/** The wrapper as one file. */
+export async function bundle(outfile, platform) {
+  const esbuild = createRequire(path.join(root, 'web/package.json'))('esbuild');
+  await esbuild.build({
+    entryPoints: [path.join(root, 'web/e2ee/index.ts')], bundle: true, platform, format: 'esm', target: 'es2022', outfile, logLevel: 'warning',
+  });
+}
+
+let loaded;
+/** {e2ee, module}: the wrapper's exports and one instance. */
+export function library() {
+  loaded ??= (async () => {
+    const folder = mkdtempSync(path.join(os.tmpdir(), 'conclave-e2ee-'));
+    process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+    const file = path.join(folder, 'e2ee.mjs');
+    await bundle(file, 'node');
+    const e2ee = await import(pathToFileURL(file));
+    const module = await e2ee.Module.load(readFileSync(wasmPath), { aead: e2ee.nobleAead, curves: e2ee.nobleCurves });
+    return { e2ee, module };
+  })();
+  return loaded;
+}
