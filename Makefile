@@ -44,9 +44,15 @@ tests/node_modules/.package-lock.json: tests/package-lock.json
 	cd tests && npm ci --no-audit --no-fund
 	@touch $@
 
+tests/e2ee/node_modules/.package-lock.json: tests/e2ee/package-lock.json
+	cd tests/e2ee && npm ci --no-audit --no-fund
+	@touch $@
+
+TEST_PACKAGES := tests/node_modules/.package-lock.json tests/e2ee/node_modules/.package-lock.json
+
 test: ## everything that must pass; the last line counts
 	@tools/deps build test
-	@$(MAKE) --no-print-directory build tests/node_modules/.package-lock.json
+	@$(MAKE) --no-print-directory build $(TEST_PACKAGES)
 	@ninja -C $(BUILD) -j $(JOBS)
 	@tools/test-all $(BUILD)
 
@@ -57,7 +63,7 @@ sanitize: export TSAN_OPTIONS = halt_on_error=1:abort_on_error=1:second_deadlock
 sanitize: export PATIENCE = 10
 sanitize: ## the whole suite under ASan and UBSan, what has threads and the server under TSan
 	@tools/deps build test
-	@$(MAKE) --no-print-directory build tests/node_modules/.package-lock.json
+	@$(MAKE) --no-print-directory build $(TEST_PACKAGES)
 	test -f $(BUILD)-asan/build.ninja || meson setup $(BUILD)-asan -Db_sanitize=address,undefined
 	ninja -C $(BUILD)-asan -j $(JOBS)
 	tools/test-all $(BUILD)-asan meson interop abuse browser

@@ -1,7 +1,7 @@
 // The end-to-end library against an independent implementation of MLS (ts-mls), natively and in WebAssembly, and in browsers.
 import './suites.mjs';
 import './walk.mjs';
-
+import './browsers.mjs';
 import { run } from '../lib/runner.mjs';
 
 await run('e2ee');

@@ -5,12 +5,13 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const tests = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
-const types = { '.html': 'text/html', '.js': 'text/javascript', '.mjs': 'text/javascript' };
+const types = { '.html': 'text/html', '.js': 'text/javascript', '.mjs': 'text/javascript', '.wasm': 'application/wasm' };
 
-export async function serveFiles(t) {
+/** `root`: another folder than tests/. */
+export async function serveFiles(t, root = tests) {
   const server = http.createServer((request, response) => {
-    const wanted = path.normalize(path.join(tests, decodeURIComponent(new URL(request.url, 'http://x').pathname)));
-    if (!wanted.startsWith(tests + path.sep) || !fs.existsSync(wanted) || !fs.statSync(wanted).isFile()) {
+    const wanted = path.normalize(path.join(root, decodeURIComponent(new URL(request.url, 'http://x').pathname)));
+    if (!wanted.startsWith(root + path.sep) || !fs.existsSync(wanted) || !fs.statSync(wanted).isFile()) {
       response.writeHead(404).end();
       return;
     }
