@@ -6,11 +6,6 @@
 
 #include "base/assert.h"
 
-struct span span_of(const void *data, size_t len) {
-    ASSERT(data != NULL || len == 0);
-    return (struct span){.data = data, .len = len};
-}
-
 struct span span_str(const char *text) {
     return span_of(text, strlen(text));
 }
@@ -55,15 +50,6 @@ bool span_to_u64(struct span a, uint64_t max, uint64_t *out) {
         return false;
     *out = value;
     return true;
-}
-
-struct reader reader_of(const void *data, size_t len) {
-    ASSERT(data != NULL || len == 0);
-    return (struct reader){.data = data, .len = len};
-}
-
-struct reader reader_of_span(struct span bytes) {
-    return reader_of(bytes.data, bytes.len);
 }
 
 void reader_fail(struct reader *r) {
@@ -168,15 +154,6 @@ bool rd_line(struct reader *r, struct span *line) {
     if (line->len > 0 && line->data[line->len - 1] == '\r')
         line->len--;
     return true;
-}
-
-struct writer writer_of(void *data, size_t size) {
-    ASSERT(data != NULL || size == 0);
-    return (struct writer){.data = data, .size = size};
-}
-
-struct span writer_span(const struct writer *w) {
-    return span_of(w->data, w->len);
 }
 
 uint8_t *wr_reserve(struct writer *w, size_t len) {

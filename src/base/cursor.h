@@ -13,13 +13,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/assert.h"
+
 /* Borrowed, read-only bytes. Not zero terminated. `data` may be NULL when `len` is 0. */
 struct span {
     const uint8_t *data;
     size_t len;
 };
 
-struct span span_of(const void *data, size_t len);
+static inline struct span span_of(const void *data, size_t len) {
+    ASSERT(data != NULL || len == 0);
+    return (struct span){.data = data, .len = len};
+}
 /* A span over a C string without its terminator. */
 struct span span_str(const char *text);
 bool span_equal(struct span a, struct span b);
@@ -37,8 +42,13 @@ struct reader {
     bool failed;
 };
 
-struct reader reader_of(const void *data, size_t len);
-struct reader reader_of_span(struct span bytes);
+static inline struct reader reader_of(const void *data, size_t len) {
+    ASSERT(data != NULL || len == 0);
+    return (struct reader){.data = data, .len = len};
+}
+static inline struct reader reader_of_span(struct span bytes) {
+    return reader_of(bytes.data, bytes.len);
+}
 static inline bool reader_ok(const struct reader *r) {
     return !r->failed;
 }
@@ -74,14 +84,19 @@ struct writer {
     bool failed;
 };
 
-struct writer writer_of(void *data, size_t size);
+static inline struct writer writer_of(void *data, size_t size) {
+    ASSERT(data != NULL || size == 0);
+    return (struct writer){.data = data, .size = size};
+}
 static inline bool writer_ok(const struct writer *w) {
     return !w->failed;
 }
 static inline size_t writer_left(const struct writer *w) {
     return w->failed ? 0 : w->size - w->len;
 }
-struct span writer_span(const struct writer *w);
+static inline struct span writer_span(const struct writer *w) {
+    return span_of(w->data, w->len);
+}
 void wr_u8(struct writer *w, uint8_t value);
 void wr_u16(struct writer *w, uint16_t value);
 void wr_u24(struct writer *w, uint32_t value);
