@@ -97,12 +97,11 @@ static enum frame_type type_of(const struct frame_info *info, const struct frame
 
 static void fill_aad(struct frame_aad *aad, struct span header, const struct frame_info *info, enum frame_type type,
                      struct span clear) {
+    const uint8_t fixed[FRAME_METADATA_FIXED_LEN] = {(uint8_t)info->codec, (uint8_t)info->kind, (uint8_t)type,
+                                                     (uint8_t)(clear.len >> 8), (uint8_t)clear.len};
     struct writer w = writer_of(aad->bytes, sizeof aad->bytes);
     wr_span(&w, header);
-    wr_u8(&w, (uint8_t)info->codec);
-    wr_u8(&w, (uint8_t)info->kind);
-    wr_u8(&w, (uint8_t)type);
-    wr_u16(&w, (uint16_t)clear.len);
+    wr_bytes(&w, fixed, sizeof fixed);
     wr_span(&w, clear);
     ASSERT(writer_ok(&w));
     aad->len = w.len;

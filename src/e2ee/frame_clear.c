@@ -29,10 +29,7 @@ static bool find_start_code(const struct reader *r, size_t *before) {
     return false;
 }
 
-static void write_start_code(struct writer *w) {
-    wr_zeros(w, 3);
-    wr_u8(w, 1);
-}
+static const uint8_t start_code[] = {0, 0, 0, 1};
 
 /* Bits of a NAL unit without its emulation prevention bytes. */
 struct bits {
@@ -82,7 +79,7 @@ static bool copy_unit(struct reader *r, struct writer *w, enum frame_type *frame
     uint8_t header = rd_peek(r, 0), type = header & 31;
     if (header >= 128 || type == 0 || type > NAL_TYPE_LAST)
         reader_fail(r); /* forbidden_zero_bit, or types of RTP payloads (RFC 6184) that no stream has */
-    write_start_code(w);
+    wr_bytes(w, start_code, sizeof start_code);
     if (reader_ok(r) && stays_whole(type) && find_start_code(r, &whole)) {
         struct span unit = rd_span(r, whole);
         while (unit.data[unit.len - 1] == 0) /* ends at the header, which is not 0 */
@@ -100,12 +97,13 @@ static bool copy_unit(struct reader *r, struct writer *w, enum frame_type *frame
 
 static void h264_clear(struct reader *r, struct writer *w, enum frame_type *type) {
     size_t zeros = 0;
-    while (rd_peek(r, 0) == 0 && reader_left(r) > 0) {
-        rd_skip(r, 1);
-        zeros++;
-    }
-    if (zeros < 2 || rd_u8(r) != 1)
+    if (!find_start_code(r, &zeros))
         reader_fail(r);
+    for (; reader_ok(r) && zeros > 0; zeros--) {
+        if (rd_u8(r) != 0)
+            reader_fail(r);
+    }
+    rd_skip(r, 3);
     while (copy_unit(r, w, type)) {
     }
 }
@@ -121,22 +119,15 @@ enum sframe_status frame_clear_find(enum frame_codec codec, struct span frame, s
                                     struct frame_clear *out) {
     ASSERT(w != NULL && writer_ok(w) && out != NULL);
     ASSERT((unsigned)codec < FRAME_CODEC_COUNT);
-    struct reader r = reader_of_span(frame);
     *out = (struct frame_clear){.type = FRAME_TYPE_NONE};
+    if (codec != FRAME_CODEC_VP8 && codec != FRAME_CODEC_H264)
+        return SFRAME_OK; /* nothing stays in clear */
+    struct reader r = reader_of_span(frame);
     size_t before = w->len;
-    switch (codec) {
-    case FRAME_CODEC_VP8:
+    if (codec == FRAME_CODEC_VP8)
         vp8_clear(&r, w, &out->type);
-        break;
-    case FRAME_CODEC_H264:
+    else
         h264_clear(&r, w, &out->type);
-        break;
-    case FRAME_CODEC_DATA:
-    case FRAME_CODEC_OPUS:
-    case FRAME_CODEC_VP9:
-    case FRAME_CODEC_AV1:
-        break;
-    }
     if (!reader_ok(&r))
         return SFRAME_BAD_FRAME;
     out->source_len = r.pos;

@@ -26,54 +26,58 @@ const char *sframe_status_text(enum sframe_status status) {
 
 /* Bytes that follow the config byte for a value; 0 when the value is in the config byte. */
 static size_t value_len(uint64_t value) {
-    size_t len = 0;
-    if (value >= EXTENDED) {
-        for (; value > 0; value >>= 8)
-            len++;
-    }
-    return len;
+    return value < EXTENDED ? 0 : (size_t)(71 - __builtin_clzll(value)) / 8;
 }
 
 static unsigned half_of(uint64_t value) {
+    return value < EXTENDED ? (unsigned)value : EXTENDED | (unsigned)(value_len(value) - 1);
+}
+
+static size_t half_len(unsigned half) {
+    return half < EXTENDED ? 0 : half - EXTENDED + 1;
+}
+
+static size_t put_value(uint8_t *out, uint64_t value) {
     size_t len = value_len(value);
-    return len == 0 ? (unsigned)value : EXTENDED | (unsigned)(len - 1);
+    for (size_t i = 0; i < len; i++)
+        out[i] = (uint8_t)(value >> (8 * (len - 1 - i)));
+    return len;
 }
 
-static void write_value(struct writer *w, uint64_t value) {
-    for (size_t left = value_len(value); left > 0; left--)
-        wr_u8(w, (uint8_t)(value >> (8 * (left - 1))));
-}
-
-/* False when a shorter form would have done. */
-static bool read_value(struct reader *r, unsigned half, uint64_t *value) {
-    *value = half;
-    if (half < EXTENDED)
-        return true;
-    *value = 0;
-    for (unsigned left = half - EXTENDED + 1; left > 0; left--)
-        *value = *value << 8 | rd_u8(r);
-    return half_of(*value) == half;
+static uint64_t get_value(unsigned half, const uint8_t *bytes) {
+    uint64_t value = half < EXTENDED ? half : 0;
+    for (size_t i = 0; i < half_len(half); i++)
+        value = value << 8 | bytes[i];
+    return value;
 }
 
 size_t sframe_header_len(const struct sframe_header *header) {
     return 1 + value_len(header->kid) + value_len(header->ctr);
 }
 
+size_t sframe_header_put(uint8_t out[SFRAME_HEADER_LEN_MAX], const struct sframe_header *header) {
+    out[0] = (uint8_t)(half_of(header->kid) << 4 | half_of(header->ctr));
+    size_t len = 1 + put_value(out + 1, header->kid);
+    return len + put_value(out + len, header->ctr);
+}
+
 void sframe_header_write(struct writer *w, const struct sframe_header *header) {
     ASSERT(w != NULL && header != NULL);
-    wr_u8(w, (uint8_t)(half_of(header->kid) << 4 | half_of(header->ctr)));
-    write_value(w, header->kid);
-    write_value(w, header->ctr);
+    uint8_t bytes[SFRAME_HEADER_LEN_MAX];
+    wr_bytes(w, bytes, sframe_header_put(bytes, header));
 }
 
 enum sframe_status sframe_header_read(struct reader *r, struct sframe_header *out) {
     ASSERT(r != NULL && out != NULL);
-    unsigned config = rd_u8(r);
-    bool minimal = read_value(r, config >> 4, &out->kid);
-    minimal = read_value(r, config & 15u, &out->ctr) && minimal;
+    uint8_t config = rd_u8(r);
+    unsigned kid_half = config >> 4, ctr_half = config & 15u;
+    struct span values = rd_span(r, half_len(kid_half) + half_len(ctr_half));
+    *out = (struct sframe_header){0};
     if (!reader_ok(r))
         return SFRAME_TRUNCATED;
-    return minimal ? SFRAME_OK : SFRAME_NOT_MINIMAL;
+    out->kid = get_value(kid_half, values.data);
+    out->ctr = get_value(ctr_half, values.data + half_len(kid_half));
+    return half_of(out->kid) == kid_half && half_of(out->ctr) == ctr_half ? SFRAME_OK : SFRAME_NOT_MINIMAL;
 }
 
 /* ---- Key ids ----------------------------------------------------------------------------------------------------- */
@@ -142,7 +146,10 @@ enum sframe_status sframe_expand(const struct crypto_backend *crypto, const stru
 }
 
 void sframe_nonce(const uint8_t salt[SFRAME_NONCE_LEN], uint64_t ctr, uint8_t nonce[SFRAME_NONCE_LEN]) {
-    memcpy(nonce, salt, SFRAME_NONCE_LEN);
-    for (size_t i = 0; i < sizeof ctr; i++)
-        nonce[SFRAME_NONCE_LEN - 1 - i] ^= (uint8_t)(ctr >> (8 * i));
+    /* the counter in network byte order, as one word: this is done for each frame */
+    uint64_t word, ctr_be = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? __builtin_bswap64(ctr) : ctr;
+    memcpy(&word, salt + SFRAME_NONCE_LEN - sizeof word, sizeof word);
+    word ^= ctr_be;
+    memcpy(nonce, salt, SFRAME_NONCE_LEN - sizeof word);
+    memcpy(nonce + SFRAME_NONCE_LEN - sizeof word, &word, sizeof word);
 }

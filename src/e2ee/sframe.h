@@ -74,6 +74,8 @@ struct sframe_header {
 /* 1 to SFRAME_HEADER_LEN_MAX. */
 size_t sframe_header_len(const struct sframe_header *header);
 void sframe_header_write(struct writer *w, const struct sframe_header *header);
+/* The same into an array; answers its length. */
+size_t sframe_header_put(uint8_t out[SFRAME_HEADER_LEN_MAX], const struct sframe_header *header);
 /* TRUNCATED, or NOT_MINIMAL: the RFC wants the shortest form of senders, and here of everybody. */
 enum sframe_status sframe_header_read(struct reader *r, struct sframe_header *out);
 

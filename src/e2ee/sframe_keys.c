@@ -114,6 +114,8 @@ enum sframe_status sframe_epochs_install(struct sframe_epochs *e, const struct s
 
 void sframe_epochs_switch(struct sframe_epochs *e, uint64_t epoch, uint64_t now_us) {
     ASSERT(e != NULL && e->any && epoch <= e->newest);
+    if (e->switched && epoch <= e->current)
+        return;
     for (int i = 0; i < SFRAME_EPOCHS_MAX; i++) {
         struct sframe_epoch *slot = &e->slots[i];
         if (slot->live && slot->epoch == epoch)

@@ -117,7 +117,8 @@ bool sframe_receiver_key_live(const struct sframe_receiver *receiver, uint32_t h
 
 void sframe_receiver_step(struct sframe_receiver *receiver, uint64_t now_us) {
     ASSERT(receiver != NULL);
-    drop_epochs(receiver, sframe_epochs_step(&receiver->epochs, now_us));
+    if (now_us >= receiver->epochs.next_us)
+        drop_epochs(receiver, sframe_epochs_step(&receiver->epochs, now_us));
 }
 
 enum sframe_status sframe_receiver_install(struct sframe_receiver *receiver, const struct sframe_epoch_key *key,
@@ -178,10 +179,24 @@ static enum sframe_status check_replay(const struct sframe_peer *peer, uint64_t 
     return SFRAME_TOO_OLD;
 }
 
+/* Most frames belong to a stream that was heard a moment ago. */
+static bool find_known(struct sframe_receiver *receiver, const struct sframe_kid *parts, uint64_t kid,
+                       uint32_t *place) {
+    uint32_t *recent = &receiver->recent[(parts->leaf + parts->context * 8 + parts->epoch8) % SFRAME_RECENT_LEN];
+    *place = *recent;
+    const struct sframe_key *key = &receiver->peers[pool_index(*recent)].key;
+    if (key->kid == kid && pool_live(&receiver->places, *recent))
+        return true;
+    if (!map_get(&receiver->by_kid, &kid, place))
+        return false;
+    *recent = *place;
+    return true;
+}
+
 static enum sframe_status find_peer(struct sframe_receiver *receiver, uint32_t leaf, uint64_t kid, uint32_t *place) {
     struct sframe_kid parts = sframe_kid_split(kid);
     enum sframe_status status = check_kid(&parts, leaf);
-    if (status != SFRAME_OK || map_get(&receiver->by_kid, &kid, place))
+    if (status != SFRAME_OK || find_known(receiver, &parts, kid, place))
         return status;
     int slot;
     status = find_epoch(&receiver->epochs, &parts, &slot);

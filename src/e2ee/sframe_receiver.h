@@ -43,12 +43,16 @@ struct rng;
 /* New keys that prove themselves within one AEAD's time: at an epoch change everybody's at once. */
 #define SFRAME_UNPROVEN_MAX 256
 
+/* Streams whose frames come at a time; a gallery shows fewer. */
+#define SFRAME_RECENT_LEN 64
+
 struct sframe_peer; /* one key and its window, in the caller's memory */
 
 struct sframe_receiver {
     struct sframe_epochs epochs;
     uint32_t last_handle;
     struct map by_kid;
+    uint32_t recent[SFRAME_RECENT_LEN]; /* pool handles by a few bits of the KID: asked before by_kid */
     struct pool places;
     struct sframe_peer *peers;
     uint32_t unproven[SFRAME_UNPROVEN_MAX]; /* pool handles, oldest first from unproven_head; some may have gone */

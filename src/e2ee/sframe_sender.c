@@ -98,10 +98,7 @@ static enum sframe_status seal_begin(struct sframe_sender *sender, uint32_t cont
     out->key = &stream->key;
     out->kid = header.kid;
     out->ctr = header.ctr;
-    struct writer w = writer_of(out->header, sizeof out->header);
-    sframe_header_write(&w, &header);
-    ASSERT(writer_ok(&w));
-    out->header_len = (uint8_t)w.len;
+    out->header_len = (uint8_t)sframe_header_put(out->header, &header);
     sframe_nonce(stream->key.material.salt, header.ctr, out->nonce);
     return SFRAME_OK;
 }

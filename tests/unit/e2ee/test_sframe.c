@@ -352,6 +352,24 @@ static void a_receiver_that_is_told_ends_the_old_epoch_earlier(void **state) {
     pair_end(&p);
 }
 
+static void news_of_a_switch_that_was_made_changes_nothing(void **state) {
+    (void)state;
+    struct pair p;
+    uint64_t epoch;
+    pair_init(&p);
+    pair_install(&p, 2, 1000, 10);
+    for (uint64_t told = 1; told <= 3; told++) { /* the former one, the current one, once more */
+        for (uint64_t now_us = 2000; now_us < 2003; now_us++) {
+            sframe_sender_switch(&p.alice, told < 3 ? told : 2, now_us);
+            sframe_receiver_switch(&p.bob, told < 3 ? told : 2, now_us);
+        }
+        passes(&p, "in 2", 2003);
+        assert_true(sframe_sender_epoch(&p.alice, &epoch) && epoch == 2);
+        assert_true(sframe_receiver_next_us(&p.bob) == 1000 + SFRAME_LATE_US);
+    }
+    pair_end(&p);
+}
+
 static void an_unknown_epoch_is_told_from_an_ended_one(void **state) {
     (void)state;
     struct pair p;
@@ -488,6 +506,7 @@ int main(void) {
         cmocka_unit_test(a_sender_switches_when_told_and_at_the_latest_by_the_deadline),
         cmocka_unit_test(old_frames_open_for_three_seconds_after_the_switch),
         cmocka_unit_test(a_receiver_that_is_told_ends_the_old_epoch_earlier),
+        cmocka_unit_test(news_of_a_switch_that_was_made_changes_nothing),
         cmocka_unit_test(an_unknown_epoch_is_told_from_an_ended_one),
         cmocka_unit_test(an_epoch_with_the_same_low_bits_ends_the_one_before),
         cmocka_unit_test(of_too_many_epochs_the_oldest_ends),
