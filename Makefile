@@ -3,15 +3,16 @@ BUILD ?= build
 PREFIX ?= /usr/local
 DESTDIR ?=
 FUZZ_S ?= 60
+MEMBERS ?= 10 100 500 1000
 JOBS ?= $(shell nproc)
 ARGS ?=
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run build web deps test sanitize fuzz bench install format lint clean
+.PHONY: help run build web deps test sanitize fuzz bench bench-e2ee install format lint clean
 
 help: ## what there is to make
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: build ## build and serve on http://localhost:7880 (more options: make run ARGS="--port 8080")
 	exec $(BUILD)/src/server/conclave serve --data-dir data $(ARGS)
@@ -87,6 +88,13 @@ bench: build ## measure; the figures of the machine at hand
 	    echo "== $$(basename $$program)"; $$program || exit 1; done
 	@echo "== joins, memory, forwarding"; cd tests && CONCLAVE_BIN=$(abspath $(BUILD))/src/server/conclave ../tools/node bench/join.mjs
 	@echo "== bundle"; cd web && npm run --silent size
+
+bench-e2ee: build ## MLS groups beside ts-mls, frames beside the AEAD (MEMBERS="10 100" is less)
+	@tools/deps build test
+	@$(MAKE) --no-print-directory $(TEST_PACKAGES)
+	ninja -C $(BUILD) -j $(JOBS) bench/bench_mls_group bench/bench_sframe tools/conclave_e2ee.wasm
+	@echo "== groups"; CONCLAVE_BIN=$(abspath $(BUILD))/src/server/conclave tools/node tests/bench/e2ee.mjs $(MEMBERS)
+	@echo "== frames"; $(BUILD)/bench/bench_sframe
 
 # --- the source ------------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
  * For each size, suite and kind of tree (bare: one member added all others; filled: everybody has sent a path, by
  * joining with an external commit): milliseconds of the processor, so that a busy machine does not matter much, the
  * median of several runs, and bytes on the wire. The committer is the first member; who processes sits in the middle of
- * the tree. */
+ * the tree. One row a group; tests/bench/e2ee.mjs reads the rows, and sets others beside them. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +13,7 @@
 #include "e2ee/mls.h"
 
 #define RUNS 9
+#define MEMBERS_MIN (RUNS + 1) /* enough to remove one a run, further from the end each time */
 #define NOW 1700000000u
 
 struct member {
@@ -166,13 +167,16 @@ static void change(struct bench *b, const struct mls_commit_options *o, struct f
     f->process[run] = cpu_ms() - start;
 }
 
-static void row(const char *what, struct figures *f) {
-    printf("    %-28s commit %8.2f ms  process %8.2f ms  %8zu bytes\n", what, median(f->commit), median(f->process),
-           f->commit_bytes);
+struct joins {
+    double usable[RUNS], verified[RUNS];
+    size_t tree_bytes, welcome_bytes;
+};
+
+static void print_change(struct figures *f) {
+    printf(" %8.2f %8.2f %7zu", median(f->commit), median(f->process), f->commit_bytes);
 }
 
-static void measure_join(struct bench *b) {
-    double usable[RUNS], verified[RUNS];
+static void measure_join(struct bench *b, struct joins *f) {
     struct mls_commit_options o = {.proposals = mls_buf_span(&b->proposals), .no_path = true};
     for (int run = 0; run < RUNS; run++) {
         struct member m;
@@ -190,9 +194,11 @@ static void measure_join(struct bench *b) {
         struct mls_join_options later = {.verify_later = true, .tree = mls_buf_span(&b->tree)};
         double start = cpu_ms();
         ok(mls_join(m.client, &b->options, mls_buf_span(&b->welcome), &later, NOW, &b->rng, &m.group));
-        usable[run] = cpu_ms() - start;
+        f->usable[run] = cpu_ms() - start;
         ok(mls_verify_some(m.group, UINT32_MAX));
-        verified[run] = cpu_ms() - start;
+        f->verified[run] = cpu_ms() - start;
+        f->tree_bytes = mls_buf_len(&b->tree);
+        f->welcome_bytes = mls_buf_len(&b->welcome);
         mls_buf_clear(&b->proposals);
         ok(mls_propose_write_remove(mls_own_leaf(m.group), &b->proposals));
         member_free(&m);
@@ -202,8 +208,6 @@ static void measure_join(struct bench *b) {
         ok(mls_commit_confirm(b->host.group));
         follow(b, &b->middle);
     }
-    printf("    %-28s usable %8.2f ms  verified %7.2f ms  %8zu bytes of tree, %zu of Welcome\n", "join", median(usable),
-           median(verified), mls_buf_len(&b->tree), mls_buf_len(&b->welcome));
 }
 
 /* A member that is not the middle one, to remove. */
@@ -217,7 +221,8 @@ static uint32_t victim(const struct bench *b, int run) {
 
 static void measure(struct bench *b) {
     struct figures add = {0}, path = {0}, removal = {0};
-    measure_join(b);
+    struct joins joins;
+    measure_join(b, &joins);
     for (int run = 0; run < RUNS; run++) {
         struct member m;
         member_init(b, &m, "added");
@@ -227,18 +232,22 @@ static void measure(struct bench *b) {
         struct mls_commit_options o = {.proposals = mls_buf_span(&b->proposals), .no_path = true};
         change(b, &o, &add, run);
     }
-    row("add, no path", &add);
     /* the first path commit is dearer: it goes to those just added, one by one */
     for (int run = 0; run < RUNS; run++)
         change(b, NULL, &path, run);
-    row("path", &path);
     for (int run = 0; run < RUNS; run++) {
         mls_buf_clear(&b->proposals);
         ok(mls_propose_write_remove(victim(b, run), &b->proposals));
         struct mls_commit_options o = {.proposals = mls_buf_span(&b->proposals)};
         change(b, &o, &removal, run);
     }
-    row("remove", &removal);
+    print_change(&add);
+    printf(" %8.2f %8.2f %7zu %7zu", median(joins.usable), median(joins.verified), joins.tree_bytes,
+           joins.welcome_bytes);
+    print_change(&path);
+    print_change(&removal);
+    printf("\n");
+    (void)fflush(stdout);
 }
 
 static void run(uint16_t suite, const char *name, uint32_t members, bool filled) {
@@ -255,7 +264,7 @@ static void run(uint16_t suite, const char *name, uint32_t members, bool filled)
         grow_filled(&b, members);
     else
         grow_bare(&b, members);
-    printf("%s, %u members, %s tree\n", name, members, filled ? "filled" : "bare");
+    printf("%-7s %7u %-6s", name, members, filled ? "filled" : "bare");
     measure(&b);
     member_free(&b.host);
     member_free(&b.middle);
@@ -267,14 +276,20 @@ int main(int argc, char **argv) {
     static const struct {
         uint16_t suite;
         const char *name;
-    } suites[] = {{MLS_SUITE_X25519_AES128GCM_SHA256_ED25519, "suite 1"},
-                  {MLS_SUITE_P256_AES128GCM_SHA256_P256, "suite 2"},
+    } suites[] = {{MLS_SUITE_X25519_AES128GCM_SHA256_ED25519, "1"},
+                  {MLS_SUITE_P256_AES128GCM_SHA256_P256, "2"},
                   {MLS_SUITE_XWING_AES256GCM_SHA384_ED25519, "hybrid"}};
-    static const char *const usual[] = {"10", "100", "1000"};
+    static const char *const usual[] = {"10", "100", "500", "1000"};
+    printf("%22s %26s %35s %26s %26s\n", "", "add, no path", "join", "path", "remove");
+    printf("%-7s %7s %-6s", "suite", "members", "tree");
+    printf(" %8s %8s %7s %8s %8s %7s %7s", "commit", "process", "bytes", "usable", "verified", "tree", "Welcome");
+    for (int i = 0; i < 2; i++)
+        printf(" %8s %8s %7s", "commit", "process", "bytes");
+    printf("\n");
     for (size_t s = 0; s < ARRAY_LEN(suites); s++) {
         for (int i = 0; i < (argc > 1 ? argc - 1 : (int)ARRAY_LEN(usual)); i++) {
             uint32_t members = (uint32_t)strtoul(argc > 1 ? argv[i + 1] : usual[i], NULL, 10);
-            if (members < 2 || members > MLS_MEMBERS_MAX)
+            if (members < MEMBERS_MIN || members > MLS_MEMBERS_MAX)
                 return 2;
             run(suites[s].suite, suites[s].name, members, false);
             run(suites[s].suite, suites[s].name, members, true);
