@@ -63,10 +63,10 @@ const kinds = {
       return WasmMember.make(e2ee, module, suite, name);
     },
     join: async (host, joiner, welcome) => {
-      const { e2ee } = await library();
       const tree = host.group.tree();
       const usable = await timed(() => (joiner.group = joiner.client.join(welcome, tree, true)));
-      const rest = await timed(() => e2ee.verifyAll(joiner.group));
+      const rest = await timed(() => joiner.group.verifySome(joiner.group.verifyLeft));
+      if (joiner.group.verifyLeft > 0) throw new Error(`${joiner.group.verifyLeft} leaf signatures are not checked`);
       return { usable: usable.ms, verified: usable.ms + rest.ms, treeBytes: tree.length };
     },
     commit: (host, what) => {
