@@ -6,7 +6,7 @@ import path from 'node:path';
 import { chromium } from './lib/browsers.mjs';
 import { arrive } from './lib/meeting.mjs';
 import { startServer } from './lib/server.mjs';
-import { sleep } from './lib/runner.mjs';
+import { sleep, until } from './lib/runner.mjs';
 
 const W = 1280;
 const H = 720;
@@ -72,7 +72,9 @@ try {
     all.push(await arrive(await chromium(t, { look: 'red', video }), server.pageUrl + link, name));
   }
   const [first, second, third] = all;
+  await until('the second microphone to be on', () => second.pressed('toggle-mic'));
   await second.click('toggle-mic');
+  await until('the first to see the mute', async () => (await first.tileOf('Jonas')).muted === 'true');
   await first.click('open-chat');
   for (const [who, words] of [[second, 'The draft is in the folder, section 3 is new.'], [third, 'Thank you. Five minutes each?']]) {
     await who.click('open-chat');

@@ -12,6 +12,7 @@ const axeSource = fs.readFileSync(createRequire(import.meta.url).resolve('axe-co
 async function judge(page, screen, found) {
   for (const scheme of ['light', 'dark']) {
     await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }, { name: 'prefers-reduced-motion', value: 'reduce' }]);
+    await page.waitForFunction((wanted) => getComputedStyle(document.documentElement).colorScheme === wanted, {}, scheme);
     if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(axeSource);
     const violations = await page.evaluate(async () => {
       const results = await window.axe.run(document, {

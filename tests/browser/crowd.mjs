@@ -45,7 +45,7 @@ test('ten participants all get each other, and adaptive stream lowers the layers
   for (let i = 0; i < IN_BROWSERS; i++) pages.push(await joinedPage(browser, server, files, i));
   const others = [];
   for (let i = 0; i < OTHERS; i++) {
-    const other = await rtcNodeParticipant(t, server.wsUrl, await server.token('crowd', `rust${i}`));
+    const other = await rtcNodeParticipant(t, server.wsUrl, await server.token('crowd', `rust${i}`), { glance: true });
     await other.publish([20 * i, 90, 160], 300 + 50 * i, PICTURE);
     others.push(other);
   }
