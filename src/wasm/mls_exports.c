@@ -357,6 +357,14 @@ uint32_t WASM_EXPORT(group_verify_next)(struct mls_group *group) {
     return out->status;
 }
 
+/* The verdict on one such check, for a host whose own verifier does not know the algorithm. */
+uint32_t WASM_EXPORT(signature_verify)(uint32_t algorithm, const uint8_t *key, size_t key_len, const uint8_t *message,
+                                       size_t message_len, const uint8_t *signature, size_t signature_len) {
+    ASSERT(algorithm <= SIGN_P521_SHA512);
+    return crypto_host.verify((enum sign_algorithm)algorithm, span_of(key, key_len), span_of(message, message_len),
+                              span_of(signature, signature_len)) == CRYPTO_OK;
+}
+
 void WASM_EXPORT(group_verify_done)(struct mls_group *group, uint64_t ticket, uint32_t good) {
     mls_verify_done(group, ticket, good != 0);
 }

@@ -140,3 +140,22 @@ test('a wrong key package, a replayed commit and a foreign message are refused b
   await b.join(welcome);
   checkEqual(await b.process(commit).catch((error) => error.code), 'EPOCH_OVER', 'the commit that added us, again');
 });
+
+for (const suite of [1, 2]) {
+  test(`suite ${suite}: a joiner of forty has verified every member when verifyAll resolves`, { timeoutMs: 60_000 }, async () => {
+    const { e2ee, module } = await library();
+    const founder = await WasmMember.make(e2ee, module, suite, 'founder');
+    await founder.create(utf8('forty'));
+    const others = [];
+    for (let i = 0; i < 39; i++) others.push(await WasmMember.make(e2ee, module, suite, `m${i}`));
+    const packages = [];
+    for (const m of others) packages.push(await m.keyPackage());
+    const { welcome } = await founder.commit({ add: packages });
+    await founder.confirm();
+    const group = others[20].client.join(welcome, undefined, true);
+    check(group.verifyLeft > 30, 'signatures wait');
+    await e2ee.verifyAll(group, 16);
+    checkEqual(group.verifyLeft, 0, 'left');
+    check(group.members().every((m) => m.verified), 'every member is verified');
+  });
+}

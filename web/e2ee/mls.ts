@@ -396,6 +396,13 @@ export class Group {
         this.module.number('group_verify_done', this.address, check.ticket, good ? 1 : 0);
     }
 
+    /** The verdict on a check by the module's own primitives. */
+    verifyHere(check: SignatureCheck): boolean {
+        return (
+            this.module.number('signature_verify', check.algorithm, check.publicKey, check.message, check.signature) === 1
+        );
+    }
+
     /** Inside the module, up to `max` of them. */
     verifySome(max: number): void {
         this.module.mls('group_verify_some', this.address, max);
@@ -414,33 +421,34 @@ export class Group {
 
 const ED25519 = 0;
 
+/** By WebCrypto; undefined when that does not know Ed25519. */
+async function verifyNatively(check: SignatureCheck): Promise<boolean | undefined> {
+    const subtle = globalThis.crypto?.subtle;
+    if (check.algorithm !== ED25519 || subtle === undefined) return undefined;
+    try {
+        const key = await subtle.importKey('raw', check.publicKey as BufferSource, 'Ed25519', false, ['verify']);
+        return await subtle.verify('Ed25519', key, check.signature as BufferSource, check.message as BufferSource);
+    } catch {
+        return undefined; // no such algorithm, or a key that it does not take: the module judges
+    }
+}
+
 /**
- * Drains the queue of deferred signatures with WebCrypto, where that knows Ed25519, some at a time; else inside the module. Resolves
- * when all are checked; rejects when one is wrong (the group is then broken).
+ * Drains the queue of deferred signatures, with WebCrypto where that knows the algorithm, else inside the module, `atOnce` at a time.
+ * Resolves when every member is verified; rejects when a signature is wrong (the group is then broken) or a check was left out.
  */
 export async function verifyAll(group: Group, atOnce = 16): Promise<void> {
-    const subtle = globalThis.crypto?.subtle;
-    let native = subtle !== undefined;
-    while (group.verifyLeft > 0) {
+    for (;;) {
         const checks: SignatureCheck[] = [];
-        for (let check = group.verifyNext(); check && checks.length < atOnce; check = group.verifyNext()) checks.push(check);
+        while (checks.length < atOnce) {
+            const check = group.verifyNext();
+            if (check === undefined) break;
+            checks.push(check);
+        }
         if (checks.length === 0) break;
-        await Promise.all(
-            checks.map(async (check) => {
-                let good: boolean | undefined;
-                if (native && check.algorithm === ED25519) {
-                    try {
-                        const key = await subtle.importKey('raw', check.publicKey as BufferSource, 'Ed25519', false, ['verify']);
-                        good = await subtle.verify('Ed25519', key, check.signature as BufferSource, check.message as BufferSource);
-                    } catch {
-                        native = false;
-                    }
-                }
-                if (good !== undefined) group.verifyDone(check, good);
-            }),
-        );
-        if (!native) break;
+        const verdicts = await Promise.all(checks.map(verifyNatively));
+        checks.forEach((check, i) => group.verifyDone(check, verdicts[i] ?? group.verifyHere(check)));
+        if (group.state === 4) throw new Error('the signature of a member is wrong');
     }
-    if (group.verifyLeft > 0) group.verifySome(group.verifyLeft);
-    if (group.state === 4) throw new Error('a member leaf signature is wrong');
+    if (group.verifyLeft > 0) throw new Error('members are left unverified');
 }
