@@ -29,7 +29,7 @@ const GLANCE_PEAK = 1000;
 EventEmitter.defaultMaxListeners = 50;
 
 async function playTone(source, hertz, stopped) {
-  const samples = RATE / 10;
+  const samples = RATE / 50;
   let position = 0;
   while (!stopped()) {
     const frame = AudioFrame.create(RATE, 1, samples);
@@ -74,7 +74,7 @@ async function watch(track, record, stopped, glance) {
 }
 
 async function hear(track, record, stopped, glance) {
-  const stream = new AudioStream(track, { sampleRate: RATE, numChannels: 1, frameSizeMs: 200 });
+  const stream = new AudioStream(track, { sampleRate: RATE, numChannels: 1, frameSizeMs: 100 });
   let last = 0;
   let crossings = 0;
   let samples = 0;
