@@ -1,0 +1,125 @@
+// What the meeting's screens know of its end-to-end encryption: the person's own side of the group (src/secure/member.h),
+// which runs in a worker with the keys. Nothing here holds a key; everything here is read from the running state.
+import type { ReadonlySignal } from '@preact/signals';
+import type { BaseE2EEManager } from './livekit';
+
+export type SecureState = 'connecting' | 'waiting' | 'joining' | 'in' | 'away' | 'over';
+
+/** What a client rule saw broken (enum member_alarm), newest last; each is shown. */
+export type AlarmKind =
+    | 'suite' | 'group' | 'sender' | 'add' | 'remove' | 'roles' | 'identity' | 'commit' | 'order' | 'from' | 'content'
+    | 'tree' | 'signature' | 'withheld';
+
+export interface Alarm {
+    kind: AlarmKind;
+    /** Whose fault or whom it is about; empty: the server. */
+    identity: string;
+    atMs: number;
+}
+
+export interface SecurePerson {
+    identity: string;
+    leaf: number;
+    self: boolean;
+    host: boolean;
+    online: boolean;
+    hand: boolean;
+    /** The name that the person signed; undefined until it has come. Names from the server are never shown. */
+    name: string | undefined;
+    /** Its leaf signature has been verified. */
+    checked: boolean;
+    /** Our person compared codes with it. */
+    verified: boolean;
+    client: 'browser' | 'native' | 'test';
+    software: string;
+    /** SHA-256 of its web bundle, hexadecimal; may be empty. */
+    bundle: string;
+}
+
+export interface SecurityCode {
+    /** 30 digits; groups of five for the eye. */
+    digits: string;
+    /** Eight words of eight bits: at least 60 bits. */
+    words: readonly string[];
+}
+
+export interface Change {
+    kind: 'began' | 'came' | 'went' | 'healed' | 'role';
+    epoch: bigint;
+    atMs: number;
+    identity: string;
+    /** Who did it; empty: the server asked for it. */
+    by: string;
+    name: string;
+}
+
+export interface SealedFile {
+    id: string;
+    name: string;
+    lengthBytes: number;
+    key: Uint8Array;
+    sha256: Uint8Array;
+}
+
+/** What comes from others over the group, each proven to be from `from`. */
+export interface SecureListener {
+    chat(from: string, privateToUs: boolean, atMs: number, id: string, text: string): void;
+    reaction(from: string, emoji: string): void;
+    file(from: string, privateToUs: boolean, atMs: number, file: SealedFile): void;
+    alarm(alarm: Alarm): void;
+    /** The group side is over: why (enum wire_gone as words); 'left' when we left. */
+    ended(reason: 'left' | 'removed' | 'over' | 'late' | 'full' | 'refused' | 'elsewhere' | 'lost'): void;
+}
+
+export interface SecureConfig {
+    /** WebSocket address of the server, such as wss://host. */
+    url: string;
+    meetingId: string;
+    identity: string;
+    token: string;
+    /** 32 bytes, from the link's fragment; never sent. Wiped by the callee. */
+    linkSecret: Uint8Array;
+    suite: number;
+    name: string;
+    bundleSha256: string;
+}
+
+export interface Secure {
+    readonly suite: number;
+    readonly suiteName: string;
+    readonly state: ReadonlySignal<SecureState>;
+    readonly epoch: ReadonlySignal<bigint>;
+    readonly code: ReadonlySignal<SecurityCode | undefined>;
+    readonly people: ReadonlySignal<ReadonlyMap<string, SecurePerson>>;
+    readonly title: ReadonlySignal<string>;
+    /** Newest first. */
+    readonly history: ReadonlySignal<readonly Change[]>;
+    readonly alarms: ReadonlySignal<readonly Alarm[]>;
+    /** Identities some of whose frames could not be opened in the last seconds, although they are in the group. */
+    readonly undecryptable: ReadonlySignal<ReadonlySet<string>>;
+    /** Ids of remote media tracks (MediaStreamTrack.id) of which a frame has been opened: only these may be played. */
+    readonly openedTracks: ReadonlySignal<ReadonlySet<string>>;
+    /** For Room's `encryption: { e2eeManager }`. */
+    readonly manager: BaseE2EEManager;
+    /** SHA-256 of the page's own files as the server states it, for the panel. */
+    readonly bundleSha256: string;
+
+    /** Connects and enters the group; resolves when in it. Rejects with an Error whose message is an `ended` reason. */
+    enter(): Promise<void>;
+    /** Leaves for good and ends the worker. */
+    leave(): void;
+    updateToken(token: string): void;
+
+    /** Rejects when not in the group. `to` empty: everybody. `id`: 32 hexadecimal digits of the caller. */
+    chat(to: string, id: string, text: string): Promise<void>;
+    react(emoji: string): Promise<void>;
+    hand(raised: boolean): Promise<void>;
+    rename(name: string): Promise<void>;
+    setTitle(text: string): Promise<void>;
+    remove(identity: string): Promise<void>;
+    makeHost(identity: string): Promise<void>;
+    shareFile(to: string, file: SealedFile): Promise<void>;
+    pairCode(identity: string): Promise<SecurityCode | undefined>;
+    /** `identity` empty: everybody who is here. */
+    markVerified(identity: string, verified: boolean): Promise<void>;
+}
