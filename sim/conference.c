@@ -178,6 +178,7 @@ static void drain_control(struct conference *c) {
                 if (!canary_eats(c, &out.command))
                     engine_command(s->engines[out.shard], c->now_us, &out.command, out.message);
                 break;
+            case CONTROL_EXPELLED: /* no room of these is a meeting's */
             case CONTROL_WEBHOOK:
                 break;
             }

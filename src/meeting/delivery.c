@@ -325,6 +325,40 @@ static bool app_allowed(struct connection *c, uint64_t now_us) {
     return true;
 }
 
+/* Closes a connection for what it sent; its person may come again, and is waited for. */
+static void refuse(struct delivery *d, struct connection *c, uint64_t now_us, uint16_t code) {
+    struct assembly *m = c->meeting;
+    struct name identity = c->identity;
+    bool member = c->phase == PHASE_MEMBER;
+    if (code == WIRE_CLOSE_TOO_MUCH)
+        d->counters.delivery_too_much++;
+    else
+        d->counters.delivery_malformed++;
+    delivery_close(d, c, 0, code);
+    if (member)
+        assembly_lost(m, name_span(&identity), now_us);
+}
+
+static void take_sealed(struct connection *c, uint64_t now_us, const struct wire_message *message) {
+    struct assembly *m = c->meeting;
+    if (c->phase != PHASE_MEMBER || !app_allowed(c, now_us)) {
+        m->owner->counters.delivery_app_dropped++;
+        if (++c->app_dropped > DELIVERY_APP_DROPPED_MAX)
+            refuse(m->owner, c, now_us, WIRE_CLOSE_TOO_MUCH);
+        return;
+    }
+    c->app_dropped = 0;
+    if (message->type == WIRE_APP)
+        assembly_app(m, c, message);
+    else
+        assembly_direct(m, c, message);
+}
+
+/* Is what could not be read a sealed message that is too long? */
+static bool sealed_too_long(struct span message) {
+    return message.len > WIRE_APP_LEN_MAX && (message.data[0] == WIRE_APP || message.data[0] == WIRE_DIRECT);
+}
+
 static void take(struct delivery *d, struct connection *c, uint64_t now_us, uint64_t unix_s, struct rng *rng,
                  const struct wire_message *message) {
     struct assembly *m = c->meeting;
@@ -346,12 +380,7 @@ static void take(struct delivery *d, struct connection *c, uint64_t now_us, uint
         break;
     case WIRE_APP:
     case WIRE_DIRECT:
-        if (c->phase != PHASE_MEMBER || !app_allowed(c, now_us))
-            d->counters.delivery_app_dropped++;
-        else if (message->type == WIRE_APP)
-            assembly_app(m, c, message);
-        else
-            assembly_direct(m, c, message);
+        take_sealed(c, now_us, message);
         break;
     case WIRE_LEAVE: {
         struct name identity = c->identity;
@@ -374,12 +403,8 @@ void delivery_message(struct delivery *d, uint64_t now_us, uint64_t unix_s, stru
         return;
     struct assembly *m = c->meeting;
     if (!wire_read(WIRE_FROM_CLIENT, message, &parsed) || (parsed.type == WIRE_HELLO) != (c->phase == PHASE_NEW)) {
-        struct name identity = c->identity;
-        bool member = c->phase == PHASE_MEMBER;
-        d->counters.delivery_malformed++;
-        delivery_close(d, c, 0, WIRE_CLOSE_MALFORMED);
-        if (member)
-            assembly_lost(m, name_span(&identity), now_us);
+        bool long_one = message.len > WIRE_MESSAGE_LEN_MAX || sealed_too_long(message);
+        refuse(d, c, now_us, long_one ? WIRE_CLOSE_TOO_MUCH : WIRE_CLOSE_MALFORMED);
     } else {
         take(d, c, now_us, unix_s, rng, &parsed);
     }

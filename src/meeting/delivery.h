@@ -16,8 +16,8 @@
  *     delivery_message   a message came
  *     delivery_closed    the WebSocket is gone: `going` when the peer said so (page closed), else the grace period
  * begins delivery_tick delivery_expel     the media side or an administrator puts somebody out delivery_is_member gate
- * of the media side: may this identity connect to the meeting's room? delivery_tree, delivery_group_info,
- * delivery_member_token: what the HTTP interface answers from
+ * of the media side: may this identity connect to the meeting's room? delivery_tree, delivery_group_info   what the
+ * HTTP interface answers from
  *
  * Who is a member: identities in the accepted tree, minus those for whom a Remove is open: they are out for the media
  * side at once. DELIVERY_ADMITTED and DELIVERY_EXPELLED tell every change.
@@ -47,12 +47,15 @@ struct delivery;
 #define DELIVERY_GATHER_BUSY_US UINT64_C(250000)
 #define DELIVERY_ONLINE_US UINT64_C(500000)
 #define DELIVERY_MEMBERS_MAX 1000
+/* Handles have 16 bits for the place. */
+#define DELIVERY_CONNECTIONS_MAX 65535u
 #define DELIVERY_WAITING_MAX 256
 #define DELIVERY_LOG_MESSAGES_MAX 1024
 #define DELIVERY_LOG_LEN_MAX (4u << 20)
 #define DELIVERY_APP_RATE 20
 #define DELIVERY_APP_BURST 100
-/* A connection whose queue of unsent outputs is beyond this is closed; it may resume. */
+/* Dropped one after the other: it does not mean to stop. */
+#define DELIVERY_APP_DROPPED_MAX 1000
 #define DELIVERY_MEETING_ID_LEN_MAX 64
 
 #define DELIVERY_COUNTERS(X)                                                                                           \
@@ -71,6 +74,7 @@ struct delivery;
     X(delivery_bad_reports, "commits that members refused")                                                            \
     X(delivery_resyncs, "members sent to rejoin because the log did not reach back")                                   \
     X(delivery_app, "sealed messages passed on")                                                                       \
+    X(delivery_too_much, "connections closed for too long messages, or too many")                                      \
     X(delivery_app_dropped, "sealed messages dropped: too many, or not from a member")
 COUNTERS_DEFINE(delivery_counters, DELIVERY_COUNTERS)
 

@@ -130,7 +130,9 @@ void assembly_hello(struct assembly *m, struct connection *c, uint64_t now_us, s
     (void)rng;
     if (message->resume) {
         uint32_t leaf = m->active ? public_group_find(&m->group, name_span(&c->identity)) : TREE_NONE;
-        if (leaf == TREE_NONE || public_group_is_leaving(&m->group, leaf))
+        if (!m->active) /* it was forgotten, by a restart or because everybody had gone: a new stay may begin */
+            delivery_close(d, c, WIRE_GONE_OVER, WIRE_CLOSE_OVER);
+        else if (leaf == TREE_NONE || public_group_is_leaving(&m->group, leaf))
             delivery_close(d, c, WIRE_GONE_REMOVED, WIRE_CLOSE_OVER);
         else
             resume(m, c, message->seq);

@@ -72,6 +72,14 @@ bool meeting_known(const struct meeting *meeting, struct span id) {
     return secure_equal(tag, bytes + MEETING_RANDOM_LEN, MEETING_TAG_LEN);
 }
 
+struct span meeting_of_room(const struct meeting *meeting, struct span room) {
+    const size_t prefix_len = sizeof MEETING_ROOM_PREFIX - 1;
+    if (room.len != MEETING_ROOM_LEN || !span_starts_with(room, MEETING_ROOM_PREFIX))
+        return span_of(NULL, 0);
+    struct span id = span_of(room.data + prefix_len, MEETING_ID_LEN);
+    return meeting_known(meeting, id) ? id : span_of(NULL, 0);
+}
+
 /* ---- budgets ---- */
 
 static void unlink_client(struct meeting *m, uint32_t at) {

@@ -13,12 +13,15 @@
  *     meeting_request    one request of the meeting API, answered at once
  *
  * API, JSON, for the web client of the same origin:
- *     POST /api/v1/meetings             201 {"id","path"}
- *     GET  /api/v1/meetings/<id>        200 {"id","status":"open"}
- *     POST /api/v1/meetings/<id>/join   {"name"} -> 200 {"token","identity","url":""}
+ *     POST /api/v1/meetings             201 {"id","path","suite"}
+ *     GET  /api/v1/meetings/<id>        200 {"id","status":"open","suite"}
+ *     POST /api/v1/meetings/<id>/join   200 {"token","identity","url":""}
  *     errors                            4xx, 5xx {"error","message"}
  *
- * Sans-IO; allocates only inside the JSON library, within MEETING_BODY_LEN_MAX. Threads: none. */
+ * `suite` is the number of the MLS suite that the meeting's group has to have. What a request says in its body is ignored: names
+ * are between the members of the group, and no token has one.
+ *
+ * Sans-IO; allocates only inside the JSON library, within MEETING_REPLY_LEN_MAX. Threads: none. */
 #ifndef CONCLAVE_MEETING_MEETING_H
 #define CONCLAVE_MEETING_MEETING_H
 
@@ -42,7 +45,6 @@ struct rng;
 /* Rooms of meetings; the control core keeps WHIP and the room API out of them. */
 #define MEETING_ROOM_PREFIX "cm_"
 #define MEETING_ROOM_LEN (3 + MEETING_ID_LEN)
-#define MEETING_NAME_CHARACTERS_MAX 64
 #define MEETING_BODY_LEN_MAX 4096
 #define MEETING_CLIENTS_MAX 16384
 /* Long enough to reconnect through a bad quarter of an hour; the session refreshes it. */
@@ -54,8 +56,7 @@ struct rng;
     X(meetings_found, "meeting links asked about and found")                                                           \
     X(meetings_unknown, "meeting links asked about that this server did not make")                                     \
     X(meeting_joins, "tokens handed out for meetings")                                                                 \
-    X(meeting_refused_busy, "meeting requests refused because a budget was used up")                                   \
-    X(meeting_refused_input, "meeting requests refused because they were malformed")
+    X(meeting_refused_busy, "meeting requests refused because a budget was used up")
 COUNTERS_DEFINE(meeting_counters, MEETING_COUNTERS)
 
 enum meeting_budget { MEETING_MAKE, MEETING_JOIN, MEETING_FAILURE, MEETING_BUDGETS };
@@ -68,6 +69,7 @@ struct meeting_rate {
 struct meeting_config {
     uint8_t secret[MEETING_SECRET_LEN];
     struct control_key key; /* signs tokens */
+    uint16_t suite;         /* of the meetings' groups */
     struct meeting_rate rates[MEETING_BUDGETS];
 };
 
@@ -94,13 +96,14 @@ void meeting_wipe(struct meeting *meeting);
 void meeting_make(struct meeting *meeting, struct rng *rng, char id[MEETING_ID_LEN + 1]);
 /* Did this server make it? Constant time in the tag. */
 bool meeting_known(const struct meeting *meeting, struct span id);
+/* The id in a meeting room's name, empty when it is no room of a meeting that this server made. Borrowed. */
+struct span meeting_of_room(const struct meeting *meeting, struct span room);
 /* Takes one from a client's budget; false when there is none left. `retry_s` is then when there will be one. */
 bool meeting_spend(struct meeting *meeting, uint64_t now_us, const struct net_addr *client, enum meeting_budget budget,
                    uint32_t *retry_s);
 
 struct meeting_request {
     struct span method, path; /* path begins with /api/v1/meetings */
-    struct span body;
     struct net_addr client; /* as limits count it, see io/address.h */
     bool closing;           /* the server is going down: no new joins */
 };

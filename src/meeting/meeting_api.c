@@ -1,4 +1,3 @@
-#include <stdlib.h>
 #include <string.h>
 
 #include <jansson.h>
@@ -37,66 +36,20 @@ static void make(struct meeting *m, struct rng *rng, uint64_t now_us, const stru
     char id[MEETING_ID_LEN + 1];
     meeting_make(m, rng, id);
     m->counters.meetings_made++;
-    answer_json(reply, 201, json_pack("{s:s, s:s+}", "id", id, "path", "/m/", id));
+    answer_json(reply, 201, json_pack("{s:s, s:s+, s:i}", "id", id, "path", "/m/", id, "suite", m->config.suite));
 }
 
-/* Names are shown to others: no control characters (C0, DEL, C1), no line and direction controls that could make one name
- * look like another, and not empty. Jansson has checked that it is UTF-8. */
-static bool name_good(const char *name) {
-    size_t characters = 0;
-    bool visible = false;
-    const uint8_t *p = (const uint8_t *)name;
-    while (*p != 0) {
-        size_t len = *p < 0x80 ? 1 : *p < 0xe0 ? 2 : *p < 0xf0 ? 3 : 4;
-        uint32_t code = len == 1 ? *p : *p & (0x7fu >> len);
-        for (size_t i = 1; i < len; i++)
-            code = code << 6 | (p[i] & 0x3fu);
-        bool control = code < 0x20 || (code >= 0x7f && code <= 0x9f);
-        bool direction = code == 0x200e || code == 0x200f || code == 0x61c || (code >= 0x2028 && code <= 0x202e) ||
-                         (code >= 0x2066 && code <= 0x2069) || code == 0xfeff;
-        if (control || direction)
-            return false;
-        visible = visible || code != ' ';
-        characters++;
-        p += len;
-    }
-    return visible && characters <= MEETING_NAME_CHARACTERS_MAX;
-}
-
-/* The name in the body, or NULL with the error in the reply. The string is the caller's to free. */
-static char *read_name(struct meeting *m, const struct meeting_request *request, struct meeting_reply *reply) {
-    json_t *body = NULL;
-    if (request->body.len > 0 && request->body.len <= MEETING_BODY_LEN_MAX)
-        body = json_loadb((const char *)request->body.data, request->body.len, JSON_REJECT_DUPLICATES, NULL);
-    const char *name = json_string_value(json_object_get(body, "name"));
-    char *copy = NULL;
-    if (body == NULL) {
-        answer_error(reply, 400, "bad_request", "The request is not JSON.");
-    } else if (name == NULL || !name_good(name)) {
-        answer_error(reply, 400, "bad_name", "Please give a name of 1 to 64 characters.");
-    } else {
-        copy = strdup(name);
-        ASSERT(copy != NULL);
-    }
-    m->counters.meeting_refused_input += copy == NULL;
-    json_decref(body);
-    return copy;
-}
-
-static void join(struct meeting *m, struct rng *rng, uint64_t unix_us, const char *id, const char *name,
-                 struct meeting_reply *reply) {
+static void join(struct meeting *m, struct rng *rng, uint64_t unix_us, const char *id, struct meeting_reply *reply) {
     char identity[2 + 16 + 1] = "p_", room[MEETING_ROOM_LEN + 1] = MEETING_ROOM_PREFIX;
     rng_token(rng, identity + 2, 16);
     memcpy(room + sizeof MEETING_ROOM_PREFIX - 1, id, MEETING_ID_LEN + 1);
     struct control_token_request request = {
         .identity = identity,
-        .name = name,
+        .name = "",
         .room = room,
         .ttl_s = MEETING_TOKEN_TTL_S,
         .can_publish = true,
         .can_subscribe = true,
-        .can_publish_data = true,
-        .can_update_own_metadata = true,
     };
     char token[MEETING_REPLY_LEN_MAX / 2];
     struct writer w = writer_of(token, sizeof token - 1);
@@ -161,13 +114,10 @@ void meeting_request(struct meeting *meeting, struct rng *rng, uint64_t now_us, 
     ASSERT(span_to_str(id, text, sizeof text));
     if (!joining) {
         meeting->counters.meetings_found++;
-        answer_json(reply, 200, json_pack("{s:s, s:s}", "id", text, "status", "open"));
+        answer_json(reply, 200, json_pack("{s:s, s:s, s:i}", "id", text, "status", "open", "suite", meeting->config.suite));
         return;
     }
     if (!spend(meeting, now_us, request, MEETING_JOIN, reply))
         return;
-    char *name = read_name(meeting, request, reply);
-    if (name != NULL)
-        join(meeting, rng, unix_us, text, name, reply);
-    free(name);
+    join(meeting, rng, unix_us, text, reply);
 }

@@ -12,6 +12,8 @@
 #include "protocol/dtls.h"
 #include "server/app_internal.h"
 
+/* RFC 6455 section 7.4.1: a message too big to process. */
+#define CLOSE_TOO_LONG 1009
 /* How often a server that goes down looks whether everybody has gone. */
 #define STOP_LOOK_US UINT64_C(50000)
 
@@ -33,20 +35,25 @@ static void carry_out(struct app *app, const struct control_output *out) {
         if (app->webhook != NULL)
             webhook_post(app->webhook, out->message, out->authorization);
         break;
+    case CONTROL_EXPELLED:
+        delivery_expelled(app, out->message, out->authorization);
+        break;
     }
 }
 
 void app_settle(struct app *app) {
     struct control_output out;
-    while (control_poll(app->control, &out)) {
-        if (!app->destroying)
-            carry_out(app, &out);
-    }
+    do {
+        while (control_poll(app->control, &out)) {
+            if (!app->destroying)
+                carry_out(app, &out);
+        }
+    } while (delivery_settle(app)); /* each may have something to do for the other */
     if (app->destroying)
         return;
     media_flush(app->media);
     uint64_t now_us = clock_now_us();
-    uint64_t deadline_us = control_next_deadline_us(app->control);
+    uint64_t deadline_us = time_min(control_next_deadline_us(app->control), delivery_next_deadline_us(app->delivery));
     if (app->stop_at_us != 0)
         deadline_us = time_min(deadline_us, now_us + STOP_LOOK_US);
     http_timer(app->http, deadline_us == TIME_NEVER ? TIME_NEVER : time_since(deadline_us, now_us));
@@ -61,20 +68,31 @@ static void take_engine_events(struct app *app) {
     }
 }
 
-static void on_opened(void *context, uint32_t session) {
+static void on_opened(void *context, uint64_t session) {
     (void)session;
     app_settle(context);
 }
 
-static void on_message(void *context, uint32_t session, struct span message, bool text) {
+static void on_message(void *context, uint64_t session, struct span message, bool text) {
     struct app *app = context;
-    control_session_message(app->control, clock_now_us(), clock_unix_us(), session, message, text);
+    if ((session & SESSION_DELIVERY) != 0)
+        delivery_socket_message(app, session, message, text);
+    else
+        control_session_message(app->control, clock_now_us(), clock_unix_us(), (uint32_t)session, message, text);
     app_settle(app);
 }
 
-static void on_closed(void *context, uint32_t session) {
+static uint16_t on_too_long(void *context, uint64_t session) {
+    (void)context;
+    return (session & SESSION_DELIVERY) != 0 ? WIRE_CLOSE_TOO_MUCH : CLOSE_TOO_LONG;
+}
+
+static void on_closed(void *context, uint64_t session, uint16_t code) {
     struct app *app = context;
-    control_session_closed(app->control, clock_now_us(), session);
+    if ((session & SESSION_DELIVERY) != 0)
+        delivery_socket_closed(app, session, code);
+    else
+        control_session_closed(app->control, clock_now_us(), (uint32_t)session);
     app_settle(app);
 }
 
@@ -85,6 +103,7 @@ static void on_woken(void *context) {
 static void on_timer(void *context) {
     struct app *app = context;
     control_tick(app->control, clock_now_us(), clock_unix_us());
+    delivery_tick(app->delivery, clock_now_us(), clock_unix_us() / US_PER_S, &app->rng);
     app_settle(app);
 }
 
@@ -107,6 +126,7 @@ static void on_signalled(void *context, int signal) {
     app->stop_at_us = clock_now_us() + APP_FLUSH_US;
     http_close_listeners(app->http);
     control_shutdown(app->control, clock_now_us());
+    delivery_shutdown(app);
     app_settle(app);
 }
 
@@ -116,6 +136,7 @@ static const struct http_handlers handlers = {
     .open = routes_open,
     .opened = on_opened,
     .message = on_message,
+    .too_long = on_too_long,
     .closed = on_closed,
     .woken = on_woken,
     .timer = on_timer,
@@ -171,6 +192,7 @@ void app_destroy(struct app *app) {
         webhook_stop(app->webhook);
     if (app->control != NULL)
         control_destroy(app->control);
+    delivery_destroy(app->delivery);
     if (app->media != NULL)
         media_destroy(app->media);
     if (app->dtls != NULL)

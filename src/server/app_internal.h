@@ -4,6 +4,7 @@
 
 #include "base/rng.h"
 #include "io/media.h"
+#include "meeting/delivery.h"
 #include "meeting/meeting.h"
 #include "server/app.h"
 #include "server/http.h"
@@ -21,6 +22,7 @@ struct app {
     struct http *http;
     struct meeting *meeting;
     void *meeting_memory;
+    struct delivery *delivery;
     struct webhook *webhook; /* NULL without addresses */
     struct net_addr candidates[CONTROL_CANDIDATES_MAX];
     size_t candidates_count;
@@ -45,9 +47,30 @@ void app_settle(struct app *app);
 /* routes.c */
 size_t routes_body_max(void *context, struct span method, struct span path);
 void routes_request(void *context, const struct http_request *request, struct http_reply *reply);
-uint32_t routes_open(void *context, const struct http_request *request, struct http_reply *reply);
+uint64_t routes_open(void *context, const struct http_request *request, struct http_reply *reply);
 /* Whom limits count: the peer, or what a trusted proxy says of it. */
 struct net_addr routes_client(const struct app *app, const struct http_request *request);
+
+struct control_http_request routes_to_control(const struct http_request *request);
+void routes_from_control(const struct control_http_reply *from, struct http_reply *reply);
+
+/* app_delivery.c: WebSockets of the delivery service, and what it answers over HTTP. */
+
+/* Handles of WebSockets: those of the control core as they are, those of the delivery service with this bit. */
+#define SESSION_DELIVERY (UINT64_C(1) << 32)
+bool delivery_path(struct span path);
+uint64_t delivery_socket_open(struct app *app, const struct http_request *request, struct http_reply *reply);
+void delivery_socket_message(struct app *app, uint64_t session, struct span message, bool text);
+void delivery_socket_closed(struct app *app, uint64_t session, uint16_t code);
+/* For control_config.may_enter. */
+bool delivery_gate(void *context, struct span room, struct span identity);
+/* Carries out what the delivery service has to say; true when there was anything. */
+bool delivery_settle(struct app *app);
+void delivery_expelled(struct app *app, struct span room, struct span identity);
+/* The server goes down: every connection is closed; clients come again and begin a new group. */
+void delivery_shutdown(struct app *app);
+/* Answers what is below /api/v1/meetings/<id>/ and the delivery service's; false for other paths. */
+bool delivery_serve(struct app *app, const struct http_request *request, struct http_reply *reply);
 
 /* app_metrics.c */
 void app_write_metrics(struct app *app, struct writer *w);

@@ -115,6 +115,7 @@ static bool open_meeting(struct app *app, const uint8_t *secret, struct config_e
     const struct config *config = &app->config;
     struct meeting_config meeting = {
         .key = config->keys[0],
+        .suite = config->meeting_suite,
         .rates = {{config->meetings_per_hour > 0 ? config->meetings_per_hour : 1, 3600},
                   {config->joins_per_minute > 0 ? config->joins_per_minute : 1, 60},
                   {config->failures_per_minute > 0 ? config->failures_per_minute : 1, 60}},
@@ -123,6 +124,20 @@ static bool open_meeting(struct app *app, const uint8_t *secret, struct config_e
     app->meeting = meeting_init(app->meeting_memory, &meeting, &app->rng);
     secure_wipe(&meeting, sizeof meeting);
     return true;
+}
+
+static bool open_delivery(struct app *app, struct config_error *error) {
+    const struct config *config = &app->config;
+    uint32_t members = config->participants_max;
+    struct delivery_config delivery = {
+        .crypto = &crypto_openssl,
+        .suite = config->meeting_suite,
+        .meetings_max = config->rooms_max,
+        .connections_max = config->sessions_max < DELIVERY_CONNECTIONS_MAX ? config->sessions_max : DELIVERY_CONNECTIONS_MAX,
+        .members_max = members > 0 && members < DELIVERY_MEMBERS_MAX ? members : DELIVERY_MEMBERS_MAX,
+    };
+    app->delivery = delivery_create(&delivery, &app->rng);
+    return app->delivery != NULL || say(error, "no memory for the delivery service of meetings");
 }
 
 static void wake_http(void *context) {
@@ -180,6 +195,8 @@ static bool open_control(struct app *app, struct config_error *error) {
     rng_token(&app->rng, control.node_id + 3, 12);
     (void)snprintf(control.region, sizeof control.region, "%s", config->region);
     (void)snprintf(control.meeting_room_prefix, sizeof control.meeting_room_prefix, "%s", MEETING_ROOM_PREFIX);
+    control.may_enter = delivery_gate;
+    control.may_enter_context = app;
     app->control = control_create(&control, &app->rng, clock_now_us(), clock_unix_us());
     secure_wipe(&control, sizeof control);
     return app->control != NULL || say(error, "no memory for the control core");
@@ -268,7 +285,8 @@ bool app_open(struct app *app, struct config_error *error) {
     uint8_t secret[VAULT_SECRET_LEN];
     bool ok = open_secrets(app, secret, error);
     choose_webhook_key(&app->config);
-    ok = ok && open_certificate(app, error) && open_meeting(app, secret, error) && open_webhooks(app, error) &&
+    ok = ok && open_certificate(app, error) && open_meeting(app, secret, error) && open_delivery(app, error) &&
+         open_webhooks(app, error) &&
          open_http(app, error) && open_media(app, error) && open_control(app, error);
     secure_wipe(secret, sizeof secret);
     return ok;
@@ -276,28 +294,21 @@ bool app_open(struct app *app, struct config_error *error) {
 
 /* ---- what the person who started it sees ---- */
 
-static void print_url(const char *label, const char *scheme, const struct net_addr *addr, uint16_t port, const char *id) {
+static void print_url(const char *label, const char *scheme, const struct net_addr *addr, uint16_t port) {
     char ip[NET_IP_TEXT_LEN];
     net_ip_text(addr, ip);
-    printf("%s%s://%s%s%s:%u/m/%s\n", label, scheme, addr->family == 6 ? "[" : "", ip, addr->family == 6 ? "]" : "", port,
-           id);
+    printf("%s%s://%s%s%s:%u/new\n", label, scheme, addr->family == 6 ? "[" : "", ip, addr->family == 6 ? "]" : "", port);
 }
 
 void app_banner(const struct app *app) {
     const struct config *config = &app->config;
-    char id[MEETING_ID_LEN + 1];
-    struct rng rng = app->rng;
-    meeting_make(app->meeting, &rng, id);
     printf("Conclave %s\n\n", CONCLAVE_VERSION);
-    /* under systemd the output is the journal, which keeps what it gets: no link goes there */
-    bool journal = getenv("JOURNAL_STREAM") != NULL;
-    if (!journal) {
-        printf("A new meeting, ready to use:\n");
-        printf("  On this machine:  http://localhost:%u/m/%s\n", config->port, id);
-    }
+    /* a link to a meeting needs a secret that this server must not have: the browser makes both */
+    printf("Open this to start a meeting:\n");
+    printf("  On this machine:  http://localhost:%u/new\n", config->port);
     const struct net_addr *reachable = places_first_reachable(app->candidates, app->candidates_count);
-    if (!journal && config->tls_port != 0 && reachable != NULL) {
-        print_url("  On the network:   ", "https", reachable, config->tls_port, id);
+    if (config->tls_port != 0 && reachable != NULL) {
+        print_url("  On the network:   ", "https", reachable, config->tls_port);
         if (app->own_cert)
             printf("  The browser will warn of a self-made certificate there. Its SHA-256 fingerprint:\n  %s\n",
                    app->certificate.fingerprint);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "e2ee/mls_types.h"
 #include "io/address.h"
 #include "io/clock.h"
 #include "server/cli.h"
@@ -113,6 +114,11 @@ static int check(const struct config *config) {
     bool candidates = check_candidates(config);
     printf("  ok    API keys: %u%s\n", config->keys_count,
            config->keys_count == 0 && config->key_file[0] == 0 ? " (one will be made in the data folder)" : "");
+    printf("  ok    meetings: %s, files up to %u bytes\n",
+           config->meeting_suite == MLS_SUITE_X25519_AES128GCM_SHA256_ED25519
+               ? "X25519"
+               : "X25519 with ML-KEM-768 (post-quantum hybrid)",
+           config->file_len_max);
     for (uint32_t i = 0; i < config->webhook_urls_count; i++)
         printf("  ok    events are posted to %s\n", config->webhook_urls[i]);
     if (ports && files && candidates)

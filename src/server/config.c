@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/net.h"
 #include "base/secret.h"
+#include "e2ee/mls_types.h"
 
 enum value_type {
     VALUE_BOOL,
@@ -18,6 +19,7 @@ enum value_type {
     VALUE_IP_LIST,
     VALUE_URLS,
     VALUE_LEVEL,
+    VALUE_SUITE,
     VALUE_REFUSED,  /* a LiveKit key that means something we do not do: only "false" or 0 is taken, else `help` is said */
     VALUE_IGNORED,  /* a LiveKit key without effect here */
 };
@@ -84,6 +86,10 @@ static const struct key_row rows[] = {
     {"limit.meetings_per_hour", VALUE_U32, AT(meetings_per_hour), 1000000, "meetings made from one address"},
     {"limit.joins_per_minute", VALUE_U32, AT(joins_per_minute), 1000000, "meeting joins from one address"},
     {"limit.failures_per_minute", VALUE_U32, AT(failures_per_minute), 1000000, "wrong meeting links from one address"},
+    {"meeting.suite", VALUE_SUITE, AT(meeting_suite), 0,
+     "cryptography of meetings: hybrid (X25519 with ML-KEM-768, against future quantum computers) or x25519"},
+    {"meeting.file_len_max", VALUE_U32, AT(file_len_max), CONFIG_FILE_SHARED_LEN_MAX, "bytes of one shared file; 0 = no files"},
+    {"meeting.files_len_max", VALUE_U32, AT(files_len_max), UINT32_MAX, "bytes of all files of one meeting"},
     {"logging.level", VALUE_LEVEL, AT(log_level), 0, "debug, info, warn or error"},
     {"logging.json", VALUE_BOOL, AT(log_json), 0, "log lines as JSON"},
     {"logging.personal_data", VALUE_BOOL, AT(log_personal_data), 0, "log lines may hold addresses and names"},
@@ -113,6 +119,9 @@ void config_init(struct config *config) {
         .joins_per_minute = 120,
         .failures_per_minute = 30,
         .transports_max = 2048,
+        .meeting_suite = MLS_SUITE_XWING_AES256GCM_SHA384_ED25519,
+        .file_len_max = 100u << 20,
+        .files_len_max = 1u << 30,
         .log_level = LOG_INFO,
     };
     (void)snprintf(config->data_dir, sizeof config->data_dir, "data");
@@ -239,6 +248,12 @@ static bool set_number(const struct key_row *row, void *field, const char *origi
     return true;
 }
 
+static bool parse_suite(const char *value, uint16_t *out) {
+    bool hybrid = strcmp(value, "hybrid") == 0;
+    *out = hybrid ? MLS_SUITE_XWING_AES256GCM_SHA384_ED25519 : MLS_SUITE_X25519_AES128GCM_SHA256_ED25519;
+    return hybrid || strcmp(value, "x25519") == 0;
+}
+
 static bool set_scalar(struct config *config, const struct key_row *row, const char *origin, const char *value,
                        struct config_error *error) {
     void *field = (uint8_t *)config + row->offset;
@@ -260,6 +275,8 @@ static bool set_scalar(struct config *config, const struct key_row *row, const c
         return set_text(field, row->size, value) || fail(error, origin, row->name, "is too long");
     case VALUE_LEVEL:
         return log_level_parse(value, field) || fail(error, origin, row->name, "must be debug, info, warn or error");
+    case VALUE_SUITE:
+        return parse_suite(value, field) || fail(error, origin, row->name, "must be hybrid or x25519");
     case VALUE_REFUSED:
         return (parse_bool(value, &yes) && !yes) || fail(error, origin, row->name, row->help);
     case VALUE_IGNORED:

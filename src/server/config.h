@@ -22,6 +22,8 @@
 
 #define CONFIG_ADDRESSES_MAX 8
 #define CONFIG_TEXT_LEN_MAX 256
+/* A file of a meeting: browsers seal it in memory. */
+#define CONFIG_FILE_SHARED_LEN_MAX (1u << 30)
 #define CONFIG_URL_LEN_MAX 512
 /* A configuration is a page or two; more is a mistake. */
 #define CONFIG_FILE_LEN_MAX (256u << 10)
@@ -67,6 +69,9 @@ struct config {
     uint32_t connections_max, connections_per_address_max;
     uint32_t meetings_per_hour, joins_per_minute, failures_per_minute;
     uint32_t transports_max; /* of one media thread */
+
+    uint16_t meeting_suite; /* MLS suite of the meetings' groups */
+    uint32_t file_len_max, files_len_max; /* of one file of a meeting, of all files of a meeting; bytes */
 
     struct config_list trusted_proxies;
     enum log_level log_level;

@@ -178,6 +178,9 @@ static int on_connection(struct http_connection *c, enum lws_callback_reasons re
         return http_on_message_part(c, in, len);
     case LWS_CALLBACK_SERVER_WRITEABLE:
         return http_on_socket_writable(c);
+    case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+        http_on_peer_close(c, in, len);
+        return 0;
     case LWS_CALLBACK_CLOSED:
     case LWS_CALLBACK_CLOSED_HTTP:
         http_on_socket_closed(c);
@@ -274,14 +277,14 @@ void http_wake(struct http *http) {
 
 static bool create_tables(struct http *h) {
     uint32_t max = h->config.connections_max;
-    size_t clients_len = map_size(max, sizeof(struct net_addr)), sessions_len = map_size(max, sizeof(uint32_t));
+    size_t clients_len = map_size(max, sizeof(struct net_addr)), sessions_len = map_size(max, sizeof(uint64_t));
     h->maps_memory = memory_map(clients_len + sessions_len);
     h->by_session = calloc(max, sizeof(struct http_connection *));
     h->free_slots = calloc(max, sizeof *h->free_slots);
     if (h->maps_memory == NULL || h->by_session == NULL || h->free_slots == NULL)
         return false;
     map_init(&h->clients, h->maps_memory, max, sizeof(struct net_addr), &h->rng);
-    map_init(&h->sessions, (uint8_t *)h->maps_memory + clients_len, max, sizeof(uint32_t), &h->rng);
+    map_init(&h->sessions, (uint8_t *)h->maps_memory + clients_len, max, sizeof(uint64_t), &h->rng);
     for (uint32_t i = 0; i < max; i++)
         h->free_slots[i] = max - 1 - i;
     h->free_count = max;
@@ -429,7 +432,7 @@ void http_destroy(struct http *http) {
     }
     if (http->maps_memory != NULL)
         memory_unmap(http->maps_memory, map_size(http->config.connections_max, sizeof(struct net_addr)) +
-                                            map_size(http->config.connections_max, sizeof(uint32_t)));
+                                            map_size(http->config.connections_max, sizeof(uint64_t)));
     free(http->by_session);
     free(http->free_slots);
     free(http);

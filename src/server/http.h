@@ -8,7 +8,7 @@
  *
  * Limits. Connections in total and per client (http_config; loopback and trusted proxies are not counted per client), request
  * line and headers together HTTP_HEADER_LEN_MAX (more: the connection is closed, the library gives no chance to answer), bodies by
- * route (413), WebSocket messages HTTP_MESSAGE_LEN_MAX (close 1009), messages waiting for a client HTTP_QUEUE_LEN_MAX bytes (the
+ * route (413), WebSocket messages HTTP_MESSAGE_LEN_MAX (closed with the code that the handler gives), messages waiting for a client HTTP_QUEUE_LEN_MAX bytes (the
  * client is gone: closed). Time: HTTP_HEADERS_US for TLS handshake and headers, HTTP_BODY_US for a body, HTTP_REPLY_US for
  * taking the reply, HTTP_IDLE_US between requests; all absolute, so that dripping bytes gains nothing. WebSockets are pinged
  * each 10 s and closed after 30 s without a pong.
@@ -32,7 +32,8 @@ struct http;
 /* 64 kB of request line and the other headers of a browser behind a proxy. */
 #define HTTP_HEADER_LEN_MAX (80u << 10)
 #define HTTP_MESSAGE_LEN_MAX (2u << 20)
-#define HTTP_QUEUE_LEN_MAX (4u << 20)
+/* The log of a meeting that somebody resumes is 4 MiB. */
+#define HTTP_QUEUE_LEN_MAX (6u << 20)
 #define HTTP_HEADERS_US UINT64_C(10000000)
 #define HTTP_BODY_US UINT64_C(30000000)
 #define HTTP_REPLY_US UINT64_C(60000000)
@@ -95,12 +96,15 @@ struct http_handlers {
     /* Longest body that this route takes. */
     size_t (*body_max)(void *context, struct span method, struct span path);
     void (*request)(void *context, const struct http_request *request, struct http_reply *reply);
-    /* An upgrade: a session handle that is not 0, or 0 and a reply. `opened` follows at once, then messages. */
-    uint32_t (*open)(void *context, const struct http_request *request, struct http_reply *reply);
-    void (*opened)(void *context, uint32_t session);
-    void (*message)(void *context, uint32_t session, struct span message, bool text);
-    /* Once for every session, whoever closed it. */
-    void (*closed)(void *context, uint32_t session);
+    /* An upgrade: a session handle that is not 0, or 0 and a reply. `opened` follows at once, then messages. Handles are
+     * the handler's, one for each open session. */
+    uint64_t (*open)(void *context, const struct http_request *request, struct http_reply *reply);
+    void (*opened)(void *context, uint64_t session);
+    void (*message)(void *context, uint64_t session, struct span message, bool text);
+    /* A message is longer than HTTP_MESSAGE_LEN_MAX: the code to close with. */
+    uint16_t (*too_long)(void *context, uint64_t session);
+    /* Once for every session, whoever closed it; `code` is the peer's (RFC 6455 section 7.4), 0 when it gave none. */
+    void (*closed)(void *context, uint64_t session, uint16_t code);
     void (*woken)(void *context);  /* after http_wake; may be spurious */
     void (*timer)(void *context);  /* at http_timer's time */
     void (*second)(void *context); /* about once a second */
@@ -131,9 +135,11 @@ void http_timer(struct http *http, uint64_t delay_us);
 void http_close_listeners(struct http *http);
 
 /* Queues a copy. Stale sessions are ignored. */
-void http_send(struct http *http, uint32_t session, struct span message, bool text);
+void http_send(struct http *http, uint64_t session, struct span message, bool text);
 /* Sends what is queued, then closes. */
-void http_close(struct http *http, uint32_t session, uint16_t code);
+void http_close(struct http *http, uint64_t session, uint16_t code);
+/* Every session whose handle has all of these bits. */
+void http_close_matching(struct http *http, uint64_t bits, uint16_t code);
 uint32_t http_connections(const struct http *http);
 uint32_t http_sessions(const struct http *http);
 const struct http_counters *http_counters_get(const struct http *http);

@@ -53,7 +53,8 @@ struct http_connection {
     bool reply_started;
 
     /* WebSocket */
-    uint32_t session; /* 0 = none, or over */
+    uint64_t session;   /* 0 = none, or over */
+    uint16_t peer_code; /* of its close frame */
     struct http_message *queue_first, *queue_last;
     size_t queue_len;
     uint8_t *rx;
@@ -103,6 +104,7 @@ void http_write_head(const struct http_reply *reply, struct writer *out);
 int http_on_upgrade(struct http_connection *c);
 int http_on_established(struct http_connection *c);
 int http_on_message_part(struct http_connection *c, const uint8_t *data, size_t len);
+void http_on_peer_close(struct http_connection *c, const uint8_t *data, size_t len);
 int http_on_socket_writable(struct http_connection *c);
 void http_on_socket_closed(struct http_connection *c);
 void http_release_socket(struct http_connection *c);

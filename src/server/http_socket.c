@@ -9,7 +9,7 @@
 /* Waiting room of a message that comes in parts; doubles up to HTTP_MESSAGE_LEN_MAX. */
 #define RX_SIZE_FIRST (16u << 10)
 
-static struct http_connection *find(struct http *h, uint32_t session) {
+static struct http_connection *find(struct http *h, uint64_t session) {
     uint32_t slot = 0;
     return map_get(&h->sessions, &session, &slot) ? h->by_session[slot] : NULL;
 }
@@ -42,7 +42,7 @@ int http_on_upgrade(struct http_connection *c) {
     if (reply == NULL)
         return -1;
     http_reply_init(reply, 500);
-    uint32_t session = h->config.handlers.open(h->config.handlers.context, &c->request, reply);
+    uint64_t session = h->config.handlers.open(h->config.handlers.context, &c->request, reply);
     int result = 0;
     if (session == 0) {
         result = refuse_upgrade(c, reply);
@@ -73,8 +73,10 @@ int http_on_established(struct http_connection *c) {
 }
 
 static int too_long(struct http_connection *c) {
-    c->source.http->counters.ws_too_long++;
-    lws_close_reason(c->wsi, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, NULL, 0);
+    struct http *h = c->source.http;
+    h->counters.ws_too_long++;
+    uint16_t code = h->config.handlers.too_long(h->config.handlers.context, c->session);
+    lws_close_reason(c->wsi, (enum lws_close_status)code, NULL, 0);
     return -1;
 }
 
@@ -121,6 +123,13 @@ int http_on_message_part(struct http_connection *c, const uint8_t *data, size_t 
     return 0;
 }
 
+/* RFC 6455 section 5.5.1: the code is the first two bytes, if there are any. */
+void http_on_peer_close(struct http_connection *c, const uint8_t *data, size_t len) {
+    struct reader r = reader_of(data, len);
+    uint16_t code = rd_u16(&r);
+    c->peer_code = reader_ok(&r) ? code : 0;
+}
+
 static void drop_queue(struct http_connection *c) {
     while (c->queue_first != NULL) {
         struct http_message *next = c->queue_first->next;
@@ -163,7 +172,7 @@ static void abandon(struct http_connection *c) {
     c->close_code = LWS_CLOSE_STATUS_POLICY_VIOLATION;
 }
 
-void http_send(struct http *http, uint32_t session, struct span message, bool text) {
+void http_send(struct http *http, uint64_t session, struct span message, bool text) {
     ASSERT(message.len <= HTTP_MESSAGE_LEN_MAX);
     struct http_connection *c = find(http, session);
     if (c == NULL || c->closing)
@@ -191,7 +200,7 @@ void http_send(struct http *http, uint32_t session, struct span message, bool te
         lws_callback_on_writable(c->wsi);
 }
 
-void http_close(struct http *http, uint32_t session, uint16_t code) {
+void http_close(struct http *http, uint64_t session, uint16_t code) {
     struct http_connection *c = find(http, session);
     if (c == NULL || c->closing)
         return;
@@ -202,11 +211,20 @@ void http_close(struct http *http, uint32_t session, uint16_t code) {
         lws_callback_on_writable(c->wsi);
 }
 
+void http_close_matching(struct http *http, uint64_t bits, uint16_t code) {
+    ASSERT(bits != 0);
+    for (struct http_connection *c = http->connections; c != NULL; c = c->next) {
+        if ((c->session & bits) == bits)
+            http_close(http, c->session, code);
+    }
+}
+
 void http_on_socket_closed(struct http_connection *c) {
     struct http *h = c->source.http;
     if (c->session == 0)
         return;
-    uint32_t session = c->session, slot = 0;
+    uint64_t session = c->session;
+    uint32_t slot = 0;
     c->session = 0;
     ASSERT(map_get(&h->sessions, &session, &slot) && h->by_session[slot] == c);
     ASSERT(map_remove(&h->sessions, &session));
@@ -214,7 +232,7 @@ void http_on_socket_closed(struct http_connection *c) {
     h->free_slots[h->free_count++] = slot;
     h->sessions_count--;
     drop_queue(c);
-    h->config.handlers.closed(h->config.handlers.context, session);
+    h->config.handlers.closed(h->config.handlers.context, session, c->peer_code);
 }
 
 void http_release_socket(struct http_connection *c) {

@@ -86,7 +86,7 @@ static void preflight(struct http_reply *reply) {
     http_reply_header(reply, "Access-Control-Max-Age", "86400");
 }
 
-static struct control_http_request to_control(const struct http_request *request) {
+struct control_http_request routes_to_control(const struct http_request *request) {
     return (struct control_http_request){
         .method = request->method,
         .path = request->path,
@@ -99,7 +99,7 @@ static struct control_http_request to_control(const struct http_request *request
     };
 }
 
-static void from_control(const struct control_http_reply *from, struct http_reply *reply) {
+void routes_from_control(const struct control_http_reply *from, struct http_reply *reply) {
     if (from->location[0] != 0)
         http_reply_header(reply, "Location", from->location);
     if (from->etag[0] != 0)
@@ -113,7 +113,7 @@ static void from_control(const struct control_http_reply *from, struct http_repl
 
 static void serve_control(struct app *app, const struct http_request *request, struct http_reply *reply) {
     add_cors(reply);
-    struct control_http_request to = to_control(request);
+    struct control_http_request to = routes_to_control(request);
     struct control_http_reply *from = calloc(1, sizeof *from);
     if (from == NULL) {
         reply->status = 503;
@@ -125,7 +125,7 @@ static void serve_control(struct app *app, const struct http_request *request, s
     if (!is_method(request, "OPTIONS") || media) {
         control_http(app->control, clock_now_us(), clock_unix_us(), &to, from);
         ASSERT(from->status >= 200 && from->status < 600);
-        from_control(from, reply);
+        routes_from_control(from, reply);
     }
     /* RFC 9725 section 4.2: what a WHIP endpoint takes */
     if (is_method(request, "OPTIONS") && media)
@@ -134,18 +134,20 @@ static void serve_control(struct app *app, const struct http_request *request, s
     app_settle(app);
 }
 
-uint32_t routes_open(void *context, const struct http_request *request, struct http_reply *reply) {
+uint64_t routes_open(void *context, const struct http_request *request, struct http_reply *reply) {
     struct app *app = context;
     add_cors(reply);
     if (app->stop_at_us != 0 || media_congested(app->media)) {
         http_reply_text(reply, 503, "text/plain", span_str("the server is going down or overloaded\n"));
         return 0;
     }
+    if (delivery_path(request->path))
+        return delivery_socket_open(app, request, reply);
     if (!control_http_route(request->path)) {
         http_reply_text(reply, 404, "text/plain", span_str("not found\n"));
         return 0;
     }
-    struct control_http_request to = to_control(request);
+    struct control_http_request to = routes_to_control(request);
     struct control_http_reply *from = calloc(1, sizeof *from);
     if (from == NULL) {
         reply->status = 503;
@@ -153,7 +155,7 @@ uint32_t routes_open(void *context, const struct http_request *request, struct h
     }
     uint32_t session = control_session_open(app->control, clock_now_us(), clock_unix_us(), &to, from);
     if (session == 0)
-        from_control(from, reply);
+        routes_from_control(from, reply);
     free(from);
     if (session == 0)
         app_settle(app);
@@ -242,7 +244,6 @@ static void serve_meetings(struct app *app, const struct http_request *request, 
     struct meeting_request to = {
         .method = request->method,
         .path = request->path,
-        .body = request->body,
         .client = routes_client(app, request),
         .closing = app->stop_at_us != 0 || media_congested(app->media),
     };
@@ -266,6 +267,9 @@ static void serve_version(struct http_reply *reply) {
 static void serve_api(struct app *app, const struct http_request *request, struct http_reply *reply) {
     if (!same_origin(request)) {
         reply_json(reply, 403, span_str("{\"error\":\"cross_origin\",\"message\":\"This is for pages of this server.\"}"));
+    } else if (delivery_serve(app, request, reply)) {
+        http_reply_header(reply, "X-Content-Type-Options", "nosniff");
+        http_reply_header(reply, "Cross-Origin-Resource-Policy", "same-origin");
     } else if (has_prefix(request->path, MEETINGS)) {
         serve_meetings(app, request, reply);
     } else if (span_equal_str(request->path, "/api/v1/version") &&

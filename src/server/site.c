@@ -55,7 +55,7 @@ static const struct asset *find(struct span path) {
 static void page_headers(const struct http_request *request, bool hsts, struct http_reply *reply) {
     /* In older browsers 'self' does not cover ws: and wss:, so the host is named for these. */
     struct writer *w = &reply->headers;
-    wr_str(w, "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; "
+    wr_str(w, "Content-Security-Policy: default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; "
               "img-src 'self' data: blob:; media-src 'self' blob: mediastream:; connect-src 'self'");
     if (site_host_plain(request->host)) {
         int len = (int)request->host.len;
@@ -117,7 +117,8 @@ static void serve(const struct http_request *request, const struct asset *asset,
 
 bool site_serve(const struct http_request *request, bool hsts, struct http_reply *reply) {
     bool page = (span_equal_str(request->path, "/") && site_wants_page(request)) ||
-                span_starts_with(request->path, "/m/") || span_equal_str(request->path, "/index.html");
+                span_starts_with(request->path, "/m/") ||
+                span_equal_str(request->path, "/new") || span_equal_str(request->path, "/index.html");
     const struct asset *asset = page ? find(span_str("/index.html")) : find(request->path);
     if (asset == NULL)
         return false;

@@ -1,6 +1,6 @@
 /* The web client's files and the headers that go with them. Pure: a request in, a reply out.
  *
- * Pages (`/`, `/m/<anything>`) get a Content-Security-Policy that allows nothing but files and connections of this origin, and
+ * Pages (`/`, `/new`, `/m/<anything>`) get a Content-Security-Policy that allows nothing but files and connections of this origin, and
  * are checked with the server at each load (no-cache with a tag). Files under /assets/ carry their hash in the name and may be
  * kept for ever. Stored compressed; who does not accept gzip gets them unpacked. */
 #ifndef CONCLAVE_SERVER_SITE_H

@@ -68,8 +68,13 @@ struct control_config {
     bool webhooks;                            /* make CONTROL_WEBHOOK outputs: the server has somewhere to send them */
     char node_id[33];
     char region[33];
-    /* Rooms with this prefix are Conclave meetings: WHIP, WHEP and the room API may not touch them. */
+    /* Rooms with this prefix are Conclave meetings, end-to-end encrypted by the group that their members keep
+     * (meeting/delivery.h): WHIP, WHEP and the room API may not touch them; nobody enters whom `may_enter` does not
+     * know; data packets, names, metadata, attributes and tracks without encryption are refused. */
     char meeting_room_prefix[17];
+    /* Is this identity a member of the group of the meeting with this room? NULL: nobody is. */
+    bool (*may_enter)(void *context, struct span room, struct span identity);
+    void *may_enter_context;
 };
 
 struct control_config control_config_default(void);
@@ -105,6 +110,14 @@ struct control_http_reply {
 /* Answers synchronously. CORS headers are the server's business: the same for every reply. */
 void control_http(struct control *control, uint64_t now_us, uint64_t unix_us,
                   const struct control_http_request *request, struct control_http_reply *reply);
+/* Whose access token a request bears, checked as for /rtc. False, with the refusal in `reply`, when it has none that is
+ * good, or it names no room or identity. */
+#define CONTROL_WHO_LEN_MAX 256
+struct control_who {
+    char room[CONTROL_WHO_LEN_MAX + 1], identity[CONTROL_WHO_LEN_MAX + 1];
+};
+bool control_who(struct control *control, uint64_t unix_us, const struct control_http_request *request,
+                 struct control_who *out, struct control_http_reply *reply);
 /* Does control serve this path (else the server's own routes do)? */
 bool control_http_route(struct span path);
 
@@ -121,6 +134,11 @@ void control_session_message(struct control *control, uint64_t now_us, uint64_t 
  */
 void control_session_closed(struct control *control, uint64_t now_us, uint32_t session);
 
+/* Puts a participant out of a room, at once: nothing is forwarded to or from it any more. Unknown names are ignored. */
+void control_expel(struct control *control, uint64_t now_us, struct span room, struct span identity);
+/* Ends a room for everybody in it. */
+void control_room_end(struct control *control, uint64_t now_us, struct span room);
+
 /* ---- engines, time ----------------------------------------------------------------------------------------------- */
 
 void control_engine_event(struct control *control, uint64_t now_us, uint64_t unix_us, uint32_t shard,
@@ -134,9 +152,11 @@ void control_shutdown(struct control *control, uint64_t now_us);
 /* ---- outputs ----------------------------------------------------------------------------------------------------- */
 
 enum control_output_type {
-    CONTROL_SEND,    /* message to a session */
-    CONTROL_CLOSE,   /* send what is queued, then close the session with `code`; control_session_closed follows */
-    CONTROL_COMMAND, /* to engine `shard` */
+    CONTROL_SEND,     /* message to a session */
+    CONTROL_CLOSE,    /* send what is queued, then close the session with `code`; control_session_closed follows */
+    CONTROL_COMMAND,  /* to engine `shard` */
+    CONTROL_EXPELLED, /* `message` is the room of a meeting, `authorization` the identity of somebody who was put out of
+                       * it for breaking limits, and must not come back */
     CONTROL_WEBHOOK, /* POST `message` (application/webhook+json) with `authorization` to every configured URL, in order
                       */
 };
@@ -186,6 +206,8 @@ bool token_sign(const struct control_key *key, uint64_t unix_us, const struct co
     X(data_dropped, "data packets dropped")                                                                            \
     X(limit_refused, "requests refused because of a limit")                                                            \
     X(queue_overrun, "sessions closed because too many messages waited for them")                                      \
+    X(meeting_entry_refused, "sessions and validations refused because the person is not in the meeting's group")      \
+    X(meeting_clear_refused, "data packets, names, metadata and unencrypted tracks refused in meetings")               \
     X(engine_refused, "commands that an engine refused")                                                               \
     X(negotiations_failed, "descriptions refused, and negotiations that timed out")                                    \
     X(events_stale, "engine events about objects that no longer exist")

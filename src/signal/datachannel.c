@@ -415,6 +415,8 @@ void data_channel_message(struct pc *pc, const char *label, struct span payload)
         else if (channel != CHANNELS)
             taken = packet_arrived(sender, payload, channel == CHANNEL_LOSSY);
     }
+    if (!taken && room_is_meeting(pc->peer->control, sender->room->name))
+        pc->peer->control->counters.meeting_clear_refused++;
     if (!taken)
         pc->peer->control->counters.data_dropped++;
 }

@@ -190,6 +190,7 @@ void output_close(struct control *control, struct session *session, uint16_t cod
 void output_command(struct control *control, uint32_t shard, const struct engine_command *command,
                     struct buffer *payload);
 void output_webhook(struct control *control, struct buffer *body, struct buffer *authorization);
+void output_expelled(struct control *control, const char *room, const char *identity);
 void output_free_all(struct control *control);
 /* Packs once; answers a buffer with one reference. */
 struct buffer *message_pack(const ProtobufCMessage *message);
@@ -213,6 +214,8 @@ struct peer *peer_of(const struct participant *participant);
 struct peer *peer_join(struct control *control, enum peer_kind kind, const struct token *token, struct room *room);
 /* Out of the room, with everything that hangs on it. With a session: leave message first, then it is closed. */
 void peer_leave(struct peer *peer, enum room_leave_reason reason, Livekit__LeaveRequest__Action action);
+/* As peer_leave, for good, because it broke a limit: in a meeting it leaves the group as well. */
+void peer_expel(struct peer *peer);
 /* As peer_leave, when the client already said goodbye or is gone. */
 void peer_gone(struct peer *peer, enum room_leave_reason reason);
 void session_leave(struct control *control, struct session *session, enum room_leave_reason reason,

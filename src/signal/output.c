@@ -80,6 +80,15 @@ void output_webhook(struct control *control, struct buffer *body, struct buffer 
     node->output.authorization = buffer_span(authorization);
 }
 
+void output_expelled(struct control *control, const char *room, const char *identity) {
+    struct buffer *message = buffer_new(span_str(room)), *who = buffer_new(span_str(identity));
+    struct output_node *node = enqueue(control, CONTROL_EXPELLED, message);
+    node->authorization = buffer_share(who);
+    node->output.authorization = buffer_span(who);
+    buffer_release(message);
+    buffer_release(who);
+}
+
 static void node_free(struct output_node *node) {
     buffer_release(node->message);
     buffer_release(node->authorization);

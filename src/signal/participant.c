@@ -36,7 +36,7 @@ struct room *room_open_configured(struct control *control, const char *name, con
         if (token->config_departure_timeout_s != 0)
             room->departure_timeout_s = token->config_departure_timeout_s;
         room->participants_max = token->config_participants_max;
-        if (strlen(token->config_metadata) <= config->metadata_len_max)
+        if (strlen(token->config_metadata) <= config->metadata_len_max && !room_is_meeting(control, name))
             memory_set_text(&room->metadata, token->config_metadata);
     }
     timer_arm(control, room_expires_us(room));
@@ -136,11 +136,16 @@ void updates_flush(struct control *control) {
 
 /* ---- joining ----------------------------------------------------------------------------------------------------- */
 
-static void adopt_token(struct participant *participant, const struct token *token) {
-    memory_set_text(&participant->name, token->name);
-    memory_set_text(&participant->metadata, token->metadata);
+/* In a meeting whatever people say of themselves goes through the group, where this server cannot read it. */
+static void adopt_token(struct participant *participant, const struct token *token, bool meeting) {
     participant->permission = token->permission;
     participant->kind = token->kind;
+    if (meeting) {
+        participant->permission.can_publish_data = participant->permission.can_update_metadata = false;
+        return;
+    }
+    memory_set_text(&participant->name, token->name);
+    memory_set_text(&participant->metadata, token->metadata);
     for (uint32_t i = 0; i < token->attributes_count; i++)
         (void)participant_attribute_set(participant, token->attributes[i][0], token->attributes[i][1]);
 }
@@ -168,7 +173,7 @@ struct peer *peer_join(struct control *control, enum peer_kind kind, const struc
     peer->absent_since_us = peer->failed_since_us = peer->token_at_us = TIME_NEVER;
     peer->whep_identity = memory_text("");
     participant->user = peer;
-    adopt_token(participant, token);
+    adopt_token(participant, token, room_is_meeting(control, room->name));
     participant->auto_subscribe = kind != PEER_WHIP;
     if (!open_connections(peer)) {
         participant_close(participant, control->now_us);
@@ -264,6 +269,37 @@ void peer_leave(struct peer *peer, enum room_leave_reason reason, Livekit__Leave
     if (peer->session != NULL)
         session_leave(peer->control, peer->session, reason, action);
     peer_gone(peer, reason);
+}
+
+void peer_expel(struct peer *peer) {
+    const struct participant *participant = peer->participant;
+    if (room_is_meeting(peer->control, participant->room->name))
+        output_expelled(peer->control, participant->room->name, participant->identity);
+    peer_leave(peer, ROOM_LEAVE_UNKNOWN, LIVEKIT__LEAVE_REQUEST__ACTION__DISCONNECT);
+}
+
+static struct room *room_of_span(struct control *control, struct span name) {
+    char text[CONTROL_WHO_LEN_MAX + 1];
+    return span_to_str(name, text, sizeof text) ? room_find(&control->rooms, text) : NULL;
+}
+
+void control_expel(struct control *control, uint64_t now_us, struct span room_name, struct span identity) {
+    char text[CONTROL_WHO_LEN_MAX + 1];
+    struct room *room = room_of_span(control, room_name);
+    struct participant *participant =
+        room != NULL && span_to_str(identity, text, sizeof text) ? participant_find(room, text) : NULL;
+    control->now_us = now_us;
+    if (participant != NULL)
+        peer_leave(peer_of(participant), ROOM_LEAVE_REMOVED, LIVEKIT__LEAVE_REQUEST__ACTION__DISCONNECT);
+    updates_flush(control);
+}
+
+void control_room_end(struct control *control, uint64_t now_us, struct span room_name) {
+    struct room *room = room_of_span(control, room_name);
+    control->now_us = now_us;
+    if (room != NULL)
+        room_end(control, room, ROOM_LEAVE_ROOM_CLOSED);
+    updates_flush(control);
 }
 
 /* ---- permissions, tokens ----------------------------------------------------------------------------------------- */

@@ -70,7 +70,8 @@ static void fill_track(struct control *control, struct track *track, const Livek
     track->track_source =
         (unsigned)request->source <= ROOM_SCREEN_AUDIO ? (enum room_track_source)request->source : ROOM_SOURCE_UNKNOWN;
     (void)copy(track->cid, sizeof track->cid, request->cid);
-    memory_set_text(&track->name, request->name);
+    if (!room_is_meeting(control, track->publisher->room->name))
+        memory_set_text(&track->name, request->name);
     track->muted = request->muted;
     track->width = request->width;
     track->height = request->height;
@@ -116,6 +117,12 @@ void publish_add_track(struct peer *peer, const Livekit__AddTrackRequest *reques
     }
     if (request->type != LIVEKIT__TRACK_TYPE__AUDIO && request->type != LIVEKIT__TRACK_TYPE__VIDEO) {
         refuse(peer, request, LIVEKIT__REQUEST_RESPONSE__REASON__UNSUPPORTED_TYPE, "not an audio or video track");
+        return;
+    }
+    if (request->encryption == LIVEKIT__ENCRYPTION__TYPE__NONE && room_is_meeting(control, participant->room->name)) {
+        control->counters.meeting_clear_refused++;
+        refuse(peer, request, LIVEKIT__REQUEST_RESPONSE__REASON__NOT_ALLOWED,
+               "tracks of a meeting must be end-to-end encrypted");
         return;
     }
     if (request->sid[0] != 0) {

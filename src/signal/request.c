@@ -89,7 +89,7 @@ static bool list_fits(struct peer *peer, size_t count) {
     if (count <= REQUEST_LIST_MAX)
         return true;
     peer->control->counters.limit_refused++;
-    peer_leave(peer, ROOM_LEAVE_UNKNOWN, LIVEKIT__LEAVE_REQUEST__ACTION__DISCONNECT);
+    peer_expel(peer);
     return false;
 }
 
@@ -205,6 +205,8 @@ Livekit__RequestResponse__Reason participant_set_info(struct peer *peer, const c
 
 static void handle_metadata(struct peer *peer, const Livekit__UpdateParticipantMetadata *request) {
     Livekit__RequestResponse__Reason reason = LIVEKIT__REQUEST_RESPONSE__REASON__NOT_ALLOWED;
+    if (room_is_meeting(peer->control, peer->participant->room->name))
+        peer->control->counters.meeting_clear_refused++;
     if (peer->participant->permission.can_update_metadata && request->n_attributes > ROOM_ATTRIBUTES_MAX) {
         reason = LIVEKIT__REQUEST_RESPONSE__REASON__LIMIT_EXCEEDED;
     } else if (peer->participant->permission.can_update_metadata) {

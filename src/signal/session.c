@@ -75,6 +75,21 @@ static bool check_limits(struct control *control, const struct token *token, str
     return true;
 }
 
+/* What a stock client of LiveKit shows to its person. */
+#define NOT_A_MEMBER                                                                                                   \
+    "this is an end-to-end encrypted Conclave meeting, and only members of its group may connect: open its link in a " \
+    "browser"
+
+static bool check_meeting(struct control *control, const struct token *token, struct control_http_reply *reply) {
+    const struct control_config *config = &control->config;
+    if (!room_is_meeting(control, token->room) ||
+        (config->may_enter != NULL &&
+         config->may_enter(config->may_enter_context, span_str(token->room), span_str(token->identity))))
+        return true;
+    control->counters.meeting_entry_refused++;
+    return refuse(control, reply, 403, NOT_A_MEMBER);
+}
+
 static bool read_request(struct control *control, const struct control_http_request *http, struct arena *arena,
                          struct admission *out, struct control_http_reply *reply) {
     struct span value;
@@ -98,7 +113,7 @@ static bool admit(struct control *control, const struct control_http_request *ht
     if (control->shutting_down)
         return refuse(control, reply, 503, "the server is shutting down");
     if (!check_token(control, http, arena, &out->token, reply) || !check_limits(control, &out->token, reply) ||
-        !read_request(control, http, arena, out, reply))
+        !check_meeting(control, &out->token, reply) || !read_request(control, http, arena, out, reply))
         return false;
     out->room = room_find(&control->rooms, out->token.room);
     if (out->request->reconnect)
@@ -144,6 +159,22 @@ void control_http(struct control *control, uint64_t now_us, uint64_t unix_us,
     else if (path_below(request->path, "/twirp"))
         api_http(control, request, reply);
     updates_flush(control);
+}
+
+bool control_who(struct control *control, uint64_t unix_us, const struct control_http_request *request,
+                 struct control_who *out, struct control_http_reply *reply) {
+    struct arena arena;
+    struct token *token = memory_new(sizeof *token);
+    control->unix_us = unix_us;
+    arena_init(&arena, ARENA_UNLIMITED);
+    http_text(reply, 404, "not found");
+    bool good = check_token(control, request, &arena, token, reply) && check_limits(control, token, reply);
+    if (good && (!span_to_str(span_str(token->room), out->room, sizeof out->room) ||
+                 !span_to_str(span_str(token->identity), out->identity, sizeof out->identity)))
+        good = refuse(control, reply, 400, "identity or room name too long");
+    arena_free(&arena);
+    free(token);
+    return good;
 }
 
 /* ---- joining ----------------------------------------------------------------------------------------------------- */
@@ -368,7 +399,7 @@ void control_session_message(struct control *control, uint64_t now_us, uint64_t 
     session->seen_us = now_us;
     if (!within_budget(control, session, message.len)) {
         control->counters.limit_refused++;
-        peer_leave(session->peer, ROOM_LEAVE_UNKNOWN, LIVEKIT__LEAVE_REQUEST__ACTION__DISCONNECT);
+        peer_expel(session->peer);
     } else if (text || message.len > CONTROL_MESSAGE_LEN_MAX) {
         /* the JSON form is for looking on by hand; nobody's client speaks it */
         control->counters.messages_bad++;

@@ -3,6 +3,7 @@ import http from 'node:http';
 import { WebhookReceiver } from 'livekit-server-sdk';
 import WebSocket from 'ws';
 import { check, test, until } from '../lib/runner.mjs';
+import { enter, linkSecret } from '../lib/member.mjs';
 import { apiKey, apiSecret, startServer } from '../lib/server.mjs';
 
 test('room events are posted in order and verify with the server SDK; meetings post nothing', { timeoutMs: 60_000 }, async (t) => {
@@ -27,13 +28,10 @@ test('room events are posted in order and verify with the server SDK; meetings p
     });
     return socket;
   };
-  const { id } = await server.newMeeting();
-  const reply = await fetch(`${server.url}/api/v1/meetings/${id}/join`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ name: 'Ann' }),
-  });
-  const inMeeting = await join((await reply.json()).token);
+  const meeting = await server.newMeeting();
+  const { id } = meeting;
+  const ann = await enter(t, server, meeting, linkSecret(), 'Ann');
+  const inMeeting = await join(ann.token);
   const socket = await join(await server.token('open', 'me'));
   socket.terminate();
   inMeeting.terminate();

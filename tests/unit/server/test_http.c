@@ -23,8 +23,9 @@
 struct served {
     struct http *http;
     uint16_t port, metrics_port;
-    uint32_t next_session, session;
+    uint64_t next_session, session;
     _Atomic uint32_t closed, connections;
+    _Atomic uint16_t peer_code; /* of the last session that ended */
     uint32_t opened, messages;
     size_t last_len, flood;
     bool last_text, refuse_upgrades, slow_reader_killed;
@@ -54,7 +55,7 @@ static void request(void *context, const struct http_request *r, struct http_rep
     http_reply_text(reply, 200, "text/plain", span_of(text, (size_t)len));
 }
 
-static uint32_t open_session(void *context, const struct http_request *r, struct http_reply *reply) {
+static uint64_t open_session(void *context, const struct http_request *r, struct http_reply *reply) {
     struct served *s = context;
     if (s->refuse_upgrades || !span_equal_str(r->path, "/rtc")) {
         http_reply_text(reply, 401, "text/plain", span_str("no token"));
@@ -63,14 +64,14 @@ static uint32_t open_session(void *context, const struct http_request *r, struct
     return ++s->next_session;
 }
 
-static void opened(void *context, uint32_t session) {
+static void opened(void *context, uint64_t session) {
     struct served *s = context;
     s->opened++;
     s->session = session;
     http_send(s->http, session, span_str("welcome"), true);
 }
 
-static void message(void *context, uint32_t session, struct span text, bool is_text) {
+static void message(void *context, uint64_t session, struct span text, bool is_text) {
     struct served *s = context;
     s->messages++;
     s->last_len = text.len;
@@ -89,9 +90,16 @@ static void message(void *context, uint32_t session, struct span text, bool is_t
     }
 }
 
-static void closed(void *context, uint32_t session) {
+static uint16_t too_long(void *context, uint64_t session) {
+    (void)context, (void)session;
+    return 1009;
+}
+
+static void closed(void *context, uint64_t session, uint16_t code) {
+    struct served *s = context;
     (void)session;
-    ((struct served *)context)->closed++;
+    s->closed++;
+    s->peer_code = code;
 }
 
 static void nothing(void *context) {
@@ -115,7 +123,7 @@ static struct http *open_http(struct served *s, uint32_t connections_max) {
     struct http_config config = {
         .connections_max = connections_max,
         .connections_per_client_max = 8,
-        .handlers = {s, body_max, request, open_session, opened, message, closed, nothing, nothing, nothing, no_signal},
+        .handlers = {s, body_max, request, open_session, opened, message, too_long, closed, nothing, nothing, nothing, no_signal},
     };
     struct http *http = http_create(&config, error, sizeof error);
     if (http == NULL)

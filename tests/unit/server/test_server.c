@@ -190,12 +190,21 @@ static void assert_header(const char *part) {
         fail_msg("no \"%s\" in:\n%s", part, reply.header_bytes);
 }
 
+static void a_new_meeting_begins_at_a_page_of_its_own(void **state) {
+    (void)state;
+    assert_true(get("/new", "", "gzip", "", false));
+    assert_int_equal(reply.status, 200);
+    assert_header("Content-Type: text/html");
+    assert_header("worker-src 'self'");
+    assert_false(get("/newer", "", "gzip", "", false));
+}
+
 static void pages_carry_the_strict_policy(void **state) {
     (void)state;
     assert_true(get("/m/anything", "", "gzip", "", false));
     assert_int_equal(reply.status, 200);
     assert_header("Content-Type: text/html");
-    assert_header("Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self';");
+    assert_header("Content-Security-Policy: default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self';");
     assert_header("connect-src 'self' ws://meet.example.org:7443 wss://meet.example.org:7443;");
     assert_header("frame-ancestors 'none'");
     assert_header("Referrer-Policy: no-referrer");
@@ -206,7 +215,8 @@ static void pages_carry_the_strict_policy(void **state) {
     assert_header("Cross-Origin-Resource-Policy: same-origin");
     assert_header("Cache-Control: no-cache");
     assert_null(strstr(reply.header_bytes, "Strict-Transport-Security"));
-    assert_null(strstr(reply.header_bytes, "unsafe"));
+    assert_null(strstr(reply.header_bytes, "unsafe-inline"));
+    assert_null(strstr(reply.header_bytes, "'unsafe-eval'"));
     assert_true(get("/", "text/html,application/xhtml+xml", "gzip", "", true));
     assert_header("Strict-Transport-Security: max-age=");
     http_free_reply(&reply);
@@ -394,6 +404,7 @@ int main(void) {
         TEST(the_self_made_certificate_names_all_ways_to_this_machine),
         TEST(a_certificate_and_a_key_that_do_not_belong_together_are_refused),
         cmocka_unit_test(metrics_are_in_prometheus_text_format),
+        cmocka_unit_test(a_new_meeting_begins_at_a_page_of_its_own),
         cmocka_unit_test(pages_carry_the_strict_policy),
         cmocka_unit_test(a_hostile_host_header_does_not_get_into_the_policy),
         cmocka_unit_test(files_are_kept_for_ever_and_checked_by_tag),

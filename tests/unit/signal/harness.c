@@ -73,6 +73,7 @@ void world_stop(struct world *world) {
         free(world->data[i].bytes);
     for (size_t i = 0; i < world->webhooks_count; i++)
         free(world->webhooks[i]);
+    free(world->expelled);
     free(world);
 }
 
@@ -287,6 +288,11 @@ void drain(struct world *world) {
                 memcpy(text, out.message.data, out.message.len);
                 world->webhooks[world->webhooks_count++] = text;
             }
+            break;
+        case CONTROL_EXPELLED:
+            free(world->expelled);
+            assert_true(asprintf(&world->expelled, "%.*s %.*s", (int)out.message.len, (const char *)out.message.data,
+                                 (int)out.authorization.len, (const char *)out.authorization.data) > 0);
             break;
         }
     }

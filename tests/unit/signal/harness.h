@@ -63,6 +63,7 @@ struct world {
     size_t data_count;
     char *webhooks[LOG_MAX];
     size_t webhooks_count;
+    char *expelled; /* "room identity" of the last CONTROL_EXPELLED */
     uint32_t keyframes;
     uint32_t sinks_opened, sources_opened; /* in all */
 };

@@ -1,0 +1,228 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/time.h"
+#include "io/clock.h"
+#include "secure/wire.h"
+#include "server/app_internal.h"
+
+#define MEETINGS "/api/v1/meetings/"
+/* Hexadecimal digits of the longest tree hash. */
+#define TREE_HASH_DIGITS_MAX (2 * HASH_LEN_MAX)
+
+/* ---- who asks ---- */
+
+/* The meeting and person of a request's token; false with the refusal in `reply`. `meeting` points into `who`. */
+static bool whose(struct app *app, const struct http_request *request, struct control_who *who, struct span *meeting,
+                  struct http_reply *reply) {
+    struct control_http_request to = routes_to_control(request);
+    struct control_http_reply *from = calloc(1, sizeof *from);
+    if (from == NULL) {
+        reply->status = 503;
+        return false;
+    }
+    bool good = control_who(app->control, clock_unix_us(), &to, who, from);
+    if (!good)
+        routes_from_control(from, reply);
+    free(from);
+    if (!good)
+        return false;
+    *meeting = meeting_of_room(app->meeting, span_str(who->room));
+    if (meeting->len > 0)
+        return true;
+    http_reply_text(reply, 403, "text/plain", span_str("the access token is not for a meeting of this server\n"));
+    return false;
+}
+
+static void room_of(struct span meeting, char out[MEETING_ROOM_LEN + 1]) {
+    ASSERT(meeting.len == MEETING_ID_LEN);
+    memcpy(out, MEETING_ROOM_PREFIX, sizeof MEETING_ROOM_PREFIX - 1);
+    memcpy(out + sizeof MEETING_ROOM_PREFIX - 1, meeting.data, MEETING_ID_LEN);
+    out[MEETING_ROOM_LEN] = 0;
+}
+
+bool delivery_gate(void *context, struct span room, struct span identity) {
+    const struct app *app = context;
+    struct span meeting = meeting_of_room(app->meeting, room);
+    return meeting.len > 0 && delivery_is_member(app->delivery, meeting, identity);
+}
+
+/* ---- WebSockets ---- */
+
+bool delivery_path(struct span path) {
+    return span_equal_str(path, WIRE_PATH);
+}
+
+static uint32_t connection_of(uint64_t session) {
+    ASSERT((session & SESSION_DELIVERY) != 0);
+    return (uint32_t)session;
+}
+
+uint64_t delivery_socket_open(struct app *app, const struct http_request *request, struct http_reply *reply) {
+    struct control_who who;
+    struct span meeting;
+    if (!whose(app, request, &who, &meeting, reply))
+        return 0;
+    uint32_t connection = delivery_open(app->delivery, clock_now_us(), &app->rng, meeting, span_str(who.identity));
+    if (connection != 0)
+        return SESSION_DELIVERY | connection;
+    http_reply_text(reply, 503, "text/plain", span_str("too many connections to meetings\n"));
+    return 0;
+}
+
+void delivery_socket_message(struct app *app, uint64_t session, struct span message, bool text) {
+    /* all messages are binary: a text is malformed, as an empty one is */
+    delivery_message(app->delivery, clock_now_us(), clock_unix_us() / US_PER_S, &app->rng, connection_of(session),
+                     text ? span_of(NULL, 0) : message);
+}
+
+void delivery_socket_closed(struct app *app, uint64_t session, uint16_t code) {
+    /* RFC 6455 section 7.4.1: 1000 done, 1001 the page is gone; anything else is a connection lost */
+    bool going = code == 1000 || code == 1001;
+    delivery_closed(app->delivery, clock_now_us(), &app->rng, connection_of(session), going && app->stop_at_us == 0);
+}
+
+void delivery_expelled(struct app *app, struct span room, struct span identity) {
+    struct span meeting = meeting_of_room(app->meeting, room);
+    if (meeting.len > 0)
+        delivery_expel(app->delivery, clock_now_us(), &app->rng, meeting, identity);
+}
+
+void delivery_shutdown(struct app *app) {
+    http_close_matching(app->http, SESSION_DELIVERY, 1001);
+}
+
+static void carry_out(struct app *app, const struct delivery_output *out) {
+    char room[MEETING_ROOM_LEN + 1];
+    switch (out->type) {
+    case DELIVERY_SEND:
+        http_send(app->http, SESSION_DELIVERY | out->connection, out->message, false);
+        break;
+    case DELIVERY_CLOSE:
+        http_close(app->http, SESSION_DELIVERY | out->connection, out->code);
+        break;
+    case DELIVERY_ADMITTED: /* asked for when the person connects: delivery_gate */
+        break;
+    case DELIVERY_EXPELLED:
+        room_of(out->meeting, room);
+        control_expel(app->control, clock_now_us(), span_str(room), out->identity);
+        break;
+    case DELIVERY_OVER:
+        room_of(out->meeting, room);
+        control_room_end(app->control, clock_now_us(), span_str(room));
+        break;
+    }
+}
+
+bool delivery_settle(struct app *app) {
+    struct delivery_output out;
+    bool any = false;
+    while (delivery_poll(app->delivery, &out)) {
+        any = true;
+        if (!app->destroying)
+            carry_out(app, &out);
+    }
+    return any && !app->destroying;
+}
+
+/* ---- HTTP ---- */
+
+static bool read_hash(struct span hex, uint8_t out[HASH_LEN_MAX], size_t *len) {
+    if (hex.len == 0 || hex.len % 2 != 0 || hex.len > TREE_HASH_DIGITS_MAX)
+        return false;
+    for (size_t i = 0; i < hex.len; i++) {
+        uint8_t c = hex.data[i];
+        bool digit = c >= '0' && c <= '9';
+        if (!digit && !(c >= 'a' && c <= 'f'))
+            return false;
+        uint8_t value = (uint8_t)(digit ? c - '0' : c - 'a' + 10);
+        out[i / 2] = i % 2 == 0 ? (uint8_t)(value << 4) : out[i / 2] | value;
+    }
+    *len = hex.len / 2;
+    return true;
+}
+
+static void reply_bytes(const struct http_request *request, struct http_reply *reply, const char *etag,
+                        const char *caching, struct span bytes) {
+    http_reply_header(reply, "ETag", etag);
+    http_reply_header(reply, "Cache-Control", caching);
+    http_reply_header(reply, "Vary", "Authorization");
+    if (span_equal_str(request->if_none_match, etag)) {
+        reply->status = 304;
+        return;
+    }
+    http_reply_text(reply, 200, "application/octet-stream", bytes);
+}
+
+static void reply_missing(struct http_reply *reply) {
+    http_reply_header(reply, "Cache-Control", "no-store");
+    http_reply_text(reply, 404, "application/json",
+                    span_str("{\"error\":\"not_found\",\"message\":\"There is nothing here (any more).\"}"));
+}
+
+static void serve_tree(struct app *app, const struct http_request *request, struct span meeting, struct span hex,
+                       struct http_reply *reply) {
+    uint8_t hash[HASH_LEN_MAX];
+    size_t hash_len;
+    char etag[TREE_HASH_DIGITS_MAX + 3];
+    struct span tree = read_hash(hex, hash, &hash_len) ? delivery_tree(app->delivery, meeting, span_of(hash, hash_len))
+                                                       : span_of(NULL, 0);
+    if (tree.len == 0) {
+        reply_missing(reply);
+        return;
+    }
+    (void)snprintf(etag, sizeof etag, "\"%.*s\"", (int)hex.len, (const char *)hex.data);
+    reply_bytes(request, reply, etag, "private, max-age=3600, immutable", tree);
+}
+
+static void serve_group_info(struct app *app, const struct http_request *request, struct span meeting,
+                             struct http_reply *reply) {
+    struct span info = delivery_group_info(app->delivery, meeting);
+    uint8_t hash[32];
+    if (info.len == 0 || crypto_openssl.hash(HASH_SHA256, &info, 1, hash) != CRYPTO_OK) {
+        reply_missing(reply);
+        return;
+    }
+    char etag[2 * 16 + 3] = "\"";
+    for (size_t i = 0; i < 16; i++)
+        (void)snprintf(etag + 1 + 2 * i, 3, "%02x", hash[i]);
+    etag[33] = '"';
+    etag[34] = 0;
+    reply_bytes(request, reply, etag, "private, no-cache", info);
+}
+
+/* Takes the meeting's id and what follows it from a path below MEETINGS. */
+static bool split(struct span path, struct span *id, struct span *rest) {
+    const size_t prefix_len = sizeof MEETINGS - 1;
+    if (!span_starts_with(path, MEETINGS) || path.len < prefix_len + MEETING_ID_LEN + 1 ||
+        path.data[prefix_len + MEETING_ID_LEN] != '/')
+        return false;
+    *id = span_of(path.data + prefix_len, MEETING_ID_LEN);
+    *rest = span_of(path.data + prefix_len + MEETING_ID_LEN, path.len - prefix_len - MEETING_ID_LEN);
+    return true;
+}
+
+bool delivery_serve(struct app *app, const struct http_request *request, struct http_reply *reply) {
+    static const char tree[] = "/mls/tree/", group_info[] = "/mls/group_info";
+    struct span id, rest, meeting;
+    struct control_who who;
+    if (!split(request->path, &id, &rest) || !span_starts_with(rest, "/mls/"))
+        return false;
+    if (!span_equal_str(request->method, "GET") && !span_equal_str(request->method, "HEAD")) {
+        http_reply_header(reply, "Allow", "GET, HEAD");
+        http_reply_text(reply, 405, "text/plain", span_str("only GET and HEAD\n"));
+    } else if (whose(app, request, &who, &meeting, reply)) {
+        if (!span_equal(meeting, id))
+            http_reply_text(reply, 403, "text/plain", span_str("the access token is for another meeting\n"));
+        else if (span_starts_with(rest, tree))
+            serve_tree(app, request, meeting, span_of(rest.data + sizeof tree - 1, rest.len - (sizeof tree - 1)),
+                       reply);
+        else if (span_equal_str(rest, group_info))
+            serve_group_info(app, request, meeting, reply);
+        else
+            reply_missing(reply);
+    }
+    return true;
+}
