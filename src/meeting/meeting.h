@@ -13,8 +13,8 @@
  *     meeting_request    one request of the meeting API, answered at once
  *
  * API, JSON, for the web client of the same origin:
- *     POST /api/v1/meetings             201 {"id","path","suite"}
- *     GET  /api/v1/meetings/<id>        200 {"id","status":"open","suite"}
+ *     POST /api/v1/meetings             201 {"id","path","suite","file_len_max"}
+ *     GET  /api/v1/meetings/<id>        200 {"id","status":"open","suite","file_len_max"}
  *     POST /api/v1/meetings/<id>/join   200 {"token","identity","url":""}
  *     errors                            4xx, 5xx {"error","message"}
  *
@@ -70,6 +70,7 @@ struct meeting_config {
     uint8_t secret[MEETING_SECRET_LEN];
     struct control_key key; /* signs tokens */
     uint16_t suite;         /* of the meetings' groups */
+    uint64_t file_len_max;  /* told to clients, so that they need not try */
     struct meeting_rate rates[MEETING_BUDGETS];
 };
 

@@ -36,7 +36,8 @@ static void make(struct meeting *m, struct rng *rng, uint64_t now_us, const stru
     char id[MEETING_ID_LEN + 1];
     meeting_make(m, rng, id);
     m->counters.meetings_made++;
-    answer_json(reply, 201, json_pack("{s:s, s:s+, s:i}", "id", id, "path", "/m/", id, "suite", m->config.suite));
+    answer_json(reply, 201, json_pack("{s:s, s:s+, s:i, s:I}", "id", id, "path", "/m/", id, "suite", m->config.suite,
+                                       "file_len_max", (json_int_t)m->config.file_len_max));
 }
 
 static void join(struct meeting *m, struct rng *rng, uint64_t unix_us, const char *id, struct meeting_reply *reply) {
@@ -114,7 +115,9 @@ void meeting_request(struct meeting *meeting, struct rng *rng, uint64_t now_us, 
     ASSERT(span_to_str(id, text, sizeof text));
     if (!joining) {
         meeting->counters.meetings_found++;
-        answer_json(reply, 200, json_pack("{s:s, s:s, s:i}", "id", text, "status", "open", "suite", meeting->config.suite));
+        answer_json(reply, 200, json_pack("{s:s, s:s, s:i, s:I}", "id", text, "status", "open", "suite",
+                                           meeting->config.suite, "file_len_max",
+                                           (json_int_t)meeting->config.file_len_max));
         return;
     }
     if (!spend(meeting, now_us, request, MEETING_JOIN, reply))

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/assert.h"
 #include "base/log.h"
@@ -132,6 +133,9 @@ static void on_signalled(void *context, int signal) {
 
 static const struct http_handlers handlers = {
     .body_max = routes_body_max,
+    .body_begin = routes_body_begin,
+    .body_part = files_part,
+    .body_gone = files_gone,
     .request = routes_request,
     .open = routes_open,
     .opened = on_opened,
@@ -193,6 +197,9 @@ void app_destroy(struct app *app) {
     if (app->control != NULL)
         control_destroy(app->control);
     delivery_destroy(app->delivery);
+    store_destroy(app->store);
+    if (app->config.dev)
+        (void)rmdir(app->files_dir);
     if (app->media != NULL)
         media_destroy(app->media);
     if (app->dtls != NULL)

@@ -14,9 +14,8 @@
 
 /* ---- who asks ---- */
 
-/* The meeting and person of a request's token; false with the refusal in `reply`. `meeting` points into `who`. */
-static bool whose(struct app *app, const struct http_request *request, struct control_who *who, struct span *meeting,
-                  struct http_reply *reply) {
+bool delivery_whose(struct app *app, const struct http_request *request, struct control_who *who, struct span *meeting,
+                    struct http_reply *reply) {
     struct control_http_request to = routes_to_control(request);
     struct control_http_reply *from = calloc(1, sizeof *from);
     if (from == NULL) {
@@ -63,7 +62,7 @@ static uint32_t connection_of(uint64_t session) {
 uint64_t delivery_socket_open(struct app *app, const struct http_request *request, struct http_reply *reply) {
     struct control_who who;
     struct span meeting;
-    if (!whose(app, request, &who, &meeting, reply))
+    if (!delivery_whose(app, request, &who, &meeting, reply))
         return 0;
     uint32_t connection = delivery_open(app->delivery, clock_now_us(), &app->rng, meeting, span_str(who.identity));
     if (connection != 0)
@@ -112,6 +111,7 @@ static void carry_out(struct app *app, const struct delivery_output *out) {
     case DELIVERY_OVER:
         room_of(out->meeting, room);
         control_room_end(app->control, clock_now_us(), span_str(room));
+        store_drop(app->store, out->meeting);
         break;
     }
 }
@@ -156,7 +156,7 @@ static void reply_bytes(const struct http_request *request, struct http_reply *r
     http_reply_text(reply, 200, "application/octet-stream", bytes);
 }
 
-static void reply_missing(struct http_reply *reply) {
+void delivery_reply_missing(struct http_reply *reply) {
     http_reply_header(reply, "Cache-Control", "no-store");
     http_reply_text(reply, 404, "application/json",
                     span_str("{\"error\":\"not_found\",\"message\":\"There is nothing here (any more).\"}"));
@@ -170,7 +170,7 @@ static void serve_tree(struct app *app, const struct http_request *request, stru
     struct span tree = read_hash(hex, hash, &hash_len) ? delivery_tree(app->delivery, meeting, span_of(hash, hash_len))
                                                        : span_of(NULL, 0);
     if (tree.len == 0) {
-        reply_missing(reply);
+        delivery_reply_missing(reply);
         return;
     }
     (void)snprintf(etag, sizeof etag, "\"%.*s\"", (int)hex.len, (const char *)hex.data);
@@ -182,7 +182,7 @@ static void serve_group_info(struct app *app, const struct http_request *request
     struct span info = delivery_group_info(app->delivery, meeting);
     uint8_t hash[32];
     if (info.len == 0 || crypto_openssl.hash(HASH_SHA256, &info, 1, hash) != CRYPTO_OK) {
-        reply_missing(reply);
+        delivery_reply_missing(reply);
         return;
     }
     char etag[2 * 16 + 3] = "\"";
@@ -193,9 +193,9 @@ static void serve_group_info(struct app *app, const struct http_request *request
     reply_bytes(request, reply, etag, "private, no-cache", info);
 }
 
-/* Takes the meeting's id and what follows it from a path below MEETINGS. */
-static bool split(struct span path, struct span *id, struct span *rest) {
+bool delivery_split(struct span path, struct span *id, struct span *rest) {
     const size_t prefix_len = sizeof MEETINGS - 1;
+    *id = *rest = span_of(NULL, 0);
     if (!span_starts_with(path, MEETINGS) || path.len < prefix_len + MEETING_ID_LEN + 1 ||
         path.data[prefix_len + MEETING_ID_LEN] != '/')
         return false;
@@ -204,25 +204,38 @@ static bool split(struct span path, struct span *id, struct span *rest) {
     return true;
 }
 
-bool delivery_serve(struct app *app, const struct http_request *request, struct http_reply *reply) {
-    static const char tree[] = "/mls/tree/", group_info[] = "/mls/group_info";
-    struct span id, rest, meeting;
-    struct control_who who;
-    if (!split(request->path, &id, &rest) || !span_starts_with(rest, "/mls/"))
-        return false;
+static void serve_group(struct app *app, const struct http_request *request, struct span meeting, struct span rest,
+                        struct http_reply *reply) {
+    static const char tree[] = "/mls/tree/";
     if (!span_equal_str(request->method, "GET") && !span_equal_str(request->method, "HEAD")) {
         http_reply_header(reply, "Allow", "GET, HEAD");
         http_reply_text(reply, 405, "text/plain", span_str("only GET and HEAD\n"));
-    } else if (whose(app, request, &who, &meeting, reply)) {
-        if (!span_equal(meeting, id))
-            http_reply_text(reply, 403, "text/plain", span_str("the access token is for another meeting\n"));
-        else if (span_starts_with(rest, tree))
-            serve_tree(app, request, meeting, span_of(rest.data + sizeof tree - 1, rest.len - (sizeof tree - 1)),
-                       reply);
-        else if (span_equal_str(rest, group_info))
-            serve_group_info(app, request, meeting, reply);
-        else
-            reply_missing(reply);
+    } else if (span_starts_with(rest, tree)) {
+        serve_tree(app, request, meeting, span_of(rest.data + sizeof tree - 1, rest.len - (sizeof tree - 1)), reply);
+    } else if (span_equal_str(rest, "/mls/group_info")) {
+        serve_group_info(app, request, meeting, reply);
+    } else {
+        delivery_reply_missing(reply);
+    }
+}
+
+bool delivery_serve(struct app *app, const struct http_request *request, struct http_reply *reply) {
+    struct span id, rest, meeting;
+    struct control_who who;
+    bool file = false;
+    if (delivery_split(request->path, &id, &rest))
+        file = files_path(rest);
+    if (id.len == 0 || (!file && !span_starts_with(rest, "/mls/")))
+        return false;
+    if (!delivery_whose(app, request, &who, &meeting, reply)) {
+        store_abort(app->store, request->upload);
+    } else if (!span_equal(meeting, id)) {
+        store_abort(app->store, request->upload);
+        http_reply_text(reply, 403, "text/plain", span_str("the access token is for another meeting\n"));
+    } else if (file) {
+        files_serve(app, request, meeting, span_str(who.identity), rest, reply);
+    } else {
+        serve_group(app, request, meeting, rest, reply);
     }
     return true;
 }

@@ -4,6 +4,7 @@
 
 #include "base/rng.h"
 #include "io/media.h"
+#include "io/store.h"
 #include "meeting/delivery.h"
 #include "meeting/meeting.h"
 #include "server/app.h"
@@ -23,6 +24,8 @@ struct app {
     struct meeting *meeting;
     void *meeting_memory;
     struct delivery *delivery;
+    struct store *store; /* files of meetings */
+    char files_dir[VAULT_PATH_LEN_MAX];
     struct webhook *webhook; /* NULL without addresses */
     struct net_addr candidates[CONTROL_CANDIDATES_MAX];
     size_t candidates_count;
@@ -45,6 +48,7 @@ struct http_handlers app_handlers(struct app *app);
 void app_settle(struct app *app);
 
 /* routes.c */
+uint32_t routes_body_begin(void *context, const struct http_request *request, uint64_t len, struct http_reply *reply);
 size_t routes_body_max(void *context, struct span method, struct span path);
 void routes_request(void *context, const struct http_request *request, struct http_reply *reply);
 uint64_t routes_open(void *context, const struct http_request *request, struct http_reply *reply);
@@ -71,6 +75,21 @@ void delivery_expelled(struct app *app, struct span room, struct span identity);
 void delivery_shutdown(struct app *app);
 /* Answers what is below /api/v1/meetings/<id>/ and the delivery service's; false for other paths. */
 bool delivery_serve(struct app *app, const struct http_request *request, struct http_reply *reply);
+
+/* app_files.c: files of meetings. `who` is from the token, `meeting` its meeting, `name` what follows /files. */
+bool files_path(struct span rest);
+/* For http_handlers.body_begin, when the path is one of an upload. */
+uint32_t files_begin(struct app *app, const struct http_request *request, uint64_t len, struct http_reply *reply);
+bool files_part(void *context, uint32_t upload, struct span bytes);
+void files_gone(void *context, uint32_t upload);
+void files_serve(struct app *app, const struct http_request *request, struct span meeting, struct span identity,
+                 struct span name, struct http_reply *reply);
+/* The meeting and person of a request's token; false with the refusal in `reply`. `meeting` points into `who`. */
+bool delivery_whose(struct app *app, const struct http_request *request, struct control_who *who, struct span *meeting,
+                    struct http_reply *reply);
+/* Takes the meeting's id and what follows it from a path below /api/v1/meetings/. */
+bool delivery_split(struct span path, struct span *id, struct span *rest);
+void delivery_reply_missing(struct http_reply *reply);
 
 /* app_metrics.c */
 void app_write_metrics(struct app *app, struct writer *w);

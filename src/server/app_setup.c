@@ -16,7 +16,7 @@
 #include "server/assets.h"
 
 /* Descriptors besides connections: sockets of media threads, libraries, files. */
-#define DESCRIPTORS_SPARE 128
+#define DESCRIPTORS_SPARE (128 + STORE_UPLOADS_MAX + STORE_READERS_MAX)
 /* A participant of a large meeting watches a screen share and a page of people. */
 #define SINKS_PER_TRANSPORT 16
 #define TRACKS_PER_PARTICIPANT_MAX 64
@@ -116,6 +116,7 @@ static bool open_meeting(struct app *app, const uint8_t *secret, struct config_e
     struct meeting_config meeting = {
         .key = config->keys[0],
         .suite = config->meeting_suite,
+        .file_len_max = config->file_len_max,
         .rates = {{config->meetings_per_hour > 0 ? config->meetings_per_hour : 1, 3600},
                   {config->joins_per_minute > 0 ? config->joins_per_minute : 1, 60},
                   {config->failures_per_minute > 0 ? config->failures_per_minute : 1, 60}},
@@ -138,6 +139,22 @@ static bool open_delivery(struct app *app, struct config_error *error) {
     };
     app->delivery = delivery_create(&delivery, &app->rng);
     return app->delivery != NULL || say(error, "no memory for the delivery service of meetings");
+}
+
+/* A server for development keeps nothing: its files are in a folder that goes with it. */
+static bool open_store(struct app *app, struct config_error *error) {
+    const struct config *config = &app->config;
+    if (config->dev) {
+        (void)snprintf(app->files_dir, sizeof app->files_dir, "/tmp/conclave-files-XXXXXX");
+        if (mkdtemp(app->files_dir) == NULL)
+            return say(error, "no folder for the files of meetings can be made in /tmp");
+    } else {
+        (void)snprintf(app->files_dir, sizeof app->files_dir, "%s/files", config->data_dir);
+    }
+    struct store_config store = {
+        .folder = app->files_dir, .file_len_max = config->file_len_max, .group_len_max = config->files_len_max};
+    app->store = store_create(&store, &app->rng, error->text, sizeof error->text);
+    return app->store != NULL;
 }
 
 static void wake_http(void *context) {
@@ -285,7 +302,7 @@ bool app_open(struct app *app, struct config_error *error) {
     uint8_t secret[VAULT_SECRET_LEN];
     bool ok = open_secrets(app, secret, error);
     choose_webhook_key(&app->config);
-    ok = ok && open_certificate(app, error) && open_meeting(app, secret, error) && open_delivery(app, error) &&
+    ok = ok && open_certificate(app, error) && open_meeting(app, secret, error) && open_delivery(app, error) && open_store(app, error) &&
          open_webhooks(app, error) &&
          open_http(app, error) && open_media(app, error) && open_control(app, error);
     secure_wipe(secret, sizeof secret);

@@ -10,7 +10,7 @@
  * line and headers together HTTP_HEADER_LEN_MAX (more: the connection is closed, the library gives no chance to answer), bodies by
  * route (413), WebSocket messages HTTP_MESSAGE_LEN_MAX (closed with the code that the handler gives), messages waiting for a client HTTP_QUEUE_LEN_MAX bytes (the
  * client is gone: closed). Time: HTTP_HEADERS_US for TLS handshake and headers, HTTP_BODY_US for a body, HTTP_REPLY_US for
- * taking the reply, HTTP_IDLE_US between requests; all absolute, so that dripping bytes gains nothing. WebSockets are pinged
+ * taking the reply (both with a second more for each HTTP_RATE_MIN bytes), HTTP_IDLE_US between requests; all absolute, so that dripping bytes gains nothing. WebSockets are pinged
  * each 10 s and closed after 30 s without a pong.
  *
  * What the library brings and we do not want is refused: HTTP/2, upgrades other than WebSocket, CONNECT, chunked request bodies
@@ -28,6 +28,7 @@
 #include "base/net.h"
 
 struct http;
+struct store;
 
 /* 64 kB of request line and the other headers of a browser behind a proxy. */
 #define HTTP_HEADER_LEN_MAX (80u << 10)
@@ -37,6 +38,8 @@ struct http;
 #define HTTP_HEADERS_US UINT64_C(10000000)
 #define HTTP_BODY_US UINT64_C(30000000)
 #define HTTP_REPLY_US UINT64_C(60000000)
+/* Bodies and replies have a second more for each of so many bytes: a phone far from the mast sends a photograph in a minute. */
+#define HTTP_RATE_MIN (64u << 10)
 #define HTTP_IDLE_US UINT64_C(30000000)
 #define HTTP_CLOSE_US UINT64_C(5000000)
 #define HTTP_PING_S 10
@@ -66,8 +69,10 @@ COUNTERS_DEFINE(http_counters, HTTP_COUNTERS)
 struct http_request {
     struct span method, path, query; /* path decoded and without //, query with its escapes */
     struct span host, origin, accept, accept_encoding, authorization, content_type, if_match, if_none_match;
+    struct span range;
     struct span forwarded, forwarded_for, via, real_ip;
     struct span body;
+    uint32_t upload; /* the body came through handlers.body_part; 0 = it is in `body` */
     struct net_addr peer;  /* of the connection */
     struct net_addr local; /* where it arrived */
     bool tls;
@@ -79,6 +84,9 @@ struct http_reply {
     struct writer headers; /* "Name: value\r\n" each; Content-Length, Connection are added */
     char header_bytes[HTTP_REPLY_HEADERS_LEN_MAX];
     struct span body;
+    struct store *store; /* not NULL: the body is this part of a file of it, which is closed when the reply is sent */
+    int file;
+    uint64_t file_at, file_len;
     uint8_t *owned; /* freed with free() when the reply is sent; usually the body's memory */
     bool close;     /* end the connection afterwards */
 };
@@ -88,6 +96,8 @@ void http_reply_header(struct http_reply *reply, const char *name, const char *v
 /* The body is copied. */
 void http_reply_text(struct http_reply *reply, uint16_t status, const char *type, struct span body);
 
+/* The body is `len` bytes from `at` on of an open file. */
+void http_reply_file(struct http_reply *reply, uint16_t status, struct store *store, int file, uint64_t at, uint64_t len);
 /* Frees what the reply owns; the server does it for replies that it was given. */
 void http_free_reply(struct http_reply *reply);
 
@@ -95,6 +105,12 @@ struct http_handlers {
     void *context;
     /* Longest body that this route takes. */
     size_t (*body_max)(void *context, struct span method, struct span path);
+    /* Is this body of `len` bytes taken piece by piece? A handle, or 0: no, it comes whole if body_max lets it; or 0 with the
+     * refusal in `reply`, whose status is 0 else. `request` follows when all is there, body_gone when that will never be. */
+    uint32_t (*body_begin)(void *context, const struct http_request *request, uint64_t len, struct http_reply *reply);
+    /* False ends the connection. */
+    bool (*body_part)(void *context, uint32_t upload, struct span bytes);
+    void (*body_gone)(void *context, uint32_t upload);
     void (*request)(void *context, const struct http_request *request, struct http_reply *reply);
     /* An upgrade: a session handle that is not 0, or 0 and a reply. `opened` follows at once, then messages. Handles are
      * the handler's, one for each open session. */

@@ -47,9 +47,10 @@ struct http_connection {
     uint8_t *request_bytes; /* what the request's spans point into */
     uint8_t *body;
     size_t body_len, body_size, body_max;
+    uint32_t upload; /* the body goes to the handler, piece by piece; 0 = it does not */
     bool head;
     struct http_reply *reply;
-    size_t reply_sent;
+    uint64_t reply_sent;
     bool reply_started;
 
     /* WebSocket */

@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/time.h"
 #include "io/clock.h"
+#include "io/store.h"
 #include "server/http_internal.h"
 
 /* ---- reading ---- */
@@ -29,6 +30,7 @@ static const struct {
     {WSI_TOKEN_HTTP_AUTHORIZATION, offsetof(struct http_request, authorization)},
     {WSI_TOKEN_HTTP_CONTENT_TYPE, offsetof(struct http_request, content_type)},
     {WSI_TOKEN_HTTP_IF_MATCH, offsetof(struct http_request, if_match)},
+    {WSI_TOKEN_HTTP_RANGE, offsetof(struct http_request, range)},
     {WSI_TOKEN_HTTP_IF_NONE_MATCH, offsetof(struct http_request, if_none_match)},
     {WSI_TOKEN_X_FORWARDED_FOR, offsetof(struct http_request, forwarded_for)},
     {WSI_TOKEN_HTTP_VIA, offsetof(struct http_request, via)},
@@ -109,7 +111,16 @@ bool http_read_headers(struct http_connection *c) {
     return ok && fragment != NULL && copy_query(wsi, &w, fragment, fragment_size, &c->request.query);
 }
 
+static void abandon_upload(struct http_connection *c) {
+    const struct http_handlers *handlers = &c->source.http->config.handlers;
+    uint32_t upload = c->upload;
+    c->upload = 0;
+    if (upload != 0)
+        handlers->body_gone(handlers->context, upload);
+}
+
 void http_release_request(struct http_connection *c) {
+    abandon_upload(c);
     free(c->request_bytes);
     free(c->body);
     c->request_bytes = c->body = NULL;
@@ -127,6 +138,7 @@ void http_reply_init(struct http_reply *reply, uint16_t status) {
     reply->headers = writer_of(reply->header_bytes, sizeof reply->header_bytes);
     reply->body = span_of(NULL, 0);
     reply->owned = NULL;
+    reply->store = NULL;
     reply->close = false;
 }
 
@@ -153,7 +165,19 @@ void http_reply_text(struct http_reply *reply, uint16_t status, const char *type
     reply->body = span_of(reply->owned, body.len);
 }
 
+void http_reply_file(struct http_reply *reply, uint16_t status, struct store *store, int file, uint64_t at, uint64_t len) {
+    http_free_reply(reply);
+    reply->status = status;
+    reply->store = store;
+    reply->file = file;
+    reply->file_at = at;
+    reply->file_len = len;
+}
+
 void http_free_reply(struct http_reply *reply) {
+    if (reply->store != NULL)
+        store_close(reply->store, reply->file);
+    reply->store = NULL;
     free(reply->owned);
     reply->owned = NULL;
     reply->body = span_of(NULL, 0);
@@ -164,11 +188,11 @@ static const char *reason_of(uint16_t status) {
         uint16_t status;
         const char *reason;
     } reasons[] = {
-        {200, "OK"}, {201, "Created"}, {204, "No Content"}, {301, "Moved Permanently"}, {304, "Not Modified"},
+        {200, "OK"}, {201, "Created"}, {204, "No Content"}, {206, "Partial Content"}, {301, "Moved Permanently"}, {304, "Not Modified"},
         {400, "Bad Request"}, {401, "Unauthorized"}, {403, "Forbidden"}, {404, "Not Found"},
         {405, "Method Not Allowed"}, {406, "Not Acceptable"}, {408, "Request Timeout"}, {409, "Conflict"},
         {410, "Gone"}, {411, "Length Required"}, {412, "Precondition Failed"}, {413, "Content Too Large"},
-        {415, "Unsupported Media Type"}, {422, "Unprocessable Content"}, {428, "Precondition Required"},
+        {415, "Unsupported Media Type"}, {416, "Range Not Satisfiable"}, {422, "Unprocessable Content"}, {428, "Precondition Required"},
         {429, "Too Many Requests"}, {500, "Internal Server Error"}, {501, "Not Implemented"},
         {503, "Service Unavailable"},
     };
@@ -179,24 +203,39 @@ static const char *reason_of(uint16_t status) {
     return "Status";
 }
 
+static uint64_t reply_len(const struct http_reply *reply) {
+    return reply->store != NULL ? reply->file_len : reply->body.len;
+}
+
 void http_write_head(const struct http_reply *reply, struct writer *out) {
     ASSERT(reply->status >= 200 && reply->status < 600);
     wr_fmt(out, "HTTP/1.1 %u %s\r\n", reply->status, reason_of(reply->status));
     wr_span(out, writer_span(&reply->headers));
     /* RFC 9110 section 8.6: none with 204; with 304 it would be that of the 200 */
     if (reply->status != 204 && reply->status != 304)
-        wr_fmt(out, "Content-Length: %zu\r\n", reply->body.len);
+        wr_fmt(out, "Content-Length: %llu\r\n", (unsigned long long)reply_len(reply));
     if (reply->close)
         wr_str(out, "Connection: close\r\n");
     wr_str(out, "\r\n");
 }
 
-static bool new_reply(struct http_connection *c) {
+static struct http_reply *make_reply(uint16_t status) {
+    struct http_reply *reply = malloc(sizeof *reply);
+    if (reply != NULL)
+        http_reply_init(reply, status);
+    return reply;
+}
+
+/* `us`, and a second for each HTTP_RATE_MIN bytes. */
+static uint64_t deadline_for(uint64_t us, uint64_t len) {
+    return clock_now_us() + us + len / HTTP_RATE_MIN * US_PER_S;
+}
+
+static bool start_reply(struct http_connection *c, struct http_reply *reply) {
     ASSERT(c->reply == NULL);
-    c->reply = malloc(sizeof *c->reply);
-    if (c->reply == NULL)
+    if (reply == NULL)
         return false;
-    http_reply_init(c->reply, 200);
+    c->reply = reply;
     c->reply_sent = 0;
     c->reply_started = false;
     c->phase = PHASE_REPLY;
@@ -207,7 +246,7 @@ static bool new_reply(struct http_connection *c) {
 }
 
 static int refuse(struct http_connection *c, uint16_t status, const char *text) {
-    if (!new_reply(c))
+    if (!start_reply(c, make_reply(status)))
         return -1;
     http_reply_text(c->reply, status, "text/plain", span_str(text));
     http_reply_header(c->reply, "Access-Control-Allow-Origin", "*"); /* so that a page can read why */
@@ -217,12 +256,15 @@ static int refuse(struct http_connection *c, uint16_t status, const char *text) 
 
 static int answer(struct http_connection *c) {
     struct http *h = c->source.http;
-    if (!new_reply(c))
+    if (!start_reply(c, make_reply(200)))
         return -1;
     c->request.body = span_of(c->body, c->body_len);
+    c->request.upload = c->upload;
+    c->upload = 0;
     h->counters.http_requests++;
     h->config.handlers.request(h->config.handlers.context, &c->request, c->reply);
     ASSERT(writer_ok(&c->reply->headers));
+    c->deadline_us = deadline_for(HTTP_REPLY_US, reply_len(c->reply));
     return 0;
 }
 
@@ -232,7 +274,7 @@ int http_on_writable(struct http_connection *c) {
         return 0;
     struct http_reply *reply = c->reply;
     uint8_t *scratch = h->scratch + LWS_PRE;
-    size_t body_len = c->head || reply->status == 204 || reply->status == 304 ? 0 : reply->body.len;
+    uint64_t body_len = c->head || reply->status == 204 || reply->status == 304 ? 0 : reply_len(reply);
     if (!c->reply_started) {
         c->reply_started = true;
         struct writer w = writer_of(scratch, HTTP_CHUNK_LEN);
@@ -247,8 +289,14 @@ int http_on_writable(struct http_connection *c) {
         }
     }
     if (c->reply_sent < body_len) {
-        size_t part = body_len - c->reply_sent < HTTP_CHUNK_LEN ? body_len - c->reply_sent : HTTP_CHUNK_LEN;
-        memcpy(scratch, reply->body.data + c->reply_sent, part);
+        uint64_t left = body_len - c->reply_sent;
+        size_t part = left < HTTP_CHUNK_LEN ? (size_t)left : HTTP_CHUNK_LEN;
+        if (reply->store != NULL)
+            part = store_read(reply->store, reply->file, reply->file_at + c->reply_sent, scratch, part);
+        else
+            memcpy(scratch, reply->body.data + c->reply_sent, part);
+        if (part == 0)
+            return -1;
         c->reply_sent += part;
         bool last = c->reply_sent == body_len;
         if (lws_write(c->wsi, scratch, part, last ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP) < 0)
@@ -278,6 +326,30 @@ static bool content_length(struct lws *wsi, bool *given, uint64_t *len) {
     return copied > 0 && span_to_u64(span_of(text, (size_t)copied), UINT64_C(1) << 40, len);
 }
 
+#define GOES_ON 1
+
+/* Asks whether the body is taken piece by piece. GOES_ON, or what http_on_request answers after a refusal. */
+static int begin_upload(struct http_connection *c, uint64_t len) {
+    const struct http_handlers *handlers = &c->source.http->config.handlers;
+    if (len == 0)
+        return GOES_ON;
+    struct http_reply *reply = make_reply(0);
+    if (reply == NULL)
+        return -1;
+    c->upload = handlers->body_begin(handlers->context, &c->request, len, reply);
+    if (c->upload == 0 && reply->status != 0) {
+        reply->close = true;
+        return start_reply(c, reply) ? 0 : -1;
+    }
+    http_free_reply(reply);
+    free(reply);
+    if (c->upload != 0) {
+        c->phase = PHASE_BODY;
+        c->deadline_us = deadline_for(HTTP_BODY_US, len);
+    }
+    return GOES_ON;
+}
+
 int http_on_request(struct http_connection *c) {
     struct http *h = c->source.http;
     if (c->phase != PHASE_HEADERS || c->reply != NULL)
@@ -294,6 +366,11 @@ int http_on_request(struct http_connection *c) {
         h->counters.http_refused_body++;
         return refuse(c, 411, "send a Content-Length; chunked bodies are not taken\n");
     }
+    int refused = begin_upload(c, len);
+    if (refused != GOES_ON)
+        return refused;
+    if (c->upload != 0)
+        return 0;
     c->body_max = h->config.handlers.body_max(h->config.handlers.context, c->request.method, c->request.path);
     if (len > c->body_max) {
         h->counters.http_refused_body++;
@@ -321,6 +398,10 @@ int http_on_request(struct http_connection *c) {
 int http_on_body(struct http_connection *c, const uint8_t *data, size_t len) {
     if (c->phase != PHASE_BODY)
         return 0; /* of a request that was refused: dropped */
+    if (c->upload != 0) {
+        const struct http_handlers *handlers = &c->source.http->config.handlers;
+        return handlers->body_part(handlers->context, c->upload, span_of(data, len)) ? 0 : -1;
+    }
     if (len > c->body_size - c->body_len)
         return -1;
     if (len > 0)

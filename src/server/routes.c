@@ -266,6 +266,7 @@ static void serve_version(struct http_reply *reply) {
 
 static void serve_api(struct app *app, const struct http_request *request, struct http_reply *reply) {
     if (!same_origin(request)) {
+        store_abort(app->store, request->upload);
         reply_json(reply, 403, span_str("{\"error\":\"cross_origin\",\"message\":\"This is for pages of this server.\"}"));
     } else if (delivery_serve(app, request, reply)) {
         http_reply_header(reply, "X-Content-Type-Options", "nosniff");
@@ -278,6 +279,17 @@ static void serve_api(struct app *app, const struct http_request *request, struc
     } else {
         reply_json(reply, 404, span_str("{\"error\":\"not_found\",\"message\":\"There is nothing here.\"}"));
     }
+}
+
+uint32_t routes_body_begin(void *context, const struct http_request *request, uint64_t len, struct http_reply *reply) {
+    struct app *app = context;
+    struct span id, rest;
+    if (!is_method(request, "POST") || !delivery_split(request->path, &id, &rest) || !files_path(rest))
+        return 0;
+    if (same_origin(request))
+        return files_begin(app, request, len, reply);
+    reply_json(reply, 403, span_str("{\"error\":\"cross_origin\",\"message\":\"This is for pages of this server.\"}"));
+    return 0;
 }
 
 /* ---- everything ---- */

@@ -4,4 +4,5 @@ import { run } from '../lib/runner.mjs';
 
 await import('./group.mjs');
 await import('./gate.mjs');
+await import('./files.mjs');
 await run('meeting');

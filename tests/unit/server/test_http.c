@@ -25,6 +25,8 @@ struct served {
     uint16_t port, metrics_port;
     uint64_t next_session, session;
     _Atomic uint32_t closed, connections;
+    _Atomic uint32_t uploads, uploads_gone;
+    _Atomic uint64_t uploaded;
     _Atomic uint16_t peer_code; /* of the last session that ended */
     uint32_t opened, messages;
     size_t last_len, flood;
@@ -39,6 +41,30 @@ static size_t body_max(void *context, struct span method, struct span path) {
     return span_equal_str(path, "/large") ? 4u << 20 : BODY_MAX;
 }
 
+/* Bodies for /upload are taken piece by piece; those of more than ten million bytes are refused. */
+static uint32_t body_begin(void *context, const struct http_request *r, uint64_t len, struct http_reply *reply) {
+    struct served *s = context;
+    if (!span_equal_str(r->path, "/upload"))
+        return 0;
+    if (len > 10000000) {
+        http_reply_text(reply, 413, "text/plain", span_str("too long for an upload"));
+        return 0;
+    }
+    s->uploaded = 0;
+    return ++s->uploads;
+}
+
+static bool body_part(void *context, uint32_t upload, struct span bytes) {
+    struct served *s = context;
+    s->uploaded += bytes.len;
+    return upload == s->uploads && bytes.data[0] != '!';
+}
+
+static void body_gone(void *context, uint32_t upload) {
+    (void)upload;
+    ((struct served *)context)->uploads_gone++;
+}
+
 static void request(void *context, const struct http_request *r, struct http_reply *reply) {
     struct served *s = context;
     (void)span_to_str(r->query, s->last_query, sizeof s->last_query);
@@ -47,6 +73,12 @@ static void request(void *context, const struct http_request *r, struct http_rep
     if (span_equal_str(r->path, "/huge")) {
         reply->owned = calloc(1, 3u << 20);
         reply->body = span_of(reply->owned, 3u << 20);
+        return;
+    }
+    if (r->upload != 0) {
+        char text[64];
+        int len = snprintf(text, sizeof text, "upload %u of %llu", r->upload, (unsigned long long)s->uploaded);
+        http_reply_text(reply, 201, "text/plain", span_of(text, (size_t)len));
         return;
     }
     char text[2048];
@@ -123,7 +155,7 @@ static struct http *open_http(struct served *s, uint32_t connections_max) {
     struct http_config config = {
         .connections_max = connections_max,
         .connections_per_client_max = 8,
-        .handlers = {s, body_max, request, open_session, opened, message, too_long, closed, nothing, nothing, nothing, no_signal},
+        .handlers = {s, body_max, body_begin, body_part, body_gone, request, open_session, opened, message, too_long, closed, nothing, nothing, nothing, no_signal},
     };
     struct http *http = http_create(&config, error, sizeof error);
     if (http == NULL)
@@ -636,8 +668,46 @@ static void a_port_in_use_is_named_with_advice(void **state) {
     finish(s);
 }
 
+/* Bytes that come piece by piece, three million of them; then one that the handler ends, one that stops half way, one that
+ * is refused before it begins. */
+static void uploading_client(struct served *s) {
+    static char bytes[3000000];
+    int fd = dial(s->port);
+    char head[] = "POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: 3000000\r\n" CLOSE;
+    (void)put(fd, head, strlen(head));
+    (void)put(fd, bytes, sizeof bytes);
+    (void)get(fd, answer, sizeof answer, ANSWER_MS);
+    EXPECT(STARTS(answer, "HTTP/1.1 201 Created") && strstr(answer, "upload 1 of 3000000") != NULL);
+    close(fd);
+    EXPECT(strcmp(ask(s, "POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n" CLOSE "!nope"), "") == 0);
+    for (int tries = 0; tries < ANSWER_MS / 10 && s->uploads_gone < 1; tries++)
+        usleep(10000);
+    EXPECT(s->uploads_gone == 1);
+    fd = dial(s->port);
+    (void)put(fd, head, strlen(head));
+    (void)put(fd, bytes, 1000000);
+    for (int tries = 0; tries < ANSWER_MS / 10 && s->uploaded < 1000000; tries++)
+        usleep(10000);
+    close(fd);
+    for (int tries = 0; tries < ANSWER_MS / 10 && s->uploads_gone < 2; tries++)
+        usleep(10000);
+    EXPECT(s->uploads_gone == 2);
+    EXPECT(STARTS(ask(s, "POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: 10000001\r\n" CLOSE), "HTTP/1.1 413"));
+    EXPECT(strstr(answer, "too long for an upload") != NULL);
+    EXPECT(s->uploads == 3 && s->uploads_gone == 2);
+}
+
+static void large_bodies_are_taken_piece_by_piece_and_each_ends_once(void **state) {
+    (void)state;
+    struct served *s = fresh();
+    serve_with(s, 64, uploading_client);
+    check_client();
+    finish(s);
+}
+
 int main(void) {
     const struct CMUnitTest http[] = {
+        cmocka_unit_test(large_bodies_are_taken_piece_by_piece_and_each_ends_once),
         cmocka_unit_test(requests_are_answered),
         cmocka_unit_test(the_query_keeps_its_meaning),
         cmocka_unit_test(a_doubled_slash_of_a_base_url_is_tolerated),

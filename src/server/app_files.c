@@ -1,0 +1,154 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "server/app_internal.h"
+
+#define FILES "/files"
+
+bool files_path(struct span rest) {
+    const size_t len = sizeof FILES - 1;
+    return span_starts_with(rest, FILES) && (rest.len == len || rest.data[len] == '/');
+}
+
+static void answer(struct http_reply *reply, uint16_t status, const char *json) {
+    http_reply_header(reply, "Cache-Control", "no-store");
+    http_reply_text(reply, status, "application/json", span_str(json));
+}
+
+static bool is_member(struct app *app, struct span meeting, struct span identity, struct http_reply *reply) {
+    if (delivery_is_member(app->delivery, meeting, identity))
+        return true;
+    answer(reply, 403, "{\"error\":\"not_a_member\",\"message\":\"Files are for those who are in the meeting.\"}");
+    return false;
+}
+
+/* ---- coming ---- */
+
+uint32_t files_begin(struct app *app, const struct http_request *request, uint64_t len, struct http_reply *reply) {
+    struct span id, rest, meeting;
+    struct control_who who;
+    if (!delivery_split(request->path, &id, &rest) || !delivery_whose(app, request, &who, &meeting, reply))
+        return 0;
+    if (rest.len != sizeof FILES - 1) {
+        delivery_reply_missing(reply);
+        return 0;
+    }
+    if (!span_equal(meeting, id)) {
+        answer(reply, 403, "{\"error\":\"other_meeting\",\"message\":\"The access token is for another meeting.\"}");
+        return 0;
+    }
+    if (!is_member(app, meeting, span_str(who.identity), reply))
+        return 0;
+    if (len > app->config.file_len_max) {
+        answer(reply, 413, "{\"error\":\"too_long\",\"message\":\"This file is larger than this server takes.\"}");
+        return 0;
+    }
+    uint32_t upload = app->stop_at_us == 0 ? store_begin(app->store, meeting, len) : 0;
+    if (upload == 0)
+        answer(reply, 503, "{\"error\":\"full\",\"message\":\"There is no room for this file now.\"}");
+    return upload;
+}
+
+bool files_part(void *context, uint32_t upload, struct span bytes) {
+    return store_write(((struct app *)context)->store, upload, bytes);
+}
+
+void files_gone(void *context, uint32_t upload) {
+    store_abort(((struct app *)context)->store, upload);
+}
+
+/* The whole body has come. Who was put out meanwhile leaves nothing behind. */
+static void finish(struct app *app, const struct http_request *request, struct span meeting, struct span identity,
+                   struct http_reply *reply) {
+    char id[STORE_ID_LEN + 1], json[STORE_ID_LEN + 16];
+    if (request->upload == 0) {
+        answer(reply, 400, "{\"error\":\"empty\",\"message\":\"A file has at least one byte.\"}");
+    } else if (!is_member(app, meeting, identity, reply)) {
+        store_abort(app->store, request->upload);
+    } else if (!store_commit(app->store, request->upload, id)) {
+        answer(reply, 410, "{\"error\":\"over\",\"message\":\"The meeting is over.\"}");
+    } else {
+        (void)snprintf(json, sizeof json, "{\"id\":\"%s\"}", id);
+        answer(reply, 201, json);
+    }
+}
+
+/* ---- going ---- */
+
+/* One range of bytes (RFC 9110 section 14.2); a header that asks for anything else is ignored, as section 14.2 allows.
+ * False when nothing of the file is in it. */
+static bool read_range(struct span header, uint64_t len, uint64_t *first, uint64_t *last, bool *partial) {
+    static const char unit[] = "bytes=";
+    struct reader r = reader_of_span(header);
+    struct span from, to;
+    uint64_t a = 0, b = len - 1;
+    *first = 0;
+    *last = len - 1;
+    *partial = false;
+    if (!span_starts_with(header, unit))
+        return true;
+    rd_skip(&r, sizeof unit - 1);
+    if (!rd_token(&r, '-', &from))
+        return true;
+    to = rd_rest(&r);
+    bool dash = to.len > 0 || header.data[header.len - 1] == '-';
+    bool good = dash && (from.len > 0 || to.len > 0) && (from.len == 0 || span_to_u64(from, UINT64_MAX / 2, &a)) &&
+                (to.len == 0 || span_to_u64(to, UINT64_MAX / 2, &b)) && (from.len == 0 || to.len == 0 || a <= b);
+    if (!good)
+        return true;
+    *partial = true;
+    if (from.len == 0) { /* the last b bytes */
+        *first = b < len ? len - b : 0;
+        return b > 0;
+    }
+    *first = a;
+    *last = b < len ? b : len - 1;
+    return a < len;
+}
+
+static void send_file(struct app *app, const struct http_request *request, struct span meeting, struct span id,
+                      struct http_reply *reply) {
+    uint64_t len, first, last;
+    bool partial;
+    char text[80];
+    int file = store_open(app->store, meeting, id, &len);
+    if (file < 0) {
+        delivery_reply_missing(reply);
+        return;
+    }
+    http_reply_header(reply, "Accept-Ranges", "bytes");
+    http_reply_header(reply, "Cache-Control", "private, no-store");
+    if (!read_range(request->range, len, &first, &last, &partial)) {
+        store_close(app->store, file);
+        (void)snprintf(text, sizeof text, "bytes */%llu", (unsigned long long)len);
+        http_reply_header(reply, "Content-Range", text);
+        http_reply_text(reply, 416, "text/plain", span_str("there are no such bytes\n"));
+        return;
+    }
+    if (partial) {
+        (void)snprintf(text, sizeof text, "bytes %llu-%llu/%llu", (unsigned long long)first, (unsigned long long)last,
+                       (unsigned long long)len);
+        http_reply_header(reply, "Content-Range", text);
+    }
+    /* never shown as a page, whatever is in it */
+    http_reply_header(reply, "Content-Type", "application/octet-stream");
+    http_reply_header(reply, "Content-Disposition", "attachment");
+    http_reply_file(reply, partial ? 206 : 200, app->store, file, first, last - first + 1);
+}
+
+void files_serve(struct app *app, const struct http_request *request, struct span meeting, struct span identity,
+                 struct span name, struct http_reply *reply) {
+    const size_t prefix_len = sizeof FILES - 1;
+    bool posting = name.len == prefix_len;
+    bool getting = span_equal_str(request->method, "GET") || span_equal_str(request->method, "HEAD");
+    if (posting ? !span_equal_str(request->method, "POST") : !getting) {
+        store_abort(app->store, request->upload);
+        http_reply_header(reply, "Allow", posting ? "POST" : "GET, HEAD");
+        http_reply_text(reply, 405, "text/plain", span_str("this is not what can be done here\n"));
+    } else if (posting) {
+        finish(app, request, meeting, identity, reply);
+    } else if (is_member(app, meeting, identity, reply)) {
+        send_file(app, request, meeting, span_of(name.data + prefix_len + 1, name.len - prefix_len - 1), reply);
+    }
+}
