@@ -319,6 +319,8 @@ uint32_t delivery_open(struct delivery *d, uint64_t now_us, struct rng *rng, str
 static bool app_allowed(struct connection *c, uint64_t now_us) {
     const uint64_t cost_us = US_PER_S / DELIVERY_APP_RATE;
     uint64_t full_at_us = c->app_full_at_us > now_us ? c->app_full_at_us : now_us;
+    if (c->app_full_at_us <= now_us)
+        c->app_dropped = 0;
     if (full_at_us + cost_us > now_us + DELIVERY_APP_BURST * cost_us)
         return false;
     c->app_full_at_us = full_at_us + cost_us;
@@ -347,7 +349,6 @@ static void take_sealed(struct connection *c, uint64_t now_us, const struct wire
             refuse(m->owner, c, now_us, WIRE_CLOSE_TOO_MUCH);
         return;
     }
-    c->app_dropped = 0;
     if (message->type == WIRE_APP)
         assembly_app(m, c, message);
     else

@@ -54,7 +54,7 @@ struct delivery;
 #define DELIVERY_LOG_LEN_MAX (4u << 20)
 #define DELIVERY_APP_RATE 20
 #define DELIVERY_APP_BURST 100
-/* Dropped one after the other: it does not mean to stop. */
+/* Dropped without a rest that fills the bucket: it does not mean to stop. */
 #define DELIVERY_APP_DROPPED_MAX 1000
 #define DELIVERY_MEETING_ID_LEN_MAX 64
 

@@ -36,7 +36,7 @@ struct connection {
     bool resyncing;          /* may replace its own leaf by external commit */
     bool asked_to_add;       /* its key package is in the commit_now that is out */
     uint64_t app_full_at_us; /* token bucket: when it is full again */
-    uint32_t app_dropped;    /* since the bucket last gave one */
+    uint32_t app_dropped;    /* since the bucket was last full */
 };
 
 struct logged {

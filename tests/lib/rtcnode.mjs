@@ -98,9 +98,9 @@ async function hear(track, record, stopped, glance) {
 /**
  * `watches: false` takes no pictures and sounds of others, which costs nearly nothing. `glance: true` takes them all, but
  * looks at each only until it was seen and heard: the SDK tells everything to everybody who looks, so that the looking of
- * ten at each other would fill a processor.
+ * ten at each other would fill a processor. `e2ee`: the SDK's own frame encryption, without which meetings take no track.
  */
-export async function rtcNodeParticipant(t, url, token, { watches = true, glance = false } = {}) {
+export async function rtcNodeParticipant(t, url, token, { watches = true, glance = false, e2ee } = {}) {
   const room = new Room();
   const seen = { video: {}, audio: {}, data: [], muted: [], reconnected: 0, disconnected: 0, reconnecting: 0 };
   let done = false;
@@ -121,7 +121,7 @@ export async function rtcNodeParticipant(t, url, token, { watches = true, glance
   room.on(RoomEvent.Reconnecting, () => seen.reconnecting++);
   room.on(RoomEvent.Reconnected, () => seen.reconnected++);
   room.on(RoomEvent.Disconnected, () => seen.disconnected++);
-  await room.connect(url, token, { autoSubscribe: watches, dynacast: false });
+  await room.connect(url, token, { autoSubscribe: watches, dynacast: false, ...(e2ee ? { encryption: e2ee } : {}) });
   t.defer(async () => {
     done = true;
     await room.disconnect();

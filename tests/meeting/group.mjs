@@ -148,6 +148,22 @@ test('malformed messages close with 4002, too long ones with 4004', async (t) =>
   checkEqual((await server.metrics()).conclave_meeting_delivery_malformed_total, bad.length, 'counted');
 });
 
+test('who goes on sending too much is closed with 4004, and may come again', async (t) => {
+  const server = await startServer(t);
+  const meeting = await server.newMeeting();
+  const secret = linkSecret();
+  const ann = await enter(t, server, meeting, secret, 'Ann');
+  const bob = await enter(t, server, meeting, secret, 'Bob');
+  for (let i = 0; i < 300; i++) bob.tell({ op: 'chat', to: '', text: `${i}` });
+  await until('some to be dropped', async () => (await server.metrics()).conclave_meeting_delivery_app_dropped_total > 0);
+  checkEqual(bob.closes, [], 'closed for three hundred');
+  for (let i = 0; i < 1500; i++) bob.tell({ op: 'chat', to: '', text: `${i}` });
+  await until('the connection to be closed', () => bob.closes.length > 0);
+  checkEqual(bob.closes[0], 4004, 'close code');
+  await bob.in();
+  checkEqual(ann.closes, [], 'the other');
+});
+
 test('the WebSocket is refused without a good token of a meeting', async (t) => {
   const server = await startServer(t);
   const meeting = await server.newMeeting();

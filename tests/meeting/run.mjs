@@ -4,5 +4,6 @@ import { run } from '../lib/runner.mjs';
 
 await import('./group.mjs');
 await import('./gate.mjs');
+await import('./media.mjs');
 await import('./files.mjs');
 await run('meeting');
