@@ -144,16 +144,59 @@ static bool read_hash(struct span hex, uint8_t out[HASH_LEN_MAX], size_t *len) {
     return true;
 }
 
-static void reply_bytes(const struct http_request *request, struct http_reply *reply, const char *etag,
-                        const char *caching, struct span bytes) {
+/* A tree that is being sent: everybody who enters at the same time gets the same bytes, of which a large meeting has
+ * some megabytes, and the delivery service may go on to another tree meanwhile. */
+struct shared_tree {
+    struct shared_tree *next;
+    struct app *app;
+    uint32_t refs;
+    struct span hash, bytes; /* behind this struct */
+};
+
+static void release_tree(void *held) {
+    struct shared_tree *tree = held;
+    ASSERT(tree->refs > 0);
+    if (--tree->refs > 0)
+        return;
+    struct shared_tree **at = &tree->app->trees;
+    while (*at != tree)
+        at = &(*at)->next;
+    *at = tree->next;
+    free(tree);
+}
+
+static struct shared_tree *share_tree(struct app *app, struct span hash, struct span bytes) {
+    for (struct shared_tree *tree = app->trees; tree != NULL; tree = tree->next) {
+        if (span_equal(tree->hash, hash)) {
+            tree->refs++;
+            return tree;
+        }
+    }
+    struct shared_tree *tree = malloc(sizeof *tree + hash.len + bytes.len);
+    if (tree == NULL)
+        return NULL;
+    uint8_t *room = (uint8_t *)(tree + 1);
+    memcpy(room, hash.data, hash.len);
+    memcpy(room + hash.len, bytes.data, bytes.len);
+    *tree = (struct shared_tree){.next = app->trees,
+                                 .app = app,
+                                 .refs = 1,
+                                 .hash = span_of(room, hash.len),
+                                 .bytes = span_of(room + hash.len, bytes.len)};
+    app->trees = tree;
+    return tree;
+}
+
+/* The headers of what has a tag; true when the client has it already. */
+static bool tagged(const struct http_request *request, struct http_reply *reply, const char *etag,
+                   const char *caching) {
     http_reply_header(reply, "ETag", etag);
     http_reply_header(reply, "Cache-Control", caching);
     http_reply_header(reply, "Vary", "Authorization");
-    if (span_equal_str(request->if_none_match, etag)) {
+    bool same = span_equal_str(request->if_none_match, etag);
+    if (same)
         reply->status = 304;
-        return;
-    }
-    http_reply_text(reply, 200, "application/octet-stream", bytes);
+    return same;
 }
 
 void delivery_reply_missing(struct http_reply *reply) {
@@ -174,7 +217,18 @@ static void serve_tree(struct app *app, const struct http_request *request, stru
         return;
     }
     (void)snprintf(etag, sizeof etag, "\"%.*s\"", (int)hex.len, (const char *)hex.data);
-    reply_bytes(request, reply, etag, "private, max-age=3600, immutable", tree);
+    if (tagged(request, reply, etag, "private, max-age=3600, immutable"))
+        return;
+    struct shared_tree *shared = share_tree(app, span_of(hash, hash_len), tree);
+    if (shared == NULL) {
+        reply->status = 503;
+        return;
+    }
+    http_reply_header(reply, "Content-Type", "application/octet-stream");
+    reply->status = 200;
+    reply->body = shared->bytes;
+    reply->release = release_tree;
+    reply->held = shared;
 }
 
 static void serve_group_info(struct app *app, const struct http_request *request, struct span meeting,
@@ -190,7 +244,8 @@ static void serve_group_info(struct app *app, const struct http_request *request
         (void)snprintf(etag + 1 + 2 * i, 3, "%02x", hash[i]);
     etag[33] = '"';
     etag[34] = 0;
-    reply_bytes(request, reply, etag, "private, no-cache", info);
+    if (!tagged(request, reply, etag, "private, no-cache"))
+        http_reply_text(reply, 200, "application/octet-stream", info);
 }
 
 bool delivery_split(struct span path, struct span *id, struct span *rest) {

@@ -25,6 +25,7 @@ struct app {
     void *meeting_memory;
     struct delivery *delivery;
     struct store *store; /* files of meetings */
+    struct shared_tree *trees; /* being sent */
     char files_dir[VAULT_PATH_LEN_MAX];
     struct webhook *webhook; /* NULL without addresses */
     struct net_addr candidates[CONTROL_CANDIDATES_MAX];

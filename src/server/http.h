@@ -87,6 +87,8 @@ struct http_reply {
     struct store *store; /* not NULL: the body is this part of a file of it, which is closed when the reply is sent */
     int file;
     uint64_t file_at, file_len;
+    void (*release)(void *held); /* not NULL: called when the reply is sent; what the body is part of */
+    void *held;
     uint8_t *owned; /* freed with free() when the reply is sent; usually the body's memory */
     bool close;     /* end the connection afterwards */
 };

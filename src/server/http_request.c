@@ -139,6 +139,7 @@ void http_reply_init(struct http_reply *reply, uint16_t status) {
     reply->body = span_of(NULL, 0);
     reply->owned = NULL;
     reply->store = NULL;
+    reply->release = NULL;
     reply->close = false;
 }
 
@@ -178,6 +179,9 @@ void http_free_reply(struct http_reply *reply) {
     if (reply->store != NULL)
         store_close(reply->store, reply->file);
     reply->store = NULL;
+    if (reply->release != NULL)
+        reply->release(reply->held);
+    reply->release = NULL;
     free(reply->owned);
     reply->owned = NULL;
     reply->body = span_of(NULL, 0);

@@ -148,7 +148,7 @@ test('malformed messages close with 4002, too long ones with 4004', async (t) =>
   checkEqual((await server.metrics()).conclave_meeting_delivery_malformed_total, bad.length, 'counted');
 });
 
-test('who goes on sending too much is closed with 4004, and may come again', async (t) => {
+test('who goes on sending too much is cut off, and may come again', async (t) => {
   const server = await startServer(t);
   const meeting = await server.newMeeting();
   const secret = linkSecret();
@@ -159,7 +159,9 @@ test('who goes on sending too much is closed with 4004, and may come again', asy
   checkEqual(bob.closes, [], 'closed for three hundred');
   for (let i = 0; i < 1500; i++) bob.tell({ op: 'chat', to: '', text: `${i}` });
   await until('the connection to be closed', () => bob.closes.length > 0);
-  checkEqual(bob.closes[0], 4004, 'close code');
+  // what is under way when the server closes makes TCP reset the connection, which may overtake the close frame
+  check([4004, 1006].includes(bob.closes[0]), `close code ${bob.closes[0]}`);
+  checkEqual((await server.metrics()).conclave_meeting_delivery_too_much_total, 1, 'counted');
   await bob.in();
   checkEqual(ann.closes, [], 'the other');
 });

@@ -255,8 +255,23 @@ static void plain_http_listens_on_this_machine_only_unless_told(void **state) {
     assert_int_equal(out[0].port, 7880);
 }
 
+static void meetings_have_one_of_two_suites(void **state) {
+    (void)state;
+    config_init(&config);
+    assert_int_equal(config.meeting_suite, 0xf0a7);
+    assert_int_equal(config.file_len_max, 100 << 20);
+    assert_true(config_load_text(&config, "f", span_str("meeting:\n  suite: x25519\n  file_len_max: 5\n"), &error));
+    assert_int_equal(config.meeting_suite, 1);
+    assert_int_equal(config.file_len_max, 5);
+    assert_true(config_set(&config, "--set", "meeting.suite", "hybrid", &error));
+    assert_int_equal(config.meeting_suite, 0xf0a7);
+    assert_false(config_set(&config, "--set", "meeting.suite", "none", &error));
+    assert_non_null(strstr(error.text, "must be hybrid or x25519"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(meetings_have_one_of_two_suites),
         cmocka_unit_test(an_empty_file_gives_the_defaults),
         cmocka_unit_test(livekits_names_mean_what_they_mean_there),
         cmocka_unit_test(an_unknown_key_is_named_with_its_line_and_the_nearest_known_one),
