@@ -28,7 +28,9 @@ $(BUILD)/build.ninja: | deps
 
 # --- the web client --------------------------------------------------------------------------------------------------
 
-WEB_SOURCES := $(shell find web/src web/static web/build.mjs web/package.json web/tsconfig.json -type f 2>/dev/null)
+WEB_SOURCES := $(shell find web/src web/e2ee web/static web/build.mjs web/package.json web/tsconfig.json -type f 2>/dev/null)
+# what is compiled to WebAssembly for it
+WEB_SOURCES += $(wildcard $(foreach d,base crypto e2ee secure wasm,src/$d/*.[ch])) tools/build-wasm
 
 web: web/dist/index.html ## the web client, web/dist
 

@@ -2,8 +2,10 @@
 //
 // The same sources give the same bytes: names carry content hashes, nothing carries a time or a path of the machine.
 // `buildClient` is exported because size.mjs and the development tools need what the bundler knows about each chunk.
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -46,10 +48,45 @@ async function writeAsset(outdir, name, extension, content) {
     return address;
 }
 
-export async function buildClient(outdir = path.join(root, 'dist'), minify = true) {
-    await rm(outdir, { recursive: true, force: true });
+/** The group's side of a meeting, from src/ (tools/build-wasm says what it needs), or as it was built before. */
+async function wasmModule() {
+    if (process.env.CONCLAVE_MEMBER_WASM) return readFile(process.env.CONCLAVE_MEMBER_WASM);
+    const folder = await mkdtemp(path.join(tmpdir(), 'conclave-wasm-'));
+    try {
+        const file = path.join(folder, 'member.wasm');
+        execFileSync(path.join(root, '../tools/build-wasm'), ['--member', file], { stdio: 'inherit' });
+        return await readFile(file);
+    } finally {
+        await rm(folder, { recursive: true, force: true });
+    }
+}
+
+/** The worker, which knows the module's address. */
+async function workerScript(wasm, minify) {
+    const { version } = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8'));
     const result = await build({
         ...shared,
+        format: 'iife',
+        entryPoints: ['src/secure/worker.ts'],
+        define: {
+            ...shared.define,
+            CONCLAVE_WASM: JSON.stringify(wasm),
+            CONCLAVE_VERSION: JSON.stringify(version),
+        },
+        write: false,
+        minify,
+        logLevel: 'warning',
+    });
+    return result.outputFiles[0].contents;
+}
+
+export async function buildClient(outdir = path.join(root, 'dist'), minify = true) {
+    await rm(outdir, { recursive: true, force: true });
+    const wasm = await writeAsset(outdir, 'member', 'wasm', await wasmModule());
+    const worker = await writeAsset(outdir, 'worker', 'js', await workerScript(wasm, minify));
+    const result = await build({
+        ...shared,
+        define: { ...shared.define, CONCLAVE_WORKER: JSON.stringify(worker) },
         entryPoints: { app: 'src/app/main.tsx', style: 'src/styles/main.css' },
         outdir,
         entryNames: 'assets/[name]-[hash]',
@@ -78,7 +115,7 @@ export async function buildClient(outdir = path.join(root, 'dist'), minify = tru
         .replace('{{js}}', relative(appFile))
         .replace('{{preload}}\n', statics.map((s) => `<link rel="modulepreload" href="${s}">\n`).join(''));
     await writeFile(path.join(outdir, 'index.html'), html);
-    return { outdir, metafile: result.metafile, app: relative(appFile), style: relative(styleFile), icon, licence };
+    return { outdir, metafile: result.metafile, app: relative(appFile), style: relative(styleFile), icon, licence, wasm, worker };
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -9,14 +9,20 @@ static enum crypto_status status_of(uint32_t answer) {
     return (enum crypto_status)answer;
 }
 
+#ifdef CONCLAVE_SMALL
+#define ONLY_25519 true /* what the web client's meetings use; the rest is left out of its module */
+#else
+#define ONLY_25519 false
+#endif
+
 static bool every_group(enum dh_group group) {
     ASSERT(group >= DH_X25519 && group <= DH_P521);
-    return true;
+    return !ONLY_25519 || group == DH_X25519;
 }
 
 static bool every_signature(enum sign_algorithm algorithm) {
     ASSERT(algorithm >= SIGN_ED25519 && algorithm <= SIGN_P521_SHA512);
-    return true;
+    return !ONLY_25519 || algorithm == SIGN_ED25519;
 }
 
 /* ---- AEAD ------------------------------------------------------------------------------------------------------- */

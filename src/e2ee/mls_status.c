@@ -6,7 +6,11 @@ struct status_info {
     const char *name, *text, *section;
 };
 
+#ifdef CONCLAVE_SMALL /* whoever reads a name in a browser's console can look the rest up */
+#define MLS_STATUS_INFO(name, text, section) {#name, "", ""},
+#else
 #define MLS_STATUS_INFO(name, text, section) {#name, text, section},
+#endif
 static const struct status_info infos[] = {MLS_STATUSES(MLS_STATUS_INFO)};
 
 static const struct status_info *info_of(enum mls_status status) {

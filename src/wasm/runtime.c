@@ -64,9 +64,11 @@ const char *WASM_EXPORT(wasm_self_test)(void) {
     return crypto_self_test_backend(&crypto_host);
 }
 
+#ifndef CONCLAVE_SMALL /* suites over X25519 only */
 const char *WASM_EXPORT(wasm_self_test_curves)(void) {
     return crypto_self_test_curves(&crypto_host);
 }
+#endif
 
 const char *WASM_EXPORT(wasm_mls_status_name)(uint32_t status) {
     return status < MLS_STATUS_COUNT ? mls_status_name((enum mls_status)status) : "?";

@@ -141,7 +141,7 @@ export class Server {
     return values;
   }
 
-  /** A new meeting's path, as the landing page gets it. */
+  /** A new meeting, with its path and the fragment that its first browser would make: the link's secret. */
   async newMeeting() {
     const reply = await fetch(this.url + '/api/v1/meetings', {
       method: 'POST',
@@ -149,7 +149,10 @@ export class Server {
       body: '{}',
     });
     if (reply.status !== 201) throw new Error(`no meeting: ${reply.status} ${await reply.text()}`);
-    return reply.json();
+    const meeting = await reply.json();
+    const secret = crypto.getRandomValues(new Uint8Array(32));
+    const suite = meeting.suite === 0xf0a7 ? '' : `&s=${meeting.suite}`;
+    return { ...meeting, path: `/m/${meeting.id}#k=${Buffer.from(secret).toString('base64url')}${suite}` };
   }
 }
 

@@ -1,30 +1,16 @@
 // The meeting screen without a server, for looking at it: people made up by the LiveKit client itself.
 //
 // Address: /?people=7&share=1&link=reconnecting ; built by dev/gallery.mjs, never part of the client.
+import { signal } from '@preact/signals';
 import { render } from 'preact';
 import { applyTheme } from '../src/app/theme';
 import { MeetingScreen } from '../src/meeting/meeting';
 import { Session } from '../src/meeting/session';
+import type { Secure, SecurePerson } from '../src/secure/types';
 import { ToastRegion, toast } from '../src/ui/toast';
 import { RoomEvent, Track } from 'livekit-client';
 
 const query = new URLSearchParams(location.search);
-const session = new Session({
-    ended: (reason) => console.log('ended', reason),
-    problem: (problem) => console.log('problem', problem.kind, problem.cause),
-    note: (text, urgent) => toast(text, { urgent: urgent ?? false }),
-    token: () => undefined,
-});
-const count = Number(query.get('people') ?? '6');
-applyTheme();
-// The simulation makes receivers by hand, which browsers no longer allow.
-Object.assign(globalThis, { RTCRtpReceiver: class {} });
-await session.room.simulateParticipants({
-    publish: { audio: true, video: true, useRealTracks: query.has('real') },
-    participants: { count, audio: true, video: true, aspectRatios: [1.78] },
-});
-session.begin();
-const people = [...session.room.remoteParticipants.values()];
 const names = [
     'Ann Lee',
     'Béla Kovács',
@@ -36,7 +22,38 @@ const names = [
     'Nils',
     'Bo',
 ];
-people.forEach((participant, i) => Object.assign(participant, { name: names[i % names.length] }));
+// Nobody's frames are opened here: each track counts as opened, and names are made up.
+const made = signal<ReadonlyMap<string, SecurePerson>>(new Map());
+const secure = {
+    manager: { isEnabled: true, setup: () => undefined, setupEngine: () => undefined, on: () => undefined, setParticipantCryptorEnabled: () => undefined },
+    people: made,
+    openedTracks: signal({ has: () => true }),
+    title: signal(''), code: signal(undefined), epoch: signal(0n), history: signal([]), alarms: signal([]), state: signal('in'),
+    undecryptable: signal(new Set()),
+    leave: () => undefined, hurry: () => undefined, chat: () => Promise.resolve(),
+} as unknown as Secure;
+const session = new Session(
+    { url: '', meetingId: '', identity: '', token: '', linkSecret: new Uint8Array(32), suite: 0xf0a7, name: '', bundleSha256: '' },
+    () => undefined,
+    {
+        ended: (reason) => console.log('ended', reason),
+        problem: (problem) => console.log('problem', problem.kind, problem.cause),
+        note: (text, urgent) => toast(text, { urgent: urgent ?? false }),
+        token: () => undefined,
+    },
+    () => secure,
+);
+const count = Number(query.get('people') ?? '6');
+applyTheme();
+// The simulation makes receivers by hand, which browsers no longer allow.
+Object.assign(globalThis, { RTCRtpReceiver: class {} });
+await session.room.simulateParticipants({
+    publish: { audio: true, video: true, useRealTracks: query.has('real') },
+    participants: { count, audio: true, video: true, aspectRatios: [1.78] },
+});
+session.begin();
+const people = [...session.room.remoteParticipants.values()];
+made.value = new Map(people.map((p, i) => [p.identity, { identity: p.identity, name: names[i % names.length] } as SecurePerson]));
 session.roster.reconcile();
 const sharing = session.roster.people.peek().slice(1, 1 + Number(query.get('share') ?? '0'));
 for (const person of sharing) {

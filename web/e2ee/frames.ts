@@ -15,7 +15,7 @@ export interface FrameInfo {
 
 const PART = {
     in: 0, out: 1, text: 2, textLen: 3, body: 4, aad: 5, aadLen: 6, nonce: 7, key: 8, keyLen: 9, handle: 10, sealed: 11,
-    sealedLen: 12, len: 13,
+    sealedLen: 12, len: 13, ctrLow: 14, kid: 15,
 } as const;
 const NONCE_LEN = 12;
 
@@ -182,14 +182,26 @@ export class FrameOpener extends Frames {
         this.keys.sweep();
     }
 
-    /** `leaf`: whose stream it came on. Rejects with a FrameError when the frame must not be played. */
-    async open(leaf: number, info: FrameInfo, sealed: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
+    /** KID = context << 24 | leaf << 8 | epoch (src/e2ee/sframe_keys.h). */
+    private contextOf(job: number): number {
+        return this.part(job, PART.kid) >>> 24;
+    }
+
+    /**
+     * `leaf`: whose stream it came on; `context`: which of that member's streams it must be, when given. Rejects with a
+     * FrameError when the frame must not be played.
+     */
+    async open(leaf: number, info: FrameInfo, sealed: Uint8Array, context?: number): Promise<Uint8Array<ArrayBuffer>> {
         const job = this.start(sealed);
         try {
             const status = this.module.number(
                 'frame_open', job, this.address, leaf, info.codec, info.kind, info.type, clock(),
             );
             if (status !== 0) throw frameError(this.module, status);
+            if (context !== undefined && this.contextOf(job) !== context) {
+                this.module.number('frame_opened', job, this.address, 0);
+                throw new FrameError('WRONG_CONTEXT');
+            }
             const key = this.keys.get(this.part(job, PART.handle), () =>
                 this.take(job, PART.key, this.part(job, PART.keyLen)),
             );

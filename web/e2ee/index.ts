@@ -6,6 +6,7 @@
 // The interfaces are those of src/e2ee/mls.h and src/e2ee/frame.h. Works in pages, workers and Node.
 export { Module, MlsError, type ModuleOptions } from './module';
 export type { Aead, Curves } from './host';
-export { nobleAead, nobleCurves } from './noble';
+export { nobleCurves } from './noble';
+export { nobleAead } from './noble_aead';
 export * from './mls';
 export * from './frames';

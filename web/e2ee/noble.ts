@@ -1,17 +1,7 @@
-// The host's primitives by the @noble libraries.
-import { gcm } from '@noble/ciphers/aes.js';
-import { chacha20poly1305 } from '@noble/ciphers/chacha.js';
+// Curves by the @noble libraries.
 import { ed448, x448 } from '@noble/curves/ed448.js';
 import { p256, p384, p521 } from '@noble/curves/nist.js';
-import type { Aead, Curves } from './host';
-
-const cipher = (algorithm: number, key: Uint8Array, nonce: Uint8Array, aad: Uint8Array) =>
-    algorithm === 2 ? chacha20poly1305(key, nonce, aad) : gcm(key, nonce, aad);
-
-export const nobleAead: Aead = {
-    seal: (algorithm, key, nonce, aad, text) => cipher(algorithm, key, nonce, aad).encrypt(text),
-    open: (algorithm, key, nonce, aad, sealed) => cipher(algorithm, key, nonce, aad).decrypt(sealed),
-};
+import type { Curves } from './host';
 
 const nist = (number: number) => (number === 2 ? p256 : number === 3 ? p384 : p521);
 

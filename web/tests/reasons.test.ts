@@ -39,6 +39,10 @@ test('one can rejoin where it makes sense and nowhere else, and every page has i
         lost: 'direct',
         shutdown: 'direct',
         not_found: 'none',
+        incomplete: 'none',
+        mismatch: 'none',
+        refused: 'none',
+        unsupported: 'none',
     };
     for (const [reason, way] of Object.entries(ways) as [EndReason, string][]) {
         assert.equal(rejoinOf(reason), way, reason);

@@ -1,6 +1,6 @@
 // Bundles every tests/*.test.ts with esbuild and runs them under node's own test runner.
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -26,6 +26,13 @@ try {
         sourcemap: 'inline',
         logLevel: 'warning',
     });
+    // The module that tests of the encryption run is the one that meetings run.
+    process.env.CONCLAVE_MEMBER_WASM ??= path.join(out, 'member.wasm');
+    if (!existsSync(process.env.CONCLAVE_MEMBER_WASM)) {
+        execFileSync(path.join(here, '../../tools/build-wasm'), ['--member', process.env.CONCLAVE_MEMBER_WASM], {
+            stdio: 'inherit',
+        });
+    }
     const files = readdirSync(out)
         .filter((name) => name.endsWith('.mjs'))
         .map((name) => path.join(out, name));

@@ -18,7 +18,8 @@ export class ApiFailure extends Error {
 
 export interface CreatedMeeting {
     id: string;
-    path: string;
+    /** Of the group's cipher suite (MLS); the link must say the same. */
+    suite: number;
 }
 
 export interface JoinGrant {
@@ -58,6 +59,11 @@ function textField(value: Json, key: string): string {
     return typeof field === 'string' ? field : '';
 }
 
+function numberField(value: Json, key: string): number {
+    const field = value[key];
+    return typeof field === 'number' ? field : 0;
+}
+
 async function readJson(response: Response): Promise<Json> {
     try {
         const value: unknown = await response.json();
@@ -95,15 +101,17 @@ export async function createMeeting(): Promise<CreatedMeeting> {
     const value = await request('POST', '/meetings', {});
     const id = textField(value, 'id');
     if (id === '') throw new ApiFailure('unavailable', 201);
-    return { id, path: textField(value, 'path') || `/m/${id}` };
+    return { id, suite: numberField(value, 'suite') };
 }
 
-export async function checkMeeting(id: string): Promise<void> {
-    await request('GET', `/meetings/${encodeURIComponent(id)}`);
+/** Answers the meeting's suite. */
+export async function checkMeeting(id: string): Promise<number> {
+    return numberField(await request('GET', `/meetings/${encodeURIComponent(id)}`), 'suite');
 }
 
-export async function joinMeeting(id: string, name: string): Promise<JoinGrant> {
-    const value = await request('POST', `/meetings/${encodeURIComponent(id)}/join`, { name });
+/** Without a name: that is told to the people of the meeting only. */
+export async function joinMeeting(id: string): Promise<JoinGrant> {
+    const value = await request('POST', `/meetings/${encodeURIComponent(id)}/join`, {});
     const token = textField(value, 'token');
     if (token === '') throw new ApiFailure('unavailable', 200);
     return { token, identity: textField(value, 'identity'), url: textField(value, 'url') };

@@ -5,6 +5,7 @@ import { ToastRegion } from '../ui/toast';
 import { EndedPage, UnknownPage } from './ended';
 import { screen } from './flow';
 import { Landing } from './landing';
+import { NewPage } from './new';
 import { Prejoin } from './prejoin';
 
 function Page(): JSX.Element {
@@ -12,6 +13,8 @@ function Page(): JSX.Element {
     switch (now.kind) {
         case 'landing':
             return <Landing />;
+        case 'new':
+            return <NewPage />;
         case 'unknown':
             return <UnknownPage />;
         case 'prejoin':

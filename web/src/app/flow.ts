@@ -1,11 +1,12 @@
 // Which page is shown, and the ways from one to the next. One signal, `screen`, is the whole state of the application.
 import { signal, type ReadonlySignal } from '@preact/signals';
-import { ApiFailure, checkMeeting, createMeeting, joinMeeting, signalUrl } from '../api/client';
+import { ApiFailure, checkMeeting, createMeeting, getVersion, joinMeeting, signalUrl } from '../api/client';
 import { openBoth, openCamera, openMic } from '../devices/media';
 import { Preview, type TakenTracks } from '../devices/preview';
 import { t } from '../i18n';
-import { failurePage, type EndReason } from '../meeting/reasons';
+import { failurePage, secureEnd, SecureFailure, type EndReason } from '../meeting/reasons';
 import type { Session } from '../meeting/session';
+import { makeFragment, parseFragment, suiteSupported } from '../secure/link';
 import { explainProblem } from '../ui/device_dialog';
 import { clearToasts, toast } from '../ui/toast';
 import { forgetGrant, keepGrant, keptGrant, type KeptGrant } from './grants';
@@ -14,6 +15,7 @@ import { settings } from './settings';
 
 export type Screen =
     | { kind: 'landing' }
+    | { kind: 'new' }
     | { kind: 'unknown' }
     | { kind: 'prejoin'; id: string; preview: Preview }
     | { kind: 'meeting'; id: string; session: Session; component: typeof import('../meeting').MeetingScreen }
@@ -38,6 +40,7 @@ export function loadMeeting(): Promise<MeetingModule> {
 }
 
 export function failureText(error: unknown): string {
+    if (error instanceof SecureFailure && error.reason === 'full') return t.failure.full;
     if (!(error instanceof ApiFailure)) return t.failure.connect;
     switch (error.code) {
         case 'busy':
@@ -68,37 +71,77 @@ export function showAddress(known = false): void {
     leaveScreen();
     const route = parseRoute(location.pathname);
     if (route.page === 'landing') current.value = { kind: 'landing' };
+    else if (route.page === 'new') current.value = { kind: 'new' };
     else if (route.page === 'unknown') current.value = { kind: 'unknown' };
     else openPrejoin(route.id, known);
 }
 
-export function goTo(path: string, known = false): void {
-    if (path !== `${location.pathname}${location.hash}`) history.pushState(null, '', path);
+export function goTo(path: string, known = false, inPlace = false): void {
+    if (path !== `${location.pathname}${location.hash}`) {
+        if (inPlace) history.replaceState(null, '', path);
+        else history.pushState(null, '', path);
+    }
     clearToasts();
     showAddress(known);
     window.scrollTo(0, 0);
 }
 
-export async function startMeeting(): Promise<void> {
-    const meeting = await createMeeting();
-    goTo(meeting.path, true);
+/** A new meeting's path with its fragment: the secret that lets people in is made here and never sent. */
+export async function makeMeeting(): Promise<string> {
+    const { id, suite } = await createMeeting();
+    if (!suiteSupported(suite)) throw new ApiFailure('refused', 201);
+    return meetingPath(id, makeFragment(suite));
+}
+
+export async function startMeeting(inPlace = false): Promise<void> {
+    goTo(await makeMeeting(), true, inPlace);
+}
+
+class LinkProblem extends Error {
+    constructor(readonly page: EndReason) {
+        super(page);
+    }
+}
+
+/** Refuses a link whose suite is not the server's, which would be somebody's attempt at a weaker one. */
+async function checkLink(id: string): Promise<void> {
+    const keys = parseFragment(location.hash);
+    const suite = await checkMeeting(id);
+    keys?.secret.fill(0);
+    if (keys && keys.suite !== suite) throw new LinkProblem('mismatch');
 }
 
 /** `known` is true when the meeting was just made or left, and need not be asked for. */
 function openPrejoin(id: string, known: boolean): void {
+    if (!parseFragment(location.hash)) {
+        current.value = { kind: 'ended', id, reason: 'incomplete' };
+        return;
+    }
     const preview = new Preview();
     current.value = { kind: 'prejoin', id, preview };
-    void loadMeeting().catch(() => undefined);
-    const check = known ? Promise.resolve() : checkMeeting(id);
+    void loadMeeting().then(
+        (meeting) => meeting.warmUp(),
+        () => undefined,
+    );
+    const check = known ? Promise.resolve() : checkLink(id);
     void check.then(
         () => preview.start(),
         (error: unknown) => {
-            const page = error instanceof ApiFailure ? failurePage(error.code) : undefined;
+            const page = pageOf(error);
             if (page && isPrejoin(preview)) end(id, page);
             // Whatever else went wrong, joining will say; the preview needs no server.
             else void preview.start();
         },
     );
+}
+
+function pageOf(error: unknown): EndReason | undefined {
+    if (error instanceof LinkProblem) return error.page;
+    if (error instanceof SecureFailure) {
+        const page = secureEnd(error.reason);
+        return page === 'lost' ? undefined : page; // then one may try again from where one is
+    }
+    return error instanceof ApiFailure ? failurePage(error.code) : undefined;
 }
 
 function isPrejoin(preview: Preview): boolean {
@@ -125,11 +168,40 @@ export async function rejoin(id: string): Promise<void> {
 }
 
 async function newGrant(id: string, name: string): Promise<KeptGrant> {
-    return { ...(await joinMeeting(id, name)), id, name };
+    return { ...(await joinMeeting(id)), id, name };
 }
 
-function newSession(meeting: MeetingModule, grant: KeptGrant): Session {
-    const session: Session = new meeting.Session({
+/** Fetched once; the page's own files do not change while it is open. */
+let bundle: Promise<string> | undefined;
+function bundleSha256(): Promise<string> {
+    bundle ??= getVersion().then(
+        (version) => version.bundleSha256,
+        () => '',
+    );
+    return bundle;
+}
+
+/** The secret of the link in the address bar, if that is still this meeting's. */
+function secretOf(id: string): Uint8Array | undefined {
+    const route = parseRoute(location.pathname);
+    return route.page === 'meeting' && route.id === id ? parseFragment(location.hash)?.secret : undefined;
+}
+
+async function newSession(meeting: MeetingModule, grant: KeptGrant): Promise<Session> {
+    const keys = parseFragment(location.hash);
+    if (!keys) throw new LinkProblem('incomplete');
+    if (!meeting.canEncrypt()) throw new LinkProblem('unsupported');
+    const config = {
+        url: signalUrl(grant.url, location.origin),
+        meetingId: grant.id,
+        identity: grant.identity,
+        token: grant.token,
+        linkSecret: keys.secret,
+        suite: keys.suite,
+        name: grant.name,
+        bundleSha256: await bundleSha256(),
+    };
+    const session: Session = new meeting.Session(config, () => secretOf(grant.id), {
         ended: (reason) => {
             lastMedia = { mic: session.media.mic.isOn, camera: session.media.camera.isOn };
             if (reason === 'removed' || reason === 'ended') forgetGrant();
@@ -143,8 +215,8 @@ function newSession(meeting: MeetingModule, grant: KeptGrant): Session {
 }
 
 async function connected(meeting: MeetingModule, grant: KeptGrant, taken: TakenTracks): Promise<Session> {
-    const session = newSession(meeting, grant);
-    await session.connect(signalUrl(grant.url, location.origin), grant.token, taken);
+    const session = await newSession(meeting, grant);
+    await session.connect(taken);
     keepGrant(grant);
     return session;
 }
@@ -160,7 +232,7 @@ async function enter(id: string, name: string, take: () => Promise<TakenTracks>)
         try {
             session = await connected(meeting, grant, taken);
         } catch (error) {
-            if (!kept) throw error;
+            if (!kept || (error instanceof SecureFailure && pageOf(error))) throw error;
             // Perhaps the server no longer takes what it gave then.
             forgetGrant();
             session = await connected(meeting, await newGrant(id, name), taken);
@@ -174,7 +246,7 @@ async function enter(id: string, name: string, take: () => Promise<TakenTracks>)
     } catch (error) {
         taken?.mic?.stop();
         taken?.camera?.stop();
-        const page = error instanceof ApiFailure ? failurePage(error.code) : undefined;
+        const page = pageOf(error);
         if (current.peek() !== from) return;
         if (page) end(id, page);
         else if (taken && from.kind === 'prejoin') replacePreview(id);

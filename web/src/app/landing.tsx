@@ -2,10 +2,10 @@
 import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
-import { createMeeting, getVersion } from '../api/client';
+import { getVersion } from '../api/client';
 import { t } from '../i18n';
 import { LinkField } from '../ui/copy_link';
-import { failureText, goTo, startMeeting } from './flow';
+import { failureText, goTo, makeMeeting, startMeeting } from './flow';
 import { Frame } from './frame';
 import { meetingPath, parseMeetingInput, type MeetingInput } from './route';
 
@@ -48,7 +48,7 @@ function StartForm(): JSX.Element {
     };
     const made = useRef<HTMLHeadingElement>(null);
     const makeLink = async (): Promise<void> => {
-        later.value = (await createMeeting()).path;
+        later.value = await makeMeeting();
     };
     // The link is what was asked for: the next Tab is in it, and screen readers say that it is there.
     useEffect(() => made.current?.focus(), [later.value]);

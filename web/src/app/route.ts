@@ -4,7 +4,8 @@
 const ID_PATTERN = /^[A-Za-z0-9_-]{6,128}$/;
 const INPUT_MAX_CHARS = 2048;
 
-export type Route = { page: 'landing' } | { page: 'meeting'; id: string } | { page: 'unknown' };
+/** `new` makes a meeting at once: what the server prints when it starts, since only a browser can make a whole link. */
+export type Route = { page: 'landing' } | { page: 'new' } | { page: 'meeting'; id: string } | { page: 'unknown' };
 
 export type MeetingInput =
     | { kind: 'meeting'; id: string; hash: string }
@@ -18,6 +19,7 @@ export function isMeetingId(text: string): boolean {
 
 export function parseRoute(pathname: string): Route {
     if (pathname === '/' || pathname === '/index.html') return { page: 'landing' };
+    if (/^\/new\/?$/.test(pathname)) return { page: 'new' };
     const match = /^\/m\/([^/]+)\/?$/.exec(pathname);
     const id = match?.[1] ?? '';
     return isMeetingId(id) ? { page: 'meeting', id } : { page: 'unknown' };

@@ -189,6 +189,22 @@ export const en = {
             title: 'There is no meeting at this link',
             text: 'Perhaps a part of the link is missing. Copy the whole link from your invitation, or ask for a new one.',
         },
+        incomplete: {
+            title: 'A part of the link is missing',
+            text: 'The end of the link, after “#k=”, is the key of this meeting. The server does not have it. Copy the whole link from your invitation, or ask for it again.',
+        },
+        mismatch: {
+            title: 'This link is not for this meeting',
+            text: 'The link and the server name different encryption. Do not go on; ask the person who invited you for a new link.',
+        },
+        refused: {
+            title: 'You could not be let in',
+            text: 'Your browser and the others in the meeting did not agree on its encryption. Perhaps the key at the end of the link is wrong: open the link from your invitation again.',
+        },
+        unsupported: {
+            title: 'This browser cannot encrypt meetings',
+            text: 'Sound and picture must be encrypted before they leave your device. Use a current Firefox, Chrome, Edge or Safari.',
+        },
         rejoin: 'Rejoin',
         rejoining: 'Rejoining…',
         useHere: 'Use this one instead',

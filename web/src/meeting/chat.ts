@@ -1,11 +1,7 @@
-// Messages to everybody, as text streams on the topic that LiveKit's own clients use, so that those can take part.
+// Messages to everybody, through the group: sealed for its members, each proven to be from whom it says.
 import { computed, signal, type ReadonlySignal } from '@preact/signals';
-import type { Room, TextStreamReader } from 'livekit-client';
-import { CHAT_KEPT_MAX, CHAT_MAX_CHARS, receiveText } from './chat_text';
-
-const TOPIC = 'lk.chat';
-/** Where reading a message stops, whatever it claims: UTF-8 needs at most three bytes per UTF-16 unit. */
-const READ_MAX_CHARS = CHAT_MAX_CHARS + 1;
+import type { Secure } from '../secure/types';
+import { CHAT_KEPT_MAX, receiveText } from './chat_text';
 
 export type ChatState = 'sending' | 'sent' | 'failed';
 
@@ -20,42 +16,37 @@ export interface ChatMessage {
     state: ChatState;
 }
 
+function newId(): string {
+    return Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, '0')).join('');
+}
+
 export class Chat {
     private readonly list = signal<readonly ChatMessage[]>([]);
     private readonly seen = signal(0);
-    private readonly received = signal(0);
-    private nextId = 1;
+    private readonly arrived = signal(0);
 
     readonly messages: ReadonlySignal<readonly ChatMessage[]> = this.list;
-    readonly unread: ReadonlySignal<number> = computed(() => this.received.value - this.seen.value);
+    readonly unread: ReadonlySignal<number> = computed(() => this.arrived.value - this.seen.value);
 
     constructor(
-        private readonly room: Room,
+        private readonly secure: Secure,
+        private readonly self: string,
         private readonly nameOf: (identity: string) => string,
         private readonly onMessage: (message: ChatMessage) => void,
-    ) {
-        room.registerTextStreamHandler(TOPIC, (reader, from) => {
-            void this.receive(reader, from.identity);
-        });
-    }
-
-    close(): void {
-        this.room.unregisterTextStreamHandler(TOPIC);
-    }
+    ) {}
 
     markRead(): void {
-        this.seen.value = this.received.peek();
+        this.seen.value = this.arrived.peek();
     }
 
     /** Shows the message at once and sends it; a failure leaves it in the list with a way to send it again. */
     async send(text: string): Promise<void> {
         const clean = receiveText(text.trim());
         if (clean.text === '' || clean.cut) return;
-        const self = this.room.localParticipant.identity;
         const message: ChatMessage = {
-            id: `own-${this.nextId++}`,
-            from: self,
-            name: this.nameOf(self),
+            id: newId(),
+            from: this.self,
+            name: this.nameOf(this.self),
             text: clean.text,
             cut: false,
             atMs: Date.now(),
@@ -71,40 +62,36 @@ export class Chat {
         await this.transmit(message);
     }
 
-    private async transmit(message: ChatMessage): Promise<void> {
-        try {
-            await this.room.localParticipant.sendText(message.text, { topic: TOPIC });
-            this.setState(message.id, 'sent');
-        } catch {
-            this.setState(message.id, 'failed');
-        }
-    }
-
-    private async receive(reader: TextStreamReader, from: string): Promise<void> {
-        let text = '';
-        try {
-            for await (const chunk of reader) {
-                text += chunk;
-                if (text.length > READ_MAX_CHARS) break;
-            }
-        } catch {
-            // The sender left in the middle; what has come is shown if it is anything.
-        }
+    /** From the group. */
+    received(from: string, atMs: number, id: string, text: string): void {
         const { text: shown, cut } = receiveText(text);
-        if (shown.trim() === '') return;
+        // The id is the sender's: whoever takes another's cannot replace a message with it.
+        const key = `${from}:${id}`;
+        if (shown.trim() === '' || this.list.peek().some((m) => m.id === key)) return;
+        const now = Date.now();
         const message: ChatMessage = {
-            id: `in-${this.nextId++}`,
+            id: key,
             from,
             name: this.nameOf(from),
             text: shown,
             cut,
-            atMs: Date.now(),
+            // A clock that is wrong, or lies, does not put a message where it does not belong.
+            atMs: Math.abs(atMs - now) < 60_000 ? atMs : now,
             own: false,
             state: 'sent',
         };
         this.add(message);
-        this.received.value++;
+        this.arrived.value++;
         this.onMessage(message);
+    }
+
+    private async transmit(message: ChatMessage): Promise<void> {
+        try {
+            await this.secure.chat('', message.id, message.text);
+            this.setState(message.id, 'sent');
+        } catch {
+            this.setState(message.id, 'failed');
+        }
     }
 
     private add(message: ChatMessage): void {

@@ -1,7 +1,10 @@
 // Why a meeting is over for this person, and which page says so. Pure.
 import type { FailureCode } from '../api/client';
 
-export type EndReason = 'left' | 'ended' | 'removed' | 'elsewhere' | 'lost' | 'shutdown' | 'not_found';
+export type EndReason =
+    | 'left' | 'ended' | 'removed' | 'elsewhere' | 'lost' | 'shutdown' | 'not_found'
+    // of the encryption: the link lacks its key; link and server name different ones; the people of the meeting refused; cannot encrypt
+    | 'incomplete' | 'mismatch' | 'refused' | 'unsupported';
 
 /** The values of DisconnectReason in LiveKit's protocol; as numbers, so that the first page needs no client library. */
 export const Disconnect = {
@@ -27,6 +30,28 @@ export function endReason(disconnect: number | undefined, leaving: boolean): End
             return 'removed';
         case Disconnect.roomDeleted:
         case Disconnect.roomClosed:
+            return 'ended';
+        default:
+            return 'lost';
+    }
+}
+
+/** The group could not be entered; the reason is one of SecureListener.ended. */
+export class SecureFailure extends Error {
+    constructor(readonly reason: string) {
+        super(reason);
+    }
+}
+
+/** Why the group's side is over, as a page; `full` is a note where one is. */
+export function secureEnd(reason: string): EndReason {
+    switch (reason) {
+        case 'left':
+        case 'removed':
+        case 'elsewhere':
+        case 'refused':
+            return reason;
+        case 'over':
             return 'ended';
         default:
             return 'lost';

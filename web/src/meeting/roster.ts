@@ -1,8 +1,11 @@
 // Who is here and what each person shows: the meeting's state as signals, so that a change redraws only what shows it.
 //
-// LiveKit's objects are the truth; `sync` and `reconcile` read them again and set what differs. They are idempotent, so
+// Names are those that people signed for the group. A track of somebody else appears only when one of its frames was
+// opened with the key of the person whom it is shown for; until then it is `pending` and attached to nothing.
+//
+// LiveKit's objects are the truth about the rest; `sync` and `reconcile` read them again and set what differs. They are idempotent, so
 // it does not matter which of several events comes first, or whether one is missed during a reconnect.
-import { batch, computed, signal, type ReadonlySignal } from '@preact/signals';
+import { batch, computed, effect, signal, type ReadonlySignal } from '@preact/signals';
 import {
     ConnectionQuality,
     RoomEvent,
@@ -12,7 +15,9 @@ import {
     type Room,
     type TrackPublication,
 } from 'livekit-client';
+import { cleanName } from '../app/settings';
 import { t } from '../i18n';
+import type { Secure } from '../secure/types';
 
 export type Quality = 'good' | 'poor' | 'lost' | 'unknown';
 
@@ -45,12 +50,18 @@ export class Person {
     readonly quality = signal<Quality>('unknown');
     readonly camera = signal<Track | undefined>(undefined);
     readonly screen = signal<Track | undefined>(undefined);
+    /** Pictures that come but of which no frame was opened yet. */
+    readonly pendingCamera = signal<Track | undefined>(undefined);
+    readonly pendingScreen = signal<Track | undefined>(undefined);
     /** Sound of this person and of their shared screen; always absent for oneself. */
     readonly voice = signal<RemoteAudioTrack | undefined>(undefined);
     readonly screenSound = signal<RemoteAudioTrack | undefined>(undefined);
     participant: Participant;
 
-    constructor(participant: Participant) {
+    constructor(
+        participant: Participant,
+        private readonly secure: Pick<Secure, 'people' | 'openedTracks'>,
+    ) {
         this.participant = participant;
         this.identity = participant.identity;
         this.isLocal = participant.isLocal;
@@ -64,19 +75,29 @@ export class Person {
         const screen = p.getTrackPublication(Track.Source.ScreenShare);
         const screenSound = p.getTrackPublication(Track.Source.ScreenShareAudio);
         const heard = (publication: TrackPublication | undefined): RemoteAudioTrack | undefined =>
-            this.isLocal ? undefined : (publication?.audioTrack as RemoteAudioTrack | undefined);
+            this.isLocal ? undefined : (this.opened(publication?.audioTrack) as RemoteAudioTrack | undefined);
+        const cameraTrack = liveVideo(camera);
+        const screenTrack = liveVideo(screen);
+        const signedName = this.secure.people.peek().get(this.identity)?.name;
         batch(() => {
-            this.name.value = p.name || t.meeting.unnamed;
+            this.name.value = cleanName(signedName ?? '') || t.meeting.unnamed;
             this.micOn.value = mic !== undefined && !mic.isMuted;
             this.cameraOn.value = camera !== undefined && !camera.isMuted;
             this.sharing.value = screen !== undefined && !screen.isMuted;
-            this.camera.value = liveVideo(camera);
-            this.screen.value = liveVideo(screen);
+            this.camera.value = this.opened(cameraTrack);
+            this.screen.value = this.opened(screenTrack);
+            this.pendingCamera.value = this.camera.peek() ? undefined : cameraTrack;
+            this.pendingScreen.value = this.screen.peek() ? undefined : screenTrack;
             this.voice.value = heard(mic);
             this.screenSound.value = heard(screenSound);
             this.quality.value = qualityOf(p);
             if (!this.micOn.peek()) this.speaking.value = false;
         });
+    }
+
+    private opened<T extends Track>(track: T | undefined): T | undefined {
+        if (!track || this.isLocal) return track;
+        return this.secure.openedTracks.peek().has(track.mediaStreamTrack.id) ? track : undefined;
     }
 }
 
@@ -101,10 +122,20 @@ export class Roster {
     readonly speakers: ReadonlySignal<readonly string[]> = this.loudest;
     readonly self: ReadonlySignal<Person | undefined> = computed(() => this.list.value.find((p) => p.isLocal));
 
+    private readonly stopWatching: () => void;
+
     constructor(
         private readonly room: Room,
+        private readonly secure: Pick<Secure, 'people' | 'openedTracks'>,
         private readonly listener: RosterListener,
     ) {
+        this.stopWatching = effect(() => {
+            void secure.people.value;
+            void secure.openedTracks.value;
+            batch(() => {
+                for (const person of this.list.peek()) if (!this.holding || person.isLocal) person.sync();
+            });
+        });
         const sync = (participant: Participant | undefined): void => {
             if (participant) this.sync(participant);
         };
@@ -118,9 +149,12 @@ export class Roster {
             .on(RoomEvent.TrackUnmuted, (_publication, p) => sync(p))
             .on(RoomEvent.LocalTrackPublished, (_publication, p) => sync(p))
             .on(RoomEvent.LocalTrackUnpublished, (_publication, p) => sync(p))
-            .on(RoomEvent.ParticipantNameChanged, (_name, p) => sync(p))
             .on(RoomEvent.ConnectionQualityChanged, (_quality, p) => sync(p))
             .on(RoomEvent.ActiveSpeakersChanged, (speakers) => this.setSpeakers(speakers));
+    }
+
+    close(): void {
+        this.stopWatching();
     }
 
     find(identity: string): Person | undefined {
@@ -154,7 +188,7 @@ export class Roster {
                     known.participant = participant;
                     known.sync();
                 } else {
-                    const person = new Person(participant);
+                    const person = new Person(participant, this.secure);
                     this.byIdentity.set(person.identity, person);
                     came.push(person);
                 }

@@ -1,7 +1,7 @@
 // One stay in one meeting: makes the room, connects it, and holds its state until the person leaves or is put out.
 //
-// `createRoom` is the only place where a Room is made, so whatever every meeting must have (such as encryption of all
-// media) is set there and nowhere else.
+// `createRoom` is the only place where a Room is made, so whatever every meeting must have, such as encryption of all
+// media, is set there and nowhere else.
 import { signal, type ReadonlySignal } from '@preact/signals';
 import { Room, RoomEvent, setLogLevel, type RoomOptions } from 'livekit-client';
 import { settings } from '../app/settings';
@@ -9,9 +9,11 @@ import type { DeviceProblem } from '../devices/errors';
 import { cameraConstraints, micConstraints } from '../devices/media';
 import type { TakenTracks } from '../devices/preview';
 import { t } from '../i18n';
+import { openSecure } from '../secure/client';
+import type { Secure, SecureConfig } from '../secure/types';
 import { Chat, type ChatMessage } from './chat';
 import { LocalMedia } from './local_media';
-import { endReason, type EndReason } from './reasons';
+import { endReason, secureEnd, SecureFailure, type EndReason } from './reasons';
 import { Roster, type Person } from './roster';
 
 export type Link = 'connecting' | 'connected' | 'reconnecting' | 'ended';
@@ -30,11 +32,14 @@ const CONNECT_TIMEOUT_MS = 15_000;
 
 setLogLevel('warn');
 
-export function createRoom(): Room {
+export function createRoom(secure: Secure): Room {
     const { micId, cameraId, speakerId } = settings.peek();
     const options: RoomOptions = {
         adaptiveStream: true,
         dynacast: true,
+        encryption: { e2eeManager: secure.manager },
+        // A backup codec would be a second track that the others know nothing of.
+        publishDefaults: { videoCodec: 'vp8', backupCodec: false, red: false },
         disconnectOnPageLeave: true,
         audioCaptureDefaults: micConstraints(micId),
         videoCaptureDefaults: {
@@ -45,11 +50,15 @@ export function createRoom(): Room {
         },
         ...(speakerId === '' ? {} : { audioOutput: { deviceId: speakerId } }),
     };
-    return new Room(options);
+    const room = new Room(options);
+    // Before anything is published: it says so to the server with each track.
+    void room.setE2EEEnabled(true);
+    return room;
 }
 
 export class Session {
     readonly room: Room;
+    readonly secure: Secure;
     readonly roster: Roster;
     readonly media: LocalMedia;
     readonly chat: Chat;
@@ -65,19 +74,35 @@ export class Session {
     /** False while the browser holds sound back until a click. */
     readonly canPlay: ReadonlySignal<boolean> = this.playback;
 
+    /** `secretAgain`: openSecure. */
     constructor(
+        private readonly config: SecureConfig,
+        secretAgain: () => Uint8Array | undefined,
         private readonly listener: SessionListener,
-        room = createRoom(),
+        open = openSecure,
     ) {
+        this.secure = open(
+            config,
+            {
+                chat: (from, _private, atMs, id, text) => this.chat.received(from, atMs, id, text),
+                reaction: () => undefined,
+                file: () => undefined,
+                alarm: (alarm) => console.warn('conclave: a rule of the group was broken', alarm.kind, alarm.identity),
+                ended: (reason) => this.finish(secureEnd(reason)),
+            },
+            secretAgain,
+        );
+        const room = createRoom(this.secure);
         this.room = room;
-        this.roster = new Roster(room, {
+        this.roster = new Roster(room, this.secure, {
             joined: (person) => this.announce(person, t.meeting.joined),
             left: (person) => this.announce(person, t.meeting.left),
             shareStarted: (person) => listener.note(t.meeting.shareStarted(person.name.peek())),
         });
         this.media = new LocalMedia(room, listener);
         this.chat = new Chat(
-            room,
+            this.secure,
+            config.identity,
             (identity) => this.roster.find(identity)?.name.peek() ?? t.meeting.unnamed,
             (message) => this.onMessage(message),
         );
@@ -91,7 +116,15 @@ export class Session {
     }
 
     /** Resolves when the person is in the meeting; sound and picture follow. Rejects if it cannot be entered. */
-    async connect(url: string, token: string, taken: TakenTracks): Promise<void> {
+    async connect(taken: TakenTracks): Promise<void> {
+        const { url, token } = this.config;
+        try {
+            await this.secure.enter();
+        } catch (error) {
+            this.finish('lost');
+            throw new SecureFailure(error instanceof Error ? error.message : 'lost');
+        }
+        performance.mark('conclave:entered');
         try {
             await this.room.connect(url, token, {
                 autoSubscribe: true,
@@ -105,7 +138,10 @@ export class Session {
             throw error;
         }
         performance.mark('conclave:connected');
-        this.room.engine.on('tokenRefreshed', (fresh) => this.listener.token(fresh));
+        this.room.engine.on('tokenRefreshed', (fresh) => {
+            this.secure.updateToken(fresh);
+            this.listener.token(fresh);
+        });
         this.begin();
         void this.media.start(taken);
     }
@@ -122,7 +158,6 @@ export class Session {
     /** Ends the stay at once for the person; the network follows in its own time. */
     leave(): void {
         this.leaving = true;
-        void this.room.disconnect().catch(() => undefined);
         this.finish('left');
     }
 
@@ -134,6 +169,7 @@ export class Session {
     private interrupted(): void {
         if (this.state.peek() !== 'connected') return;
         this.roster.hold();
+        this.secure.hurry();
         this.state.value = 'reconnecting';
     }
 
@@ -152,7 +188,9 @@ export class Session {
         const entered = this.state.peek() !== 'connecting';
         this.state.value = 'ended';
         this.media.close();
-        this.chat.close();
+        this.roster.close();
+        this.secure.leave();
+        void this.room.disconnect().catch(() => undefined);
         document.removeEventListener('visibilitychange', this.onVisible);
         void this.wakeLock?.release().catch(() => undefined);
         if (entered) this.listener.ended(reason);

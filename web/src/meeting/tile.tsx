@@ -1,5 +1,6 @@
 // One picture: a person's camera or screen, with name, states and a pin. The video element is always there; it shows
 // through only while there is a picture.
+import { RemoteVideoTrack, type ElementInfo } from 'livekit-client';
 import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { t } from '../i18n';
@@ -39,6 +40,20 @@ function fitPicture(video: HTMLVideoElement): void {
     video.classList.toggle('whole', ratio < 0.7 || ratio > 2.3);
 }
 
+/** Tells the server that a picture is wanted which cannot be attached yet: none of its frames was opened. */
+function standIn(element: HTMLElement): ElementInfo {
+    return {
+        element: {},
+        width: () => element.clientWidth,
+        height: () => element.clientHeight,
+        visible: true,
+        pictureInPicture: false,
+        visibilityChangedAt: 0,
+        observe: () => undefined,
+        stopObserving: () => undefined,
+    };
+}
+
 function stateLabel(person: Person, source: TileSource): string {
     if (source === 'screen_share') return t.meeting.screenOf(person.name.value);
     const name = person.isLocal ? t.youSuffix(person.name.value) : person.name.value;
@@ -65,6 +80,13 @@ export function Tile({ person, source, view, large = false }: TileProps): JSX.El
             track.detach(element);
         };
     }, [track]);
+    const pending = (source === 'camera' ? person.pendingCamera : person.pendingScreen).value;
+    useEffect(() => {
+        if (!video.current || !(pending instanceof RemoteVideoTrack)) return undefined;
+        const info = standIn(video.current);
+        pending.observeElementInfo(info);
+        return () => pending.stopObservingElementInfo(info);
+    }, [pending]);
     const name = source === 'screen_share' ? t.meeting.screenOf(person.name.value) : person.name.value;
     return (
         <div

@@ -109,6 +109,8 @@ export interface Secure {
     /** Leaves for good and ends the worker. */
     leave(): void;
     updateToken(token: string): void;
+    /** The network is being restored: the group's connection is tried at once. */
+    hurry(): void;
 
     /** Rejects when not in the group. `to` empty: everybody. `id`: 32 hexadecimal digits of the caller. */
     chat(to: string, id: string, text: string): Promise<void>;
