@@ -50,17 +50,21 @@ export class Member {
   connect() {
     const socket = new WebSocket(`${this.server.wsUrl}/mls/v1?access_token=${this.token}`);
     this.socket = socket;
-    socket.on('open', () => this.tell({ op: 'connected' }));
+    let opened = false;
+    socket.on('open', () => {
+      opened = true;
+      this.tell({ op: 'connected' });
+    });
     socket.on('message', (data) => this.tell({ op: 'message', hex: data.toString('hex') }));
     socket.on('error', () => {});
     socket.on('close', (code) => {
-      this.closes.push(code);
-      if (socket !== this.socket) return;
-      if (socket.everOpen !== false) this.tell({ op: 'lost', code });
-    });
-    socket.on('unexpected-response', () => {
-      socket.everOpen = false;
-      if (!this.stopped) setTimeout(() => this.connect(), 500);
+      if (opened) {
+        this.closes.push(code);
+        this.tell({ op: 'lost', code });
+      } else if (!this.stopped) {
+        // the member does not hear of attempts that fail: trying again is up to whoever connects
+        setTimeout(() => this.stopped || this.connect(), 500);
+      }
     });
   }
 
