@@ -6,6 +6,7 @@ import zlib from 'node:zlib';
 import WebSocket from 'ws';
 import { rtcNodeParticipant } from '../lib/rtcnode.mjs';
 import { PATIENCE, check, checkEqual, run, sleep, test, until } from '../lib/runner.mjs';
+import { joinMeeting } from '../lib/member.mjs';
 import { rssBytes, startServer } from '../lib/server.mjs';
 
 // with sanitizers, for which one has patience, a byte takes several
@@ -190,6 +191,41 @@ test('a gzip bomb, nonsense and oversized messages at the signalling are refused
       socket.once('open', () => socket.terminate());
     }
   });
+});
+
+test('nonsense at the delivery service and at the files of meetings is refused', { timeoutMs: 120_000 }, async (t) => {
+  const server = await untouched(t, async (target) => {
+    const meeting = await target.newMeeting();
+    const { token } = await joinMeeting(target, meeting.id);
+    for (let i = 0; i < 200; i++) {
+      const socket = new WebSocket(`${target.wsUrl}/mls/v1?access_token=${await target.token(`cm_${meeting.id}`, `m${i}`)}`);
+      socket.on('error', () => {});
+      const closed = new Promise((resolve) => socket.once('close', resolve));
+      socket.once('open', () => {
+        const bytes = crypto.randomBytes([1, 2, 9, 40, 4000, 70_000, 1_500_000][i % 7]);
+        bytes[0] = 1 + (i % 8);
+        // now and then the length says what is there
+        if (i % 3 === 0 && bytes.length > 14) bytes.writeUInt32BE(0x80000000 + bytes.length - 14, 10);
+        socket.send(bytes);
+        socket.send(bytes);
+      });
+      check([4002, 4003, 4004, 1006, 1000].includes(await closed), 'it stayed');
+    }
+    const files = `/api/v1/meetings/${meeting.id}/files`;
+    for (const [head, status] of [
+      [`POST ${files} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nContent-Length: 1000\r\n\r\nx`, 403],
+      [`POST ${files} HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999\r\n\r\n`, 401],
+      [`POST ${files}/x HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nContent-Length: 5\r\n\r\nhello`, 404],
+      [`GET ${files}/../../../server.secret HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nConnection: close\r\n\r\n`, 404],
+      [`GET ${files}/x HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nRange: bytes=-\r\nConnection: close\r\n\r\n`, 403],
+    ]) {
+      const reply = await rawRequest(target.ports.http, head, 1500);
+      checkEqual(Number(/^HTTP\/1\.1 (\d+)/.exec(reply)?.[1]), status, head.split('\r\n')[0]);
+    }
+  });
+  const metrics = await server.metrics();
+  check(metrics.conclave_meeting_delivery_malformed_total > 50, 'counted');
+  checkEqual(metrics.conclave_meeting_files_bytes, 0, 'bytes of files');
 });
 
 test('mutated packets of a real session, replayed at the media port, harm nobody', { timeoutMs: 120_000 }, async (t) => {
