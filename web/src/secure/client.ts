@@ -10,6 +10,7 @@ import type {
 declare const CONCLAVE_WORKER: string;
 
 const ENTER_TIMEOUT_MS = 25_000;
+const IN_WITHIN_MS = 8000;
 const ALARMS_KEPT_MAX = 100;
 
 let warm: Worker | undefined;
@@ -65,6 +66,7 @@ class Client implements Secure {
             this.worker,
             (message) => this.post(message),
             (trackId) => this.closeTrack(trackId),
+            () => this.whenIn(),
         );
         this.worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.receive(data);
         this.worker.onerror = () => this.end('lost');
@@ -198,6 +200,20 @@ class Client implements Secure {
         if (!this.entering || this.state.peek() !== 'in' || this.people.peek().size === 0) return;
         this.entering.resolve();
         this.entering = undefined;
+    }
+
+    private whenIn(): Promise<void> {
+        return new Promise((resolve) => {
+            const timer = setTimeout(() => done(), IN_WITHIN_MS);
+            const stop = this.state.subscribe((state) => {
+                if (state === 'in' || state === 'over') queueMicrotask(() => done());
+            });
+            const done = (): void => {
+                clearTimeout(timer);
+                stop();
+                resolve();
+            };
+        });
     }
 
     private closeTrack(trackId: string): void {

@@ -77,6 +77,8 @@ export class FrameManager implements BaseE2EEManager {
         private readonly post: (message: ToWorker) => void,
         /** A track belongs to nobody, or somebody else, from now on. */
         private readonly closed: (trackId: string) => void,
+        /** Resolves when we are in the group, or after a while. */
+        private readonly whenIn: () => Promise<void>,
     ) {}
 
     /** Data packets are refused below, so that none leaves in clear. */
@@ -107,6 +109,19 @@ export class FrameManager implements BaseE2EEManager {
     setupEngine(engine: Engine): void {
         if (this.engines.has(engine)) return;
         this.engines.add(engine);
+        // The server lets only members of the group in, and livekit-client takes its refusal as final: after a restart of the server
+        // the group comes first.
+        const { client } = engine;
+        const join = client.join.bind(client);
+        client.join = async (...args) => {
+            await this.whenIn();
+            return join(...args);
+        };
+        const reconnect = client.reconnect.bind(client);
+        client.reconnect = async (...args) => {
+            await this.whenIn();
+            return reconnect(...args);
+        };
         engine.on(EngineEvent.RTPVideoMapUpdate, (types: Map<number, string>) => {
             this.post({ kind: 'codecs', types: [...types].map(([type, codec]) => [type, `video/${codec}`]) });
         });
