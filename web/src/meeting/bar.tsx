@@ -11,6 +11,7 @@ import type { MenuItemSpec, MenuSection } from '../ui/menu';
 import { MenuButton } from '../ui/menu_button';
 import { MicMeter } from '../ui/mic_meter';
 import { shownKeys, type Controls } from './controls';
+import { standing } from './security_panel';
 import type { Mode } from './stage';
 
 const CAN_SHARE =
@@ -123,7 +124,9 @@ function ShareButton({ controls }: { controls: Controls }): JSX.Element {
 }
 
 function PanelButtons({ controls }: { controls: Controls }): JSX.Element {
-    const { chat, roster } = controls.session;
+    const { chat, roster, secure } = controls.session;
+    const now = standing(secure);
+    const alarms = secure.alarms.value.length;
     const panel = controls.panel.value;
     const unread = panel === 'chat' ? 0 : chat.unread.value;
     const count = roster.people.value.length;
@@ -159,6 +162,16 @@ function PanelButtons({ controls }: { controls: Controls }): JSX.Element {
                     {count}
                 </span>
             </IconButton>
+            <IconButton
+                icon="shield"
+                label={`${t.security.title}: ${alarms > 0 ? t.security.alarms : t.security.standing[now].title}`}
+                expanded={panel === 'security'}
+                controls="side-panel"
+                tone={panel === 'security' ? 'active' : 'plain'}
+                extraClass={`shield shield-${alarms > 0 ? 'cannot' : now}`}
+                testid="open-security"
+                onClick={() => controls.togglePanel('security')}
+            />
         </>
     );
 }

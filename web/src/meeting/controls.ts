@@ -7,7 +7,7 @@ import type { Session } from './session';
 import { keysOf, type Action } from './shortcuts';
 import type { View } from './view';
 
-export type Panel = 'chat' | 'people';
+export type Panel = 'chat' | 'people' | 'security';
 export type OpenDialog = 'shortcuts' | 'devices';
 
 const mac = isMac(thisPlatform());

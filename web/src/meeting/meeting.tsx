@@ -15,6 +15,7 @@ import { MeetingDialogs } from './dialogs';
 import { Gallery } from './gallery';
 import { PeoplePanel } from './people_panel';
 import type { Session } from './session';
+import { SecurityPanel } from './security_panel';
 import { actionOf, isTyping } from './shortcuts';
 import { View } from './view';
 
@@ -141,7 +142,7 @@ function SidePanel({ controls }: { controls: Controls }): JSX.Element | null {
         (element.querySelector<HTMLElement>('[data-autofocus]') ?? element.querySelector<HTMLElement>('h2'))?.focus();
     }, [panel]);
     if (!panel) return null;
-    const title = panel === 'chat' ? t.chat.title : t.people.title;
+    const title = { chat: t.chat.title, people: t.people.title, security: t.security.title }[panel];
     return (
         <section
             ref={ref}
@@ -159,11 +160,9 @@ function SidePanel({ controls }: { controls: Controls }): JSX.Element | null {
                 <h2 tabIndex={-1}>{title}</h2>
                 <IconButton icon="close" label={t.close} onClick={() => controls.closePanel()} />
             </header>
-            {panel === 'chat' ? (
-                <ChatPanel chat={controls.session.chat} />
-            ) : (
-                <PeoplePanel roster={controls.session.roster} view={controls.view} />
-            )}
+            {panel === 'chat' && <ChatPanel chat={controls.session.chat} />}
+            {panel === 'people' && <PeoplePanel roster={controls.session.roster} view={controls.view} />}
+            {panel === 'security' && <SecurityPanel secure={controls.session.secure} />}
         </section>
     );
 }
