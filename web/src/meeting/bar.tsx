@@ -11,6 +11,7 @@ import type { MenuItemSpec, MenuSection } from '../ui/menu';
 import { MenuButton } from '../ui/menu_button';
 import { MicMeter } from '../ui/mic_meter';
 import { shownKeys, type Controls } from './controls';
+import { REACTIONS } from './roster';
 import { standing } from './security_panel';
 import type { Mode } from './stage';
 
@@ -31,6 +32,8 @@ export function Bar({ controls }: { controls: Controls }): JSX.Element {
             <MicGroup controls={controls} />
             <CameraGroup controls={controls} />
             {CAN_SHARE && <ShareButton controls={controls} />}
+            <HandButton controls={controls} />
+            <ReactionButton controls={controls} />
             <PanelButtons controls={controls} />
             <MoreButton controls={controls} />
             <IconButton
@@ -123,6 +126,45 @@ function ShareButton({ controls }: { controls: Controls }): JSX.Element {
     );
 }
 
+function HandButton({ controls }: { controls: Controls }): JSX.Element {
+    const raised = controls.session.roster.self.value?.handRaised.value ?? false;
+    return (
+        <IconButton
+            icon="hand"
+            label={t.bar.hand}
+            tip={raised ? t.bar.lowerHand : t.bar.raiseHand}
+            pressed={raised}
+            tone={raised ? 'active' : 'plain'}
+            testid="toggle-hand"
+            extraClass="wide-only"
+            onClick={() => controls.toggleHand()}
+        />
+    );
+}
+
+function ReactionButton({ controls }: { controls: Controls }): JSX.Element {
+    return (
+        <MenuButton
+            icon="smile"
+            label={t.bar.react}
+            testid="open-reactions"
+            extraClass="wide-only"
+            sections={() => [reactions(controls)]}
+        />
+    );
+}
+
+function reactions(controls: Controls): MenuSection {
+    return {
+        title: t.bar.react,
+        items: REACTIONS.map((emoji, i) => ({
+            label: `${emoji} ${t.bar.reactions[i] ?? ''}`,
+            testid: `react-${i}`,
+            onSelect: () => controls.react(emoji),
+        })),
+    };
+}
+
 function PanelButtons({ controls }: { controls: Controls }): JSX.Element {
     const { chat, roster, secure } = controls.session;
     const now = standing(secure);
@@ -209,7 +251,14 @@ function moreSections(controls: Controls): MenuSection[] {
         icon: 'share',
         onSelect: () => controls.toggleShare(),
     };
+    const hand: MenuItemSpec = {
+        label: session.roster.self.peek()?.handRaised.peek() ? t.bar.lowerHand : t.bar.raiseHand,
+        icon: 'hand',
+        onSelect: () => controls.toggleHand(),
+    };
+    const host = session.secure.people.peek().get(session.roster.self.peek()?.identity ?? '')?.host ?? false;
     return [
+        ...(window.innerWidth < ALL_IN_BAR_MIN_PX ? [{ items: [hand] }, reactions(controls)] : []),
         {
             title: t.more.layout,
             items: [
@@ -237,6 +286,17 @@ function moreSections(controls: Controls): MenuSection[] {
                     hint: shownKeys('fullscreen'),
                     onSelect: () => void toggleFullScreen(),
                 },
+                ...(host
+                    ? [
+                          {
+                              label: t.more.rename,
+                              testid: 'open-title',
+                              onSelect: () => {
+                                  controls.dialog.value = 'title';
+                              },
+                          } satisfies MenuItemSpec,
+                      ]
+                    : []),
                 { label: t.more.copyLink, icon: 'copy', onSelect: () => void copyMeetingLink() },
                 {
                     label: t.more.devices,
@@ -260,3 +320,5 @@ function moreSections(controls: Controls): MenuSection[] {
 
 /** Narrower than this the style sheet takes sharing out of the bar, and it moves into this menu. */
 const SHARE_IN_BAR_MIN_PX = 420;
+/** Narrower than this, hand and reactions do. */
+const ALL_IN_BAR_MIN_PX = 640;

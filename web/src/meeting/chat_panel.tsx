@@ -4,19 +4,24 @@ import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { t } from '../i18n';
 import { Icon } from '../ui/icons';
-import type { Chat, ChatMessage } from './chat';
+import type { Chat, ChatFile, ChatMessage } from './chat';
 import { CHAT_MAX_CHARS, CHAT_WARN_CHARS, linkify } from './chat_text';
+import type { Roster } from './roster';
 
 /** Closer to the end than this counts as reading along: new messages then scroll into view. */
 const FOLLOW_PX = 80;
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
 
-export function ChatPanel({ chat }: { chat: Chat }): JSX.Element {
+export function ChatPanel({ chat, roster }: { chat: Chat; roster: Roster }): JSX.Element {
     const messages = chat.messages.value;
     const list = useRef<HTMLDivElement>(null);
     const follow = useRef(true);
     const draft = useSignal('');
+    const to = useSignal('');
+    const others = roster.people.value.filter((person) => !person.isLocal);
+    // who has left cannot be written to; what was meant for one must not go to all
+    const gone = to.value !== '' && !others.some((person) => person.identity === to.value);
     const unread = chat.unread.value;
     useEffect(() => {
         if (unread > 0) chat.markRead();
@@ -45,7 +50,17 @@ export function ChatPanel({ chat }: { chat: Chat }): JSX.Element {
                     <Message key={message.id} message={message} chat={chat} />
                 ))}
             </div>
+            <Recipients
+                to={to.value}
+                gone={gone}
+                others={others.map((person) => ({ identity: person.identity, name: person.name.value }))}
+                onTo={(identity) => {
+                    to.value = identity;
+                }}
+            />
             <Composer
+                blocked={gone}
+                onFile={(file) => void chat.sendFile(file, to.peek())}
                 draft={draft.value}
                 onDraft={(text) => {
                     draft.value = text;
@@ -54,7 +69,7 @@ export function ChatPanel({ chat }: { chat: Chat }): JSX.Element {
                     const text = draft.peek();
                     if (text.trim() === '' || text.length > CHAT_MAX_CHARS) return;
                     draft.value = '';
-                    void chat.send(text);
+                    void chat.send(text, to.peek());
                 }}
             />
         </div>
@@ -71,8 +86,14 @@ function Message({ message, chat }: { message: ChatMessage; chat: Chat }): JSX.E
         >
             <header>
                 <strong dir="auto">{message.own ? t.you : message.name}</strong>
+                {message.to !== '' && (
+                    <span class="tag" data-testid="chat-private">
+                        {message.own ? t.chat.privateTo(message.toName) : t.chat.privately}
+                    </span>
+                )}
                 <time dateTime={new Date(message.atMs).toISOString()}>{clock.format(message.atMs)}</time>
             </header>
+            {message.file && <FileCard file={message.file} chat={chat} />}
             <p dir="auto">
                 {linkify(message.text).map((segment) =>
                     segment.kind === 'link' ? (
@@ -98,21 +119,93 @@ function Message({ message, chat }: { message: ChatMessage; chat: Chat }): JSX.E
     );
 }
 
+function saveAs(blob: Blob, name: string): void {
+    const link = document.createElement('a');
+    link.href = URL.createObjectURL(blob);
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
+function sizeText(bytes: number): string {
+    if (bytes < 1000) return `${bytes} B`;
+    return bytes < 1_000_000 ? `${(bytes / 1000).toFixed(0)} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`;
+}
+
+function FileCard({ file, chat }: { file: ChatFile; chat: Chat }): JSX.Element {
+    const progress = file.progress.value;
+    const failure = file.failure.value;
+    return (
+        <div class="file-card" data-testid="chat-file" data-name={file.name}>
+            <span>
+                <strong dir="auto">{file.name}</strong> <span class="muted">{sizeText(file.lengthBytes)}</span>
+            </span>
+            {progress !== undefined && <progress aria-label={t.chat.fileProgress(file.name)} value={progress} max={1} />}
+            {progress === undefined && file.sealed && (
+                <button
+                    type="button"
+                    class="button"
+                    data-testid="file-save"
+                    onClick={() => void chat.fetch(file).then((blob) => blob && saveAs(blob, file.name))}
+                >
+                    {t.chat.save}
+                </button>
+            )}
+            {failure && (
+                <p class="message-failed" role="alert">
+                    {t.chat.fileFailure[failure]}
+                </p>
+            )}
+        </div>
+    );
+}
+
+interface RecipientsProps {
+    to: string;
+    gone: boolean;
+    others: readonly { identity: string; name: string }[];
+    onTo: (identity: string) => void;
+}
+
+function Recipients({ to, gone, others, onTo }: RecipientsProps): JSX.Element {
+    return (
+        <label class="recipients">
+            {t.chat.to}
+            <select class="field" data-testid="chat-to" value={to} onChange={(event) => onTo(event.currentTarget.value)}>
+                <option value="">{t.chat.everybody}</option>
+                {others.map(({ identity, name }) => (
+                    <option key={identity} value={identity}>
+                        {t.chat.only(name)}
+                    </option>
+                ))}
+                {gone && (
+                    <option value={to} disabled>
+                        {t.chat.hasLeft}
+                    </option>
+                )}
+            </select>
+        </label>
+    );
+}
+
 interface ComposerProps {
+    blocked: boolean;
+    onFile: (file: File) => void;
     draft: string;
     onDraft: (text: string) => void;
     onSend: () => void;
 }
 
-function Composer({ draft, onDraft, onSend }: ComposerProps): JSX.Element {
+function Composer({ draft, blocked, onDraft, onSend, onFile }: ComposerProps): JSX.Element {
     const left = CHAT_MAX_CHARS - draft.length;
     const field = useRef<HTMLTextAreaElement>(null);
+    const chooser = useRef<HTMLInputElement>(null);
     return (
         <form
             class="composer"
             onSubmit={(event) => {
                 event.preventDefault();
-                onSend();
+                if (!blocked) onSend();
                 field.current?.focus();
             }}
         >
@@ -132,17 +225,38 @@ function Composer({ draft, onDraft, onSend }: ComposerProps): JSX.Element {
                 onKeyDown={(event) => {
                     if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
                     event.preventDefault();
-                    onSend();
+                    if (!blocked) onSend();
                 }}
             />
             <button
                 type="submit"
                 class="button primary"
                 data-testid="chat-send"
-                disabled={draft.trim() === '' || left < 0}
+                disabled={draft.trim() === '' || left < 0 || blocked}
             >
                 <Icon name="send" size={18} />
                 {t.chat.send}
+            </button>
+            <input
+                ref={chooser}
+                type="file"
+                hidden
+                data-testid="chat-file-input"
+                onChange={(event) => {
+                    const file = event.currentTarget.files?.[0];
+                    event.currentTarget.value = '';
+                    if (file && !blocked) onFile(file);
+                }}
+            />
+            <button
+                type="button"
+                class="button quiet attach"
+                data-testid="chat-attach"
+                disabled={blocked}
+                onClick={() => chooser.current?.click()}
+            >
+                <Icon name="attach" size={18} />
+                {t.chat.attach}
             </button>
             <p id="chat-hint" class="muted" role={left < CHAT_WARN_CHARS ? 'status' : undefined}>
                 {left < 0 ? t.chat.tooLong(-left) : left < CHAT_WARN_CHARS ? t.chat.remaining(left) : t.chat.hint}

@@ -8,7 +8,7 @@ import { keysOf, type Action } from './shortcuts';
 import type { View } from './view';
 
 export type Panel = 'chat' | 'people' | 'security';
-export type OpenDialog = 'shortcuts' | 'devices';
+export type OpenDialog = 'shortcuts' | 'devices' | 'title';
 
 const mac = isMac(thisPlatform());
 
@@ -38,6 +38,21 @@ export class Controls {
 
     toggleShare(): void {
         void this.session.media.screen.set(!this.session.media.screen.isOn);
+    }
+
+    /** Told to the others through the group; what is not told is not shown here either. */
+    toggleHand(): void {
+        const { secure, roster } = this.session;
+        const raised = roster.self.peek()?.handRaised.peek() !== true;
+        void secure.hand(raised).catch(() => undefined);
+    }
+
+    react(emoji: string): void {
+        const { secure, roster } = this.session;
+        void secure.react(emoji).then(
+            () => roster.self.peek()?.react(emoji),
+            () => undefined,
+        );
     }
 
     togglePanel(panel: Panel): void {

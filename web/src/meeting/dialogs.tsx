@@ -1,4 +1,5 @@
 // Dialogs of the meeting: devices, and the list of shortcuts with its switch.
+import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { settings, updateSettings } from '../app/settings';
 import { canChooseSpeaker, devices } from '../devices/media';
@@ -7,6 +8,7 @@ import { t } from '../i18n';
 import { DeviceSelect } from '../ui/device_select';
 import { Dialog } from '../ui/dialog';
 import { TestTone } from '../ui/test_tone';
+import { toast } from '../ui/toast';
 import type { Controls } from './controls';
 import { ACTIONS, keysOf } from './shortcuts';
 
@@ -19,6 +21,8 @@ export function MeetingDialogs({ controls }: { controls: Controls }): JSX.Elemen
             return <ShortcutsDialog onClose={close} />;
         case 'devices':
             return <DevicesDialog controls={controls} onClose={close} />;
+        case 'title':
+            return <TitleDialog controls={controls} onClose={close} />;
         default:
             return null;
     }
@@ -48,6 +52,42 @@ function ShortcutsDialog({ onClose }: { onClose: () => void }): JSX.Element {
                     </div>
                 ))}
             </dl>
+        </Dialog>
+    );
+}
+
+/** UTF-8 takes at most three bytes for each of these; the group carries 256. */
+const TITLE_MAX_CHARS = 80;
+
+function TitleDialog({ controls, onClose }: { controls: Controls; onClose: () => void }): JSX.Element {
+    const { secure } = controls.session;
+    const text = useSignal(secure.title.peek());
+    return (
+        <Dialog title={t.titleDialog.title} onClose={onClose} testid="title-dialog">
+            <form
+                onSubmit={(event) => {
+                    event.preventDefault();
+                    void secure.setTitle(text.peek().trim()).then(onClose, () => toast(t.titleDialog.failed, { urgent: true }));
+                }}
+            >
+                <label>
+                    {t.titleDialog.label}
+                    <input
+                        class="field"
+                        data-testid="title-input"
+                        maxLength={TITLE_MAX_CHARS}
+                        value={text.value}
+                        dir="auto"
+                        onInput={(event) => {
+                            text.value = event.currentTarget.value;
+                        }}
+                    />
+                </label>
+                <p class="muted">{t.titleDialog.note}</p>
+                <button type="submit" class="button primary" data-testid="title-save">
+                    {t.titleDialog.save}
+                </button>
+            </form>
         </Dialog>
     );
 }

@@ -26,10 +26,10 @@ export function MeetingScreen({ session }: { session: Session }): JSX.Element {
     useEffect(() => {
         session.onMessage = (message) => {
             if (controls.panel.peek() === 'chat') return;
-            const text = t.chat.notice(message.name, shorten(message.text));
+            const what = message.file ? t.chat.fileNotice(message.file.name) : shorten(message.text);
+            const text = t.chat.notice(message.name, what);
             toast(text, { action: { label: t.bar.chat, run: () => controls.togglePanel('chat') } });
         };
-        document.title = `${t.meeting.title} – ${t.appName}`;
         return () => {
             controls.view.close();
         };
@@ -39,7 +39,7 @@ export function MeetingScreen({ session }: { session: Session }): JSX.Element {
     useShortcuts(controls);
     return (
         <main ref={root} tabIndex={-1} class="meeting" data-testid="meeting" data-link={session.link.value}>
-            <h1 class="sr-only">{t.meeting.title}</h1>
+            <Title session={session} />
             <div class="meeting-middle">
                 <div class="meeting-view">
                     <Gallery view={controls.view} roster={session.roster} />
@@ -133,6 +133,18 @@ function Banners({ session }: { session: Session }): JSX.Element {
     );
 }
 
+function Title({ session }: { session: Session }): JSX.Element {
+    const title = session.secure.title.value;
+    useEffect(() => {
+        document.title = `${title || t.meeting.title} – ${t.appName}`;
+    }, [title]);
+    return (
+        <h1 class={title === '' ? 'sr-only' : 'meeting-title'} dir="auto" data-testid="meeting-title">
+            {title || t.meeting.title}
+        </h1>
+    );
+}
+
 function SidePanel({ controls }: { controls: Controls }): JSX.Element | null {
     const panel = controls.panel.value;
     const ref = useRef<HTMLElement>(null);
@@ -160,7 +172,7 @@ function SidePanel({ controls }: { controls: Controls }): JSX.Element | null {
                 <h2 tabIndex={-1}>{title}</h2>
                 <IconButton icon="close" label={t.close} onClick={() => controls.closePanel()} />
             </header>
-            {panel === 'chat' && <ChatPanel chat={controls.session.chat} />}
+            {panel === 'chat' && <ChatPanel chat={controls.session.chat} roster={controls.session.roster} />}
             {panel === 'people' && <PeoplePanel roster={controls.session.roster} view={controls.view} />}
             {panel === 'security' && <SecurityPanel secure={controls.session.secure} />}
         </section>

@@ -59,6 +59,7 @@ function Row({ person, view }: { person: Person; view: View }): JSX.Element {
     const spoken = [
         mic ? t.meeting.unmuted : t.meeting.muted,
         camera ? t.meeting.cameraOnState : t.meeting.cameraOffState,
+        ...(person.handRaised.value ? [t.meeting.handUp] : []),
         ...(person.sharing.value ? [t.meeting.sharing] : []),
     ].join(', ');
     return (
@@ -77,6 +78,7 @@ function Row({ person, view }: { person: Person; view: View }): JSX.Element {
                 {person.isLocal ? t.youSuffix(name) : name}
             </span>
             <span class="sr-only">{spoken}</span>
+            {person.handRaised.value && <Icon name="hand" size={18} />}
             {person.sharing.value && <Icon name="share" size={18} />}
             <span class={mic ? 'state-on' : 'state-off'}>
                 <Icon name={mic ? 'mic' : 'micOff'} size={18} />

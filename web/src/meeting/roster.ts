@@ -39,6 +39,9 @@ function qualityOf(participant: Participant): Quality {
     }
 }
 
+export const REACTIONS: readonly string[] = ['👍', '👏', '❤️', '😂', '😮', '🎉'];
+const REACTION_MS = 5000;
+
 export class Person {
     readonly identity: string;
     readonly isLocal: boolean;
@@ -48,6 +51,11 @@ export class Person {
     readonly sharing = signal(false);
     readonly speaking = signal(false);
     readonly quality = signal<Quality>('unknown');
+    readonly handRaised = signal(false);
+    /** What comes as from this person does not open with their key. */
+    readonly sealedOff = signal(false);
+    /** An emoji for some seconds. */
+    readonly reaction = signal('');
     readonly camera = signal<Track | undefined>(undefined);
     readonly screen = signal<Track | undefined>(undefined);
     /** Pictures that come but of which no frame was opened yet. */
@@ -57,10 +65,11 @@ export class Person {
     readonly voice = signal<RemoteAudioTrack | undefined>(undefined);
     readonly screenSound = signal<RemoteAudioTrack | undefined>(undefined);
     participant: Participant;
+    private reactionTimer: ReturnType<typeof setTimeout> | undefined;
 
     constructor(
         participant: Participant,
-        private readonly secure: Pick<Secure, 'people' | 'openedTracks'>,
+        private readonly secure: Pick<Secure, 'people' | 'openedTracks' | 'undecryptable'>,
     ) {
         this.participant = participant;
         this.identity = participant.identity;
@@ -78,9 +87,11 @@ export class Person {
             this.isLocal ? undefined : (this.opened(publication?.audioTrack) as RemoteAudioTrack | undefined);
         const cameraTrack = liveVideo(camera);
         const screenTrack = liveVideo(screen);
-        const signedName = this.secure.people.peek().get(this.identity)?.name;
+        const member = this.secure.people.peek().get(this.identity);
         batch(() => {
-            this.name.value = cleanName(signedName ?? '') || t.meeting.unnamed;
+            this.name.value = cleanName(member?.name ?? '') || t.meeting.unnamed;
+            this.sealedOff.value = this.secure.undecryptable.peek().has(this.identity);
+            this.handRaised.value = member?.hand ?? false;
             this.micOn.value = mic !== undefined && !mic.isMuted;
             this.cameraOn.value = camera !== undefined && !camera.isMuted;
             this.sharing.value = screen !== undefined && !screen.isMuted;
@@ -93,6 +104,16 @@ export class Person {
             this.quality.value = qualityOf(p);
             if (!this.micOn.peek()) this.speaking.value = false;
         });
+    }
+
+    /** Only one of those that can be sent is shown: an emoji is not a way to put text on others' screens. */
+    react(emoji: string): void {
+        if (!REACTIONS.includes(emoji)) return;
+        clearTimeout(this.reactionTimer);
+        this.reaction.value = emoji;
+        this.reactionTimer = setTimeout(() => {
+            this.reaction.value = '';
+        }, REACTION_MS);
     }
 
     private opened<T extends Track>(track: T | undefined): T | undefined {
@@ -126,12 +147,13 @@ export class Roster {
 
     constructor(
         private readonly room: Room,
-        private readonly secure: Pick<Secure, 'people' | 'openedTracks'>,
+        private readonly secure: Pick<Secure, 'people' | 'openedTracks' | 'undecryptable'>,
         private readonly listener: RosterListener,
     ) {
         this.stopWatching = effect(() => {
             void secure.people.value;
             void secure.openedTracks.value;
+            void secure.undecryptable.value;
             batch(() => {
                 for (const person of this.list.peek()) if (!this.holding || person.isLocal) person.sync();
             });

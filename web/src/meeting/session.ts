@@ -66,6 +66,7 @@ export class Session {
     private readonly playback = signal(true);
     /** Called for each message of somebody else; the screen decides whether it needs a note. */
     onMessage: (message: ChatMessage) => void = () => undefined;
+    private token: string;
     private leaving = false;
     private wakeLock: WakeLockSentinel | undefined;
     private readonly onVisible = (): void => void this.keepAwake();
@@ -81,13 +82,14 @@ export class Session {
         private readonly listener: SessionListener,
         open = openSecure,
     ) {
+        this.token = config.token;
         this.secure = open(
             config,
             {
-                chat: (from, _private, atMs, id, text) => this.chat.received(from, atMs, id, text),
-                reaction: () => undefined,
-                file: () => undefined,
-                alarm: (alarm) => console.warn('conclave: a rule of the group was broken', alarm.kind, alarm.identity),
+                chat: (from, toUs, atMs, id, text) => this.chat.received(from, toUs, atMs, id, text),
+                reaction: (from, emoji) => this.roster.find(from)?.react(emoji),
+                file: (from, toUs, atMs, file) => this.chat.receivedFile(from, toUs, atMs, file),
+                alarm: (alarm) => this.listener.note(t.security.alarm[alarm.kind], true),
                 ended: (reason) => this.finish(secureEnd(reason)),
             },
             secretAgain,
@@ -102,6 +104,7 @@ export class Session {
         this.media = new LocalMedia(room, listener);
         this.chat = new Chat(
             this.secure,
+            { meetingId: config.meetingId, token: () => this.token },
             config.identity,
             (identity) => this.roster.find(identity)?.name.peek() ?? t.meeting.unnamed,
             (message) => this.onMessage(message),
@@ -139,6 +142,7 @@ export class Session {
         }
         performance.mark('conclave:connected');
         this.room.engine.on('tokenRefreshed', (fresh) => {
+            this.token = fresh;
             this.secure.updateToken(fresh);
             this.listener.token(fresh);
         });

@@ -59,6 +59,8 @@ function stateLabel(person: Person, source: TileSource): string {
     const name = person.isLocal ? t.youSuffix(person.name.value) : person.name.value;
     const states = [person.micOn.value ? t.meeting.unmuted : t.meeting.muted];
     if (!person.cameraOn.value) states.push(t.meeting.cameraOffState);
+    if (person.handRaised.value) states.push(t.meeting.handUp);
+    if (person.sealedOff.value) states.push(t.meeting.cannotDecrypt);
     if (person.quality.value === 'poor') states.push(t.meeting.poor);
     if (person.quality.value === 'lost') states.push(t.meeting.lost);
     return `${name}, ${states.join(', ')}`;
@@ -105,6 +107,22 @@ export function Tile({ person, source, view, large = false }: TileProps): JSX.El
                 <div class={`avatar hue-${hueOf(person.identity)}`} aria-hidden="true">
                     {initials(person.name.value)}
                 </div>
+            )}
+            {person.sealedOff.value && (
+                <p class="tile-poster" data-testid="cannot-decrypt">
+                    <Icon name="shield" size={24} />
+                    {t.meeting.cannotDecrypt}
+                </p>
+            )}
+            {source === 'camera' && person.reaction.value !== '' && (
+                <span class="tile-reaction" data-testid="reaction" aria-hidden="true">
+                    {person.reaction.value}
+                </span>
+            )}
+            {source === 'camera' && person.handRaised.value && (
+                <span class="tile-hand" data-testid="hand">
+                    <Icon name="hand" size={20} />
+                </span>
             )}
             <video
                 ref={video}
