@@ -5,6 +5,7 @@ import './endings.mjs';
 import './gallery.mjs';
 import './pages.mjs';
 import './access.mjs';
+import './secure.mjs';
 import './crowd.mjs';
 import { run } from '../lib/runner.mjs';
 
