@@ -55,9 +55,11 @@ async function write(person, text, to) {
   if (!(await person.page.$('[data-testid="panel-chat"]'))) await person.click('open-chat');
   await person.shows('chat-input');
   if (to) {
-    const value = await until(`${to} to be in the list`, () => person.page.$$eval('[data-testid="chat-to"] option', (options, name) =>
-      options.find((option) => option.textContent.includes(name))?.value, to));
-    await person.page.select('[data-testid="chat-to"]', value);
+    const option = await until(`${to} to be in the list`, () => person.page.$$eval('[data-testid="chat-to"] option', (options, name) => {
+      const found = options.find((one) => one.textContent.includes(name));
+      return found && { value: found.value };
+    }, to));
+    await person.page.select('[data-testid="chat-to"]', option.value);
   }
   await person.page.type('[data-testid="chat-input"]', text);
   await person.click('chat-send');
