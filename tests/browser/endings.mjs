@@ -88,6 +88,23 @@ test('a server that restarts takes everybody back in by itself, devices as they 
   checkEqual([await ann.pressed('toggle-mic'), await ann.pressed('toggle-camera')], [false, true], 'Ann’s microphone and camera');
 });
 
+test('a camera that does not start again at the first attempt after a reconnection is seen again all the same', { timeoutMs: 120_000 }, async (t) => {
+  const { server, ann, bob } = await pair(t);
+  await ann.page.evaluate(() => {
+    const devices = navigator.mediaDevices;
+    const real = devices.getUserMedia.bind(devices);
+    let refusals = 1;
+    devices.getUserMedia = (constraints) => constraints.video && refusals-- > 0
+      ? Promise.reject(new DOMException('Could not start video source', 'NotReadableError')) : real(constraints);
+  });
+  await server.stop();
+  await ann.shows('reconnecting', 20_000);
+  await server.start();
+  await bob.seesMoving('Ann');
+  await bob.hears('Ann');
+  check(await ann.pressed('toggle-camera'), 'Ann’s camera is on');
+});
+
 test('a connection that does not come back ends on a page with a way back', { timeoutMs: 150_000 }, async (t) => {
   const server = await startServer(t);
   const { path } = await server.newMeeting();

@@ -64,10 +64,31 @@ export class Person {
   async seesMoving(name, { source = 'camera', rgb, minChange = 0.02, gapMs } = {}) {
     const { identity } = await this.tileOf(name, source);
     const selector = `${byId('tile')}[data-identity="${identity}"][data-source="${source}"] video`;
-    return until(`${this.name} to see ${name}'s ${source} move`, async () => {
+    return this.explained(selector, until(`${this.name} to see ${name}'s ${source} move`, async () => {
       const picture = await watchVideo(this.page, selector, gapMs);
       return picture && picture.changedShare >= minChange && (!rgb || colourNear(picture.rgb, rgb)) && picture;
-    }, 30_000);
+    }, 30_000));
+  }
+
+  /** Adds to a failure what the page knows of the picture that did not come. */
+  async explained(selector, wait) {
+    try {
+      return await wait;
+    } catch (error) {
+      const seen = await this.page.evaluate((sel) => {
+        const video = document.querySelector(sel);
+        const track = video?.srcObject?.getVideoTracks()[0];
+        return {
+          tile: video?.closest('[data-testid="tile"]')?.getAttribute('aria-label'),
+          video: video && { ready: video.readyState, paused: video.paused, width: video.clientWidth },
+          track: track && { state: track.readyState, muted: track.muted },
+          page: document.visibilityState,
+          reconnecting: document.querySelector('[data-testid="reconnecting"]') !== null,
+        };
+      }, selector).catch(String);
+      error.message += `; ${JSON.stringify({ seen, problems: this.page.problems?.slice(-5) })}`;
+      throw error;
+    }
   }
 
   async hears(name, { hertz, source = 'microphone', tolerance = 45 } = {}) {

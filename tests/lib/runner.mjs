@@ -1,5 +1,5 @@
 // A small sequential test runner: tests register with test(), run() runs them, prints a line each and, when the
-// environment names a file in RESULTS, appends a JSON line {"name","ok","ms"} per test to it.
+// environment names a file in RESULTS, appends a JSON line {"name","ok","ms","why"} per test to it.
 import fs from 'node:fs';
 
 // The machine may be busy with something else, or the server be built with sanitizers: limits are for hanging tests, not
@@ -55,7 +55,8 @@ export async function run(suite) {
     console.log(`${result.ok ? 'ok' : 'not ok'} - ${suite}: ${result.name} (${(result.ms / 1000).toFixed(1)} s)`);
     if (!result.ok) console.log(String(result.failure?.stack ?? result.failure).replace(/^/gm, '    '));
     if (process.env.RESULTS) {
-      const line = { name: `${suite}: ${result.name}`, ok: result.ok, ms: result.ms };
+      const why = result.ok ? '' : String(result.failure?.message ?? result.failure);
+      const line = { name: `${suite}: ${result.name}`, ok: result.ok, ms: result.ms, why };
       fs.appendFileSync(process.env.RESULTS, JSON.stringify(line) + '\n');
     }
     if (result.ok) passed++;

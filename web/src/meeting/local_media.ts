@@ -91,6 +91,19 @@ export class LocalMedia {
         await Promise.all(work);
     }
 
+    /**
+     * After a reconnection: publishes what LiveKit gave up on the way, such as a device that did not start again at the
+     * first attempt. What is on has to be seen and heard, or be off with a word why.
+     */
+    async restore(): Promise<void> {
+        const missing = (control: Switch, source: Track.Source): boolean =>
+            control.isOn && !this.room.localParticipant.getTrackPublication(source);
+        await Promise.all([
+            missing(this.mic, Track.Source.Microphone) ? this.mic.set(true) : undefined,
+            missing(this.camera, Track.Source.Camera) ? this.camera.set(true) : undefined,
+        ]);
+    }
+
     /** Changes a device for now and the future; the empty id is the system's default. */
     async choose(kind: ChoiceKind, id: string): Promise<void> {
         const key = kind === 'audioinput' ? 'micId' : kind === 'videoinput' ? 'cameraId' : 'speakerId';
@@ -197,9 +210,12 @@ export class LocalMedia {
         }
     }
 
-    private async publish(track: LocalTrack, source: Track.Source): Promise<void> {
+    private async publish(track: LocalAudioTrack | LocalVideoTrack, source: Track.Source): Promise<void> {
         const local = this.room.localParticipant;
-        if (!local.getTrackPublication(source)) await local.publishTrack(track, { source });
+        if (!local.getTrackPublication(source)) {
+            if (track.mediaStreamTrack.readyState === 'ended') await track.restartTrack();
+            await local.publishTrack(track, { source });
+        }
         await track.unmute();
     }
 

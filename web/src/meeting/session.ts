@@ -179,9 +179,15 @@ export class Session {
 
     private restored(): void {
         if (this.state.peek() !== 'reconnecting') return;
-        const hadCamera = this.media.camera.isOn;
         this.state.value = 'connected';
         this.roster.release();
+        void this.tellRestored();
+    }
+
+    private async tellRestored(): Promise<void> {
+        const hadCamera = this.media.camera.isOn;
+        await this.media.restore();
+        if (this.state.peek() !== 'connected') return;
         const lostCamera = hadCamera && this.roster.self.peek()?.cameraOn.peek() === false;
         this.listener.note(lostCamera ? t.meeting.reconnectedCameraLost : t.meeting.reconnected);
     }
