@@ -87,7 +87,8 @@ static bool check_meeting(struct control *control, const struct token *token, st
          config->may_enter(config->may_enter_context, span_str(token->room), span_str(token->identity))))
         return true;
     control->counters.meeting_entry_refused++;
-    return refuse(control, reply, 403, NOT_A_MEMBER);
+    /* Not 403, which clients of LiveKit take as final: after a restart of the server a member is not one yet. */
+    return refuse(control, reply, 503, NOT_A_MEMBER);
 }
 
 static bool read_request(struct control *control, const struct control_http_request *http, struct arena *arena,

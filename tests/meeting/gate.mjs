@@ -25,11 +25,11 @@ test('media is refused, in words, to whoever is not in the group', async (t) => 
   const stock = await server.token(`cm_${meeting.id}`, 'stock');
   for (const each of [token, stock]) {
     const refused = await connectMedia(server, each);
-    checkEqual(refused.status, 403, 'status of /rtc');
+    checkEqual(refused.status, 503, 'status of /rtc');
     check(refused.text.includes('end-to-end encrypted'), `words of /rtc: ${refused.text}`);
     for (const path of ['/rtc/validate', '/rtc/v1/validate']) {
       const reply = await fetch(`${server.url}${path}?access_token=${each}`);
-      checkEqual(reply.status, 403, `status of ${path}`);
+      checkEqual(reply.status, 503, `status of ${path}`);
       check((await reply.text()).includes('open its link in a browser'), `words of ${path}`);
     }
   }
@@ -51,7 +51,7 @@ test('a member has media until it is removed: then at once none, and no way back
   checkEqual(await ann.do('remove', { identity: bob.identity }), 'OK', 'the host removes a guest');
   checkEqual(await closed, 'closed', 'media of who was removed');
   await until('Bob to know', () => bob.ended?.gone === 1);
-  checkEqual((await connectMedia(server, bob.token)).status, 403, 'media again');
+  checkEqual((await connectMedia(server, bob.token)).status, 503, 'media again');
   checkEqual((await connectMedia(server, ann.token)).status, 101, 'media of the other');
 });
 

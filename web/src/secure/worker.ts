@@ -23,6 +23,7 @@ const tell = (message: FromWorker): void => scope.postMessage(message);
 const CLOSE_REPLACED = 4001;
 const GONE: readonly Ended[] = ['left', 'removed', 'over', 'late', 'full', 'refused'];
 const GONE_REMOVED = 1;
+const GONE_OVER = 2;
 const GONE_LATE = 3;
 /** The group's own rule lets seconds pass between attempts; a person waits for the picture meanwhile. */
 const RETRY_MAX_MS = 2000;
@@ -219,6 +220,7 @@ class Meeting {
     private stateChanged(state: Output['state']): void {
         if (state === 'in') {
             this.isIn = true;
+            this.resumed = true;
             this.tries = 0;
             this.announce();
         }
@@ -249,8 +251,9 @@ class Meeting {
     }
 
     private ended(gone: number): void {
-        // A server that was started again, or did not see us for a while, says that we are not in; and a machine under load may be late.
-        const forgotten = gone === GONE_REMOVED && this.isIn && !this.resumed;
+        // A server that was started again has no group to resume, one that did not see us for a while has taken us out; and a machine
+        // under load may be late.
+        const forgotten = (gone === GONE_REMOVED || gone === GONE_OVER) && this.isIn && !this.resumed;
         const late = gone === GONE_LATE && !this.isIn;
         if ((forgotten || late) && this.tries < ENTER_TRIES_MAX) {
             this.tries++;
