@@ -1,5 +1,7 @@
 // Prints what a browser has to load, gzip-compressed, and fails above the budget:
-// 120 kB until pre-join can be used, 250 kB in total to be in a meeting.
+// 120 kB until pre-join can be used; then, while pre-join is shown and at the same time, what a meeting needs more of: 210 kB with the
+// first part, and 110 kB of encryption, the worker and its WebAssembly module, which post-quantum key agreement is a good part of.
+// One budget for both would let either grow at the cost of the other.
 import { readFile, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,7 +9,8 @@ import { gzipSync } from 'node:zlib';
 import { buildClient } from './build.mjs';
 
 const FIRST_MAX_BYTES = 120_000;
-const TOTAL_MAX_BYTES = 250_000;
+const CLIENT_MAX_BYTES = 210_000;
+const ENCRYPTION_MAX_BYTES = 110_000;
 
 const root = path.dirname(fileURLToPath(import.meta.url));
 const built = await buildClient();
@@ -39,22 +42,29 @@ const follow = (file) => {
 };
 follow(built.app);
 
+const encryption = new Set([built.worker, built.wasm]);
 let firstBytes = 0;
-let totalBytes = 0;
+let clientBytes = 0;
+let encryptionBytes = 0;
 for (const [file, bytes] of [...gzip].sort((a, b) => b[1] - a[1])) {
     // Licence texts are there to be read, not loaded.
     if (file === built.licence) continue;
-    totalBytes += bytes;
+    if (encryption.has(file)) encryptionBytes += bytes;
+    else clientBytes += bytes;
     if (first.has(file)) firstBytes += bytes;
     console.log(`${(bytes / 1000).toFixed(1).padStart(8)} kB  ${first.has(file) ? 'first' : 'later'}  ${file}`);
 }
-console.log(
-    `${(firstBytes / 1000).toFixed(1).padStart(8)} kB  until pre-join can be used (at most ${FIRST_MAX_BYTES / 1000})`,
-);
-console.log(
-    `${(totalBytes / 1000).toFixed(1).padStart(8)} kB  in total, in a meeting (at most ${TOTAL_MAX_BYTES / 1000})`,
-);
-if (firstBytes > FIRST_MAX_BYTES || totalBytes > TOTAL_MAX_BYTES) {
+let above = false;
+for (const [bytes, most, what] of [
+    [firstBytes, FIRST_MAX_BYTES, 'until pre-join can be used'],
+    [clientBytes, CLIENT_MAX_BYTES, 'in a meeting, without encryption'],
+    [encryptionBytes, ENCRYPTION_MAX_BYTES, 'encryption'],
+]) {
+    console.log(`${(bytes / 1000).toFixed(1).padStart(8)} kB  ${what} (at most ${most / 1000})`);
+    above ||= bytes > most;
+}
+console.log(`${((clientBytes + encryptionBytes) / 1000).toFixed(1).padStart(8)} kB  in total`);
+if (above) {
     console.error('above the budget');
     process.exit(1);
 }

@@ -24,7 +24,7 @@ async function joinTimes(server) {
   const url = server.pageUrl + path;
   await arrive(await chromium(t, { look: 'red' }), url, 'Host');
   const browser = await chromium(t, { look: 'blue' });
-  const marks = { connected: [], frame: [] };
+  const marks = { entered: [], connected: [], frame: [] };
   for (let i = 0; i < JOINS; i++) {
     const context = await browser.createBrowserContext();
     const page = await newPage(context, url);
@@ -35,8 +35,9 @@ async function joinTimes(server) {
     const at = await until('the first frame', () => page.evaluate(() => {
       const mark = (name) => performance.getEntriesByName(`conclave:${name}`)[0]?.startTime;
       const frame = mark('first-remote-frame');
-      return frame && { click: mark('join-click'), connected: mark('connected'), frame };
+      return frame && { click: mark('join-click'), entered: mark('entered'), connected: mark('connected'), frame };
     }), 20_000, 50);
+    marks.entered.push(at.entered - at.click);
     marks.connected.push(at.connected - at.click);
     marks.frame.push(at.frame - at.click);
     await guest.click('leave');
@@ -91,6 +92,7 @@ async function alone(measure) {
 
 const row = (what, value) => console.log(`${what.padEnd(58)} ${value}`);
 const marks = await alone(joinTimes);
+row(`join click to being in the group, ${JOINS} joins, p50 / p95`, `${percentile(marks.entered, 0.5).toFixed(0)} / ${percentile(marks.entered, 0.95).toFixed(0)} ms`);
 row(`join click to connected, ${JOINS} joins, p50 / p95`, `${percentile(marks.connected, 0.5).toFixed(0)} / ${percentile(marks.connected, 0.95).toFixed(0)} ms`);
 row(`join click to first decoded remote frame, p50 / p95`, `${percentile(marks.frame, 0.5).toFixed(0)} / ${percentile(marks.frame, 0.95).toFixed(0)} ms`);
 const memory = await alone(idleMemory);

@@ -45,7 +45,10 @@ test('no screen breaks a rule of accessibility, in light or dark', { timeoutMs: 
   await page.waitForSelector('.card');
   await ann.click('join-code-submit');
   await judge(page, 'landing with a link and a missing code', found);
-  await page.goto(server.pageUrl + '/m/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA');
+  await page.goto(`${server.pageUrl}/m/${'B'.repeat(32)}`);
+  await ann.ended('incomplete');
+  await judge(page, 'a link without its key', found);
+  await page.goto(`${server.pageUrl}/m/${'A'.repeat(32)}#k=${'A'.repeat(43)}`);
   await ann.ended('not_found');
   await judge(page, 'no meeting', found);
   await page.goto(server.pageUrl + path);

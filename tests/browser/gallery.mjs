@@ -1,8 +1,9 @@
 // What is on the screen with more people than fit, and what moves when somebody speaks.
 import { chromium, newPage } from '../lib/browsers.mjs';
 import { Person } from '../lib/meeting.mjs';
+import { enter, secretOf } from '../lib/member.mjs';
 import { check, checkEqual, test, until } from '../lib/runner.mjs';
-import { rtcNodeParticipant } from '../lib/rtcnode.mjs';
+import { rtcNodeParticipant, sealed } from '../lib/rtcnode.mjs';
 import { startServer } from '../lib/server.mjs';
 
 const OTHERS = 8;
@@ -19,13 +20,14 @@ const names = (page) =>
 
 test('more people than fit are on pages of equal tiles; who speaks comes to the first page and nothing else moves', { timeoutMs: 150_000 }, async (t) => {
   const server = await startServer(t);
-  const { id, path } = await server.newMeeting();
-  const ann = new Person(await newPage(await chromium(t), server.pageUrl + path), 'Ann');
+  const meeting = await server.newMeeting();
+  const ann = new Person(await newPage(await chromium(t), server.pageUrl + meeting.path), 'Ann');
   await ann.join();
   const others = [];
   for (let i = 0; i < OTHERS; i++) {
-    const token = await server.token(`cm_${id}`, `other${i}`, {}, { name: `Other ${i}` });
-    others.push(await rtcNodeParticipant(t, server.wsUrl, token, { watches: false }));
+    // members of the group; what they publish is sealed with a key that Ann does not have, but who speaks is known from outside
+    const { token } = await enter(t, server, meeting, secretOf(meeting), `Other ${i}`);
+    others.push(await rtcNodeParticipant(t, server.wsUrl, token, { watches: false, e2ee: sealed() }));
   }
   const { page } = ann;
   await page.setViewport({ width: 320, height: 400 });

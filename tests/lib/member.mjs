@@ -13,6 +13,9 @@ const peer = process.env.CONCLAVE_BIN ? path.resolve(path.dirname(binary), '../.
 
 export const linkSecret = () => crypto.randomBytes(32).toString('hex');
 
+/** The secret that is in the link of Server.newMeeting. */
+export const secretOf = ({ path: link }) => Buffer.from(new URLSearchParams(link.split('#')[1]).get('k'), 'base64url').toString('hex');
+
 /** A token and identity for a meeting, as its page gets them. */
 export async function joinMeeting(server, id, body = '{}') {
   const reply = await fetch(`${server.url}/api/v1/meetings/${id}/join`, {

@@ -4,6 +4,7 @@ import {
   AudioFrame,
   AudioSource,
   AudioStream,
+  EncryptionType,
   LocalAudioTrack,
   LocalVideoTrack,
   Room,
@@ -94,6 +95,17 @@ async function hear(track, record, stopped, glance) {
     if (glance && record.peak > GLANCE_PEAK) break;
   }
 }
+
+/** `e2ee` with the SDK's own encryption and one key for all. */
+export const sealed = () => ({
+  encryptionType: EncryptionType.GCM,
+  keyProviderOptions: {
+    sharedKey: new TextEncoder().encode('a key of the test'),
+    ratchetSalt: new TextEncoder().encode('LKFrameEncryptionKey'),
+    ratchetWindowSize: 16,
+    failureTolerance: -1,
+  },
+});
 
 /**
  * `watches: false` takes no pictures and sounds of others, which costs nearly nothing. `glance: true` takes them all, but

@@ -1,19 +1,8 @@
 // Media of meetings, with the Rust SDK and its own frame encryption as the stand-in for a browser's.
-import { EncryptionType } from '@livekit/rtc-node';
 import { check, checkEqual, sleep, test, until } from '../lib/runner.mjs';
 import { startServer } from '../lib/server.mjs';
-import { rtcNodeParticipant } from '../lib/rtcnode.mjs';
+import { rtcNodeParticipant, sealed } from '../lib/rtcnode.mjs';
 import { enter, linkSecret } from '../lib/member.mjs';
-
-const sealed = () => ({
-  encryptionType: EncryptionType.GCM,
-  keyProviderOptions: {
-    sharedKey: new TextEncoder().encode('a key of the test'),
-    ratchetSalt: new TextEncoder().encode('LKFrameEncryptionKey'),
-    ratchetWindowSize: 16,
-    failureTolerance: -1,
-  },
-});
 
 async function meetingOf(t, server, names) {
   const meeting = await server.newMeeting();

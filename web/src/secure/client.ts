@@ -10,7 +10,8 @@ import type {
 declare const CONCLAVE_WORKER: string;
 
 const ENTER_TIMEOUT_MS = 25_000;
-const IN_WITHIN_MS = 8000;
+/** Longer than a way back into the group takes; the media's attempt after it is refused, and made again. */
+const IN_WITHIN_MS = 3000;
 const ALARMS_KEPT_MAX = 100;
 
 let warm: Worker | undefined;

@@ -109,8 +109,8 @@ export class FrameManager implements BaseE2EEManager {
     setupEngine(engine: Engine): void {
         if (this.engines.has(engine)) return;
         this.engines.add(engine);
-        // The server lets only members of the group in, and livekit-client takes its refusal as final: after a restart of the server
-        // the group comes first.
+        // The server lets only members of the group in, and refuses others for the moment: an attempt that waits until we are back in the
+        // group after a restart of the server is not lost, with the pause that follows a lost one.
         const { client } = engine;
         const join = client.join.bind(client);
         client.join = async (...args) => {
