@@ -59,9 +59,11 @@ test('the code field takes a code and a whole link', { timeoutMs: 60_000 }, asyn
 test('a wrong link says what to do next', { timeoutMs: 60_000 }, async (t) => {
   const server = await startServer(t);
   const browser = await chromium(t);
-  const page = await newPage(browser, server.pageUrl + '/m/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA');
-  await until('an explanation with a way on', () =>
-    page.evaluate(() => document.body.innerText.length > 40 && document.querySelectorAll('a, button').length > 0 && !document.querySelector('[data-testid="prejoin"]')));
+  for (const [link, reason] of [['/m/' + 'B'.repeat(32), 'incomplete'], [`/m/${'A'.repeat(32)}#k=${'A'.repeat(43)}`, 'not_found']]) {
+    const page = await newPage(browser, server.pageUrl + link);
+    await new Person(page, 'Ann').ended(reason);
+    check(await page.evaluate(() => document.body.innerText.length > 40 && document.querySelectorAll('a, button').length > 0), `a way on from ${reason}`);
+  }
 });
 
 test('pages forbid scripts, frames and hosts of others', async (t) => {
