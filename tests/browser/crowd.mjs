@@ -21,7 +21,7 @@ async function joinedPage(browser, server, files, i) {
   await session.send('Emulation.setFocusEmulationEnabled', { enabled: true });
   const options = { adaptiveStream: true, dynacast: true, singlePeerConnection: i % 2 === 0 };
   await page.evaluate((url, jwt, opts) => window.harness.join(url, jwt, opts), server.wsUrl, await server.token('crowd', `page${i}`), options);
-  await page.evaluate((picture) => window.harness.publish([200, 40, 40], 400, { simulcast: true }, picture), { width: 640, height: 360, fps: 10 });
+  await page.evaluate((picture) => window.harness.publish([200, 40, 40], 400, { simulcast: true, degradationPreference: 'maintain-resolution' }, picture), { width: 640, height: 360, fps: 10 });
   return page;
 }
 
@@ -42,6 +42,12 @@ const resizeTiles = (page, other, width) =>
   }, other, width);
 
 const widthOf = (page, id) => page.evaluate((name) => document.getElementById(name)?.videoWidth ?? 0, id);
+
+async function widthBecomes(page, id, good) {
+  const width = await widthOf(page, id);
+  if (!good(width)) throw new Error(`it is ${width} wide`);
+  return width;
+}
 
 test('ten participants all get each other, and adaptive stream lowers the layers', { timeoutMs: 150_000 }, async (t) => {
   const server = await startServer(t);
@@ -64,9 +70,9 @@ test('ten participants all get each other, and adaptive stream lowers the layers
     return true;
   }, 60_000, 500);
   await resizeTiles(pages[0], 'page1-camera', 640);
-  await until('a large tile to get the large layer', async () => (await widthOf(pages[0], 'page1-camera')) === 640, 40_000, 250);
+  await until('a large tile to get the large layer', () => widthBecomes(pages[0], 'page1-camera', (width) => width === 640), 40_000, 250);
   await resizeTiles(pages[0], 'page1-camera', 120);
-  await until('the small tile to get the small layer', async () => (await widthOf(pages[0], 'page1-camera')) < 640, 40_000, 250);
+  await until('the small tile to get the small layer', () => widthBecomes(pages[0], 'page1-camera', (width) => width < 640), 40_000, 250);
   const seconds = (Date.now() - started.at) / 1000;
   const cpu = cpuSeconds(server.pid) - started.cpu;
   const packets = (await server.metrics()).conclave_engine_tx_rtp_total - started.packets;
