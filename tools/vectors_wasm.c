@@ -1,10 +1,20 @@
 /* The checks of official test vectors as exports of a WebAssembly module, which tools/build-wasm --vectors makes: the
  * library as browsers have it, asked by tests/e2ee/vectors.mjs. The host walks the files, parses them, and gives one
  * entry at a time. A module for tests only. */
+#include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "crypto/tested.h"
 #include "mls_vectors.h"
 #include "wasm/wasm.h"
+
+/* The tests of primitives (tests/unit/crypto), each the main of its file, over the table that browsers have. */
+const struct crypto_backend *const tested = &crypto_host;
+int crypto_test_backend(void);
+int crypto_test_hpke(void);
+int crypto_test_mlkem(void);
+int crypto_test_xwing(void);
 
 static const struct vector_kind *kind;
 static struct vector_outcome last;
@@ -38,4 +48,28 @@ uint32_t WASM_EXPORT(vectors_failed_line)(void) {
 
 uint64_t WASM_EXPORT(vectors_suite)(void) {
     return last.suite;
+}
+
+/* 0: all held. What does not ends the instance. */
+uint32_t WASM_EXPORT(vectors_crypto)(uint32_t which) {
+    static int (*const tests[])(void) = {crypto_test_backend, crypto_test_hpke, crypto_test_mlkem, crypto_test_xwing};
+    return which < sizeof tests / sizeof tests[0] ? (uint32_t)tests[which]() : 1;
+}
+
+/* printf would bring in a file system. The tests write names only: texts are all that it knows. */
+int vectors_snprintf(char *out, size_t size, const char *format, ...) {
+    size_t len = 0;
+    va_list list;
+    va_start(list, format);
+    for (; *format != 0; format++) {
+        bool text = format[0] == '%' && format[1] == 's';
+        const char *from = text ? va_arg(list, const char *) : format;
+        size_t count = text ? strlen(from) : 1;
+        format += text ? 1 : 0;
+        for (size_t i = 0; i < count && len + 1 < size; i++)
+            out[len++] = from[i];
+    }
+    va_end(list);
+    out[len] = 0;
+    return (int)len;
 }
