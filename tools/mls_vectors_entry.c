@@ -16,12 +16,6 @@ static void entry_fail(struct vector_entry *entry, const char *what) {
         entry->failed = what;
 }
 
-static int hex_value(char c) {
-    static const char digits[] = "0123456789abcdef";
-    const char *at = c == 0 ? NULL : strchr(digits, c);
-    return at == NULL ? -1 : (int)(at - digits);
-}
-
 struct span vector_hex_of(struct vector_entry *entry, const json_t *text) {
     const char *hex = json_string_value(text);
     if (hex == NULL || strlen(hex) % 2 != 0 || strlen(hex) / 2 > VECTOR_BYTES_MAX - entry->bytes_used) {
@@ -31,7 +25,7 @@ struct span vector_hex_of(struct vector_entry *entry, const json_t *text) {
     uint8_t *start = entry->bytes + entry->bytes_used;
     size_t len = strlen(hex) / 2;
     for (size_t i = 0; i < len; i++) {
-        int high = hex_value(hex[2 * i]), low = hex_value(hex[2 * i + 1]);
+        int high = vector_hex_value(hex[2 * i]), low = vector_hex_value(hex[2 * i + 1]);
         if (high < 0 || low < 0) {
             entry_fail(entry, "a field is no hex");
             return (struct span){0};

@@ -1,3 +1,5 @@
+/* Entries of SFrame test vectors and their checks. Files are not read here, so that the same checks run natively and in
+ * WebAssembly. */
 #include "sframe_vectors.h"
 
 #include <stdlib.h>
@@ -15,21 +17,14 @@ struct bytes {
     size_t len;
 };
 
-static bool hex_digit(char c, uint8_t *value) {
-    static const char digits[] = "0123456789abcdef";
-    const char *at = c == 0 ? NULL : strchr(digits, c);
-    *value = at == NULL ? 0 : (uint8_t)(at - digits);
-    return at != NULL;
-}
-
 static bool get_bytes(const json_t *vector, const char *name, struct bytes *out) {
     const char *text = json_string_value(json_object_get(vector, name));
     out->len = 0;
     for (; text != NULL && text[0] != 0; text += 2) {
-        uint8_t high, low;
-        if (out->len == sizeof out->data || !hex_digit(text[0], &high) || !hex_digit(text[1], &low))
+        int high = vector_hex_value(text[0]), low = high < 0 ? -1 : vector_hex_value(text[1]);
+        if (out->len == sizeof out->data || low < 0)
             return false;
-        out->data[out->len++] = (uint8_t)(high << 4 | low);
+        out->data[out->len++] = (uint8_t)(high * 16 + low);
     }
     return text != NULL;
 }

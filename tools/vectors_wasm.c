@@ -88,6 +88,7 @@ static void host_jobs(struct aead_job *jobs, size_t count, bool opening) {
         const struct host_key *key = job->key->state;
         struct span bytes = span_of(key->bytes, aead_key_len(key->algorithm)), aad = span_of(job->aad, job->aad_len);
         struct span in = span_of(job->in, job->len);
+        ASSERT(job->prefix_len == 0); /* only datagrams have one */
         job->ok = (opening ? crypto_host.aead_open(key->algorithm, bytes, job->nonce, aad, in, job->out)
                            : crypto_host.aead_seal(key->algorithm, bytes, job->nonce, aad, in, job->out)) == CRYPTO_OK;
     }

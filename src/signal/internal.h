@@ -300,6 +300,7 @@ struct section *pc_section(struct pc *pc, const char *mid);
 struct section *pc_section_add(struct pc *pc, enum sdp_kind kind, const char *mid);
 /* Marks that something must be negotiated and when. */
 void pc_schedule(struct pc *pc, bool at_once);
+/* The same at a time of the caller's choice, for a peer that can be asked. */
 void pc_schedule_at(struct pc *pc, uint64_t due_us);
 /* Writes candidates, credentials, fingerprint to a section. */
 void pc_describe_transport(struct pc *pc, struct sdp *sdp, struct sdp_section *section, enum sdp_setup setup);

@@ -14,9 +14,9 @@ const PICTURE = { width: 320, height: 180, fps: 5 };
 
 async function joinedPage(browser, server, files, i) {
   const page = await newPage(browser, `${files}/interop/pages/client.html`);
-  // a tab behind another one counts as hidden, and adaptive stream rightly stops its pictures
-  // and so does a picture below the edge of the window
+  // adaptive stream rightly stops pictures below the edge of the window
   await page.addStyleTag({ content: 'video { width: 120px; height: 68px }' });
+  // and those of a tab behind another one, which counts as hidden
   const session = await page.createCDPSession();
   await session.send('Emulation.setFocusEmulationEnabled', { enabled: true });
   const options = { adaptiveStream: true, dynacast: true, singlePeerConnection: i % 2 === 0 };

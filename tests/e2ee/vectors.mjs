@@ -1,5 +1,5 @@
-// The official MLS vectors of tests/vectors in WebAssembly: the checks are those of tools/mls_vectors*.c, compiled into a module
-// with the library; files are walked and parsed here.
+// The official vectors of tests/vectors in WebAssembly: the checks are those of tools/mls_vectors*.c, tools/sframe_vectors_entry.c and
+// tests/unit/crypto, compiled into a module with the library; files are walked and parsed here.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
