@@ -2,18 +2,15 @@
  *
  * Goes through *.json in the folders and below, tells each file's kind by its name, prints a line a file, a line for
  * each entry that fails, and "N passed, N failed" at the end. Exit status 0 when something passed and nothing failed. A
- * file whose kind is not known counts as one failure, so that nothing is passed over silently. */
+ * file whose kind is not known counts as one failure, so that nothing is passed over silently. The same checks run in
+ * WebAssembly (vectors_wasm.c). */
 #include "mls_vectors.h"
 
 #include <dirent.h>
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-#include "base/assert.h"
-#include "crypto/backend.h"
 
 #define PATH_LEN_MAX 1024
 #define FILES_MAX 4096
@@ -21,107 +18,11 @@
 /* Failing entries that are told of in one file; the rest is only counted. */
 #define FAILURES_SHOWN 10
 
-static const struct vector_kind *const tables[] = {vector_kinds_message, vector_kinds_tree, vector_kinds_group};
-
 struct totals {
     unsigned passed, failed;
 };
 
-/* ---- fields of an entry ---- */
-
-static void entry_fail(struct vector_entry *entry, const char *what) {
-    if (entry->failed == NULL)
-        entry->failed = what;
-}
-
-static int hex_value(char c) {
-    static const char digits[] = "0123456789abcdef";
-    const char *at = c == 0 ? NULL : strchr(digits, c);
-    return at == NULL ? -1 : (int)(at - digits);
-}
-
-struct span vector_hex_of(struct vector_entry *entry, const json_t *text) {
-    const char *hex = json_string_value(text);
-    if (hex == NULL || strlen(hex) % 2 != 0 || strlen(hex) / 2 > VECTOR_BYTES_MAX - entry->bytes_used) {
-        entry_fail(entry, "a field is missing or no hex");
-        return (struct span){0};
-    }
-    uint8_t *start = entry->bytes + entry->bytes_used;
-    size_t len = strlen(hex) / 2;
-    for (size_t i = 0; i < len; i++) {
-        int high = hex_value(hex[2 * i]), low = hex_value(hex[2 * i + 1]);
-        if (high < 0 || low < 0) {
-            entry_fail(entry, "a field is no hex");
-            return (struct span){0};
-        }
-        start[i] = (uint8_t)(high * 16 + low);
-    }
-    entry->bytes_used += len;
-    return span_of(start, len);
-}
-
-struct span vector_hex(struct vector_entry *entry, const json_t *object, const char *name) {
-    return vector_hex_of(entry, json_object_get(object, name));
-}
-
-void vector_secret(struct vector_entry *entry, const json_t *object, const char *name, struct secret *out) {
-    struct span bytes = vector_hex(entry, object, name);
-    *out = (struct secret){0};
-    if (bytes.len > SECRET_LEN_MAX)
-        entry_fail(entry, "a secret is too long");
-    else
-        secret_set(out, bytes);
-}
-
-void vector_private_key(struct vector_entry *entry, const json_t *object, const char *name, size_t len,
-                        struct secret *out) {
-    struct span bytes = vector_hex(entry, object, name);
-    *out = (struct secret){0};
-    if (bytes.len > len) {
-        entry_fail(entry, "a private key is too long");
-        return;
-    }
-    secret_zeros(out, len);
-    if (bytes.len > 0)
-        memcpy(out->bytes + (len - bytes.len), bytes.data, bytes.len);
-}
-
-uint64_t vector_number(struct vector_entry *entry, const json_t *object, const char *name) {
-    const json_t *number = json_object_get(object, name);
-    if (!json_is_integer(number))
-        entry_fail(entry, "a number is missing");
-    return (uint64_t)json_integer_value(number);
-}
-
-const char *vector_text(struct vector_entry *entry, const json_t *object, const char *name) {
-    const char *text = json_string_value(json_object_get(object, name));
-    if (text == NULL)
-        entry_fail(entry, "a text is missing");
-    return text == NULL ? "" : text;
-}
-
-bool vector_absent(const json_t *object, const char *name) {
-    const json_t *value = json_object_get(object, name);
-    return value == NULL || json_is_null(value);
-}
-
 /* ---- files ---- */
-
-static const struct vector_kind *kind_of(const char *path) {
-    /* the file's name, and the last two parts of the path */
-    const char *slash = strrchr(path, '/');
-    const char *name = slash == NULL ? path : slash + 1;
-    const char *tail = slash == NULL ? path : slash;
-    while (tail > path && tail[-1] != '/')
-        tail--;
-    for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
-        for (const struct vector_kind *kind = tables[i]; kind->pattern != NULL; kind++) {
-            if (fnmatch(kind->pattern, strchr(kind->pattern, '/') == NULL ? name : tail, 0) == 0)
-                return kind;
-        }
-    }
-    return NULL;
-}
 
 struct skipped {
     uint64_t suites[SUITES_MAX];
@@ -150,7 +51,7 @@ static void print_line(const char *path, unsigned passed, unsigned failed, const
 }
 
 static void run_file(const char *path, uint8_t *bytes, struct totals *totals) {
-    const struct vector_kind *kind = kind_of(path);
+    const struct vector_kind *kind = vector_kind_of(path);
     json_error_t error;
     json_t *root = json_load_file(path, 0, &error);
     unsigned passed = 0, failed = 0;
@@ -160,21 +61,15 @@ static void run_file(const char *path, uint8_t *bytes, struct totals *totals) {
         failed = 1;
     }
     for (size_t i = 0; kind != NULL && i < json_array_size(root); i++) {
-        struct rng rng = rng_seeded(i + 1);
-        struct vector_entry entry = {.json = json_array_get(root, i), .rng = &rng, .bytes = bytes};
-        if (kind->has_suite) {
-            uint64_t suite = vector_number(&entry, entry.json, "cipher_suite");
-            if (mls_crypto_of(&crypto_openssl, (uint16_t)suite, &entry.crypto) != MLS_OK) {
-                skip(&skipped, suite);
-                continue;
-            }
+        struct vector_outcome outcome = vector_run(kind, json_array_get(root, i), i, bytes);
+        if (outcome.result == VECTOR_SKIPPED) {
+            skip(&skipped, outcome.suite);
+            continue;
         }
-        bool good = kind->check(&entry) && entry.failed == NULL;
-        passed += good;
-        failed += !good;
-        if (!good && failed <= FAILURES_SHOWN)
-            printf("%s: entry %zu: %s (line %d)\n", path, i, entry.failed == NULL ? "failed" : entry.failed,
-                   entry.failed_line);
+        passed += outcome.result == VECTOR_PASSED;
+        failed += outcome.result == VECTOR_FAILED;
+        if (outcome.result == VECTOR_FAILED && failed <= FAILURES_SHOWN)
+            printf("%s: entry %zu: %s (line %d)\n", path, i, outcome.failed, outcome.failed_line);
     }
     if (kind != NULL)
         print_line(path, passed, failed, &skipped);

@@ -6,10 +6,19 @@
 #ifndef CONCLAVE_TOOLS_MLS_VECTORS_H
 #define CONCLAVE_TOOLS_MLS_VECTORS_H
 
-#include <jansson.h>
+#include <jansson.h> /* in WebAssembly tools/wasm/jansson.h, over the host's JSON */
+
+#include <string.h>
 
 #include "base/rng.h"
 #include "e2ee/mls_suite.h"
+
+/* What the build under test relies on. */
+#ifdef __wasm__
+#define VECTOR_BACKEND crypto_host
+#else
+#define VECTOR_BACKEND crypto_openssl
+#endif
 
 /* Bytes of one entry, all hex fields together: a passive client's 40 epochs take 100 kB. */
 #define VECTOR_BYTES_MAX (16u << 20)
@@ -35,6 +44,21 @@ extern const struct vector_kind vector_kinds_message[];
 extern const struct vector_kind vector_kinds_tree[];
 extern const struct vector_kind vector_kinds_group[];
 
+/* The kind of a file, by its path; NULL: not known. */
+const struct vector_kind *vector_kind_of(const char *path);
+
+enum vector_result { VECTOR_PASSED, VECTOR_FAILED, VECTOR_SKIPPED };
+
+struct vector_outcome {
+    enum vector_result result;
+    uint64_t suite;     /* of kinds that have one; what a skipped entry asked for */
+    const char *failed; /* what did not hold; static, valid until the next run */
+    int failed_line;
+};
+
+/* Runs entry number `index` of a file of that kind. `bytes`: VECTOR_BYTES_MAX of memory that the entry uses. */
+struct vector_outcome vector_run(const struct vector_kind *kind, const json_t *json, size_t index, uint8_t *bytes);
+
 /* Fails the check that it stands in. */
 #define CHECK(entry, condition)                                                                                        \
     do {                                                                                                               \
@@ -44,6 +68,13 @@ extern const struct vector_kind vector_kinds_group[];
             return false;                                                                                              \
         }                                                                                                              \
     } while (0)
+
+/* 0 to 15; -1: no digit of lower-case hex. */
+static inline int vector_hex_value(char c) {
+    static const char digits[] = "0123456789abcdef";
+    const char *at = c == 0 ? NULL : strchr(digits, c);
+    return at == NULL ? -1 : (int)(at - digits);
+}
 
 /* Hex text as bytes. Text that is missing or no hex counts as a failure of the entry: `entry->failed` is set and the
  * span is empty, so the check fails in any case. */

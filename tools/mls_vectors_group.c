@@ -1,6 +1,4 @@
 /* Vectors of whole groups: Welcomes, and passive clients that join by one and follow the group's commits. */
-#include <stdio.h>
-
 #include "base/assert.h"
 #include "e2ee/mls.h"
 #include "e2ee/mls_message.h"
@@ -75,8 +73,12 @@ static bool check_welcome(struct vector_entry *e) {
 static bool fine(struct vector_entry *e, enum mls_status status, const char *what) {
     if (status == MLS_OK)
         return true;
-    static char text[160];
-    snprintf(text, sizeof text, "%s: %s", what, mls_status_name(status));
+    static char text[160]; /* no printf: it would want files of a WebAssembly host */
+    struct writer w = writer_of(text, sizeof text - 1);
+    wr_span(&w, span_str(what));
+    wr_span(&w, span_str(": "));
+    wr_span(&w, span_str(mls_status_name(status)));
+    text[w.len] = 0;
     e->failed = text;
     return false;
 }

@@ -400,7 +400,8 @@ static bool check_protection_of(struct vector_entry *e, const struct protection 
     struct mls_secret_tree theirs, sending, receiving;
     char field[32];
     struct writer w = writer_of(field, sizeof field - 1);
-    wr_fmt(&w, "%s_priv", name);
+    wr_span(&w, span_str(name));
+    wr_span(&w, span_str("_priv"));
     field[w.len] = 0;
     if (!fresh_tree(e, &theirs) || !fresh_tree(e, &sending) || !fresh_tree(e, &receiving))
         return false;
@@ -412,7 +413,8 @@ static bool check_protection_of(struct vector_entry *e, const struct protection 
     if (!good || content_type == MLS_CONTENT_APPLICATION)
         return good; /* that application data in public is refused is mls_framing's unit test */
     w = writer_of(field, sizeof field - 1);
-    wr_fmt(&w, "%s_pub", name);
+    wr_span(&w, span_str(name));
+    wr_span(&w, span_str("_pub"));
     field[w.len] = 0;
     return open_public(e, p, vector_hex(e, e->json, field), raw) && round_trip_public(e, p, content_type, raw);
 }

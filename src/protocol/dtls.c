@@ -208,19 +208,21 @@ static void handshake_finished(struct dtls *dtls) {
 #define SEALED_LEN_MIN_GCM 24
 #define SEALED_LEN_MIN_CHACHA 16
 
-/* Whether every encrypted record of the datagram has room for what its cipher adds. Some releases of OpenSSL 3.0 end
- * the association at one that has not, instead of dropping it as RFC 6347 section 4.1.2.7 wants; anybody on the way
- * could end a call so. Before the cipher is known the longer minimum holds: a Finished message is longer. */
-static bool records_long_enough(const struct dtls *dtls, struct span datagram) {
+/* Whether every encrypted record of the datagram has the version 1.2 and room for what its cipher adds. Some releases
+ * of OpenSSL 3.0 end the association at one that has no room, instead of dropping it as RFC 6347 section 4.1.2.7 wants;
+ * anybody on the way could end a call so. And they authenticate the version that they know instead of the one that
+ * came. Before the cipher is known the longer minimum holds: a Finished message is longer. */
+static bool records_usable(const struct dtls *dtls, struct span datagram) {
     const SSL_CIPHER *cipher = dtls->handshake_done ? SSL_get_current_cipher(dtls->ssl) : NULL;
     bool chacha = cipher != NULL && SSL_CIPHER_get_cipher_nid(cipher) == NID_chacha20_poly1305;
     struct reader r = reader_of_span(datagram);
     while (reader_left(&r) >= RECORD_HEADER_LEN) {
-        rd_skip(&r, 3); /* type, version */
+        (void)rd_u8(&r); /* type */
+        uint16_t version = rd_u16(&r);
         uint16_t epoch = rd_u16(&r);
         (void)rd_u48(&r);
         uint16_t len = rd_u16(&r);
-        if (epoch > 0 && len < (chacha ? SEALED_LEN_MIN_CHACHA : SEALED_LEN_MIN_GCM))
+        if (epoch > 0 && (version != DTLS1_2_VERSION || len < (chacha ? SEALED_LEN_MIN_CHACHA : SEALED_LEN_MIN_GCM)))
             return false;
         rd_skip(&r, len);
     }
@@ -326,8 +328,8 @@ void dtls_input(struct dtls *dtls, uint64_t now_us, struct span datagram) {
         dtls->counters->rx_oversize++;
         return;
     }
-    if (!records_long_enough(dtls, datagram)) {
-        dtls->counters->rx_short++;
+    if (!records_usable(dtls, datagram)) {
+        dtls->counters->rx_bad_record++;
         return;
     }
     dtls->counters->rx_datagrams++;

@@ -65,7 +65,7 @@
 #define DTLS_COUNTERS(X)                                                                                               \
     X(rx_datagrams, "DTLS datagrams taken in")                                                                         \
     X(rx_oversize, "DTLS datagrams dropped because they were too long")                                                \
-    X(rx_short, "DTLS datagrams dropped because an encrypted record was too short for its cipher")                     \
+    X(rx_bad_record, "DTLS datagrams dropped: an encrypted record too short for its cipher, or not of DTLS 1.2")       \
     X(rx_after_end, "DTLS datagrams dropped because the association had ended")                                        \
     X(rx_data, "application datagrams decrypted")                                                                      \
     X(rx_data_dropped, "application datagrams dropped: no room in the caller's buffer, or not verified yet")           \

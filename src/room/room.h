@@ -119,6 +119,7 @@ struct track {
     enum room_track_type type;
     enum room_track_source track_source;
     bool muted, simulcast, disable_dtx, disable_red, stereo;
+    uint8_t reminders; /* offers asked for because none has carried the track */
     bool forced_mute; /* muted by the API: stays so until the API says otherwise */
     uint32_t width, height;
     enum room_encryption encryption;

@@ -366,6 +366,8 @@ static const char *answer_parsed(struct pc *pc, const struct sdp *offer, struct 
     pc->dirty = false;
     if (audios + videos > 0)
         pc_schedule(pc, false);
+    else if (publish_remind(pc->peer))
+        pc_schedule_at(pc, pc->peer->control->now_us + OFFER_MISSING_US);
     return text;
 }
 

@@ -40,6 +40,10 @@
 /* A client that was asked for an offer while it made another one may have taken that for the answer: it is asked again.
  */
 #define NEGOTIATION_REPEAT_US (3 * US_PER_S)
+/* A client that announced a track and then offered without it is asked for another offer after this, so often: some
+ * (livekit 1.1 for Node) forget a track that is added while an offer is being made. */
+#define OFFER_MISSING_US US_PER_S
+#define PUBLISH_REMINDERS_MAX 3
 /* A participant whose media transport failed, or who never had one, may resume for this long. */
 #define FAILED_GRACE_US (5 * US_PER_S)
 /* Connected media without signalling: clients try for about 45 s. */
@@ -299,6 +303,8 @@ struct section *pc_section(struct pc *pc, const char *mid);
 struct section *pc_section_add(struct pc *pc, enum sdp_kind kind, const char *mid);
 /* Marks that something must be negotiated and when. */
 void pc_schedule(struct pc *pc, bool at_once);
+/* The same at a time of the caller's choice, for a peer that can be asked. */
+void pc_schedule_at(struct pc *pc, uint64_t due_us);
 /* Writes candidates, credentials, fingerprint to a section. */
 void pc_describe_transport(struct pc *pc, struct sdp *sdp, struct sdp_section *section, enum sdp_setup setup);
 /* ENGINE_TRANSPORT_REMOTE from the peer's description; `ours` is the other one. False when it is unusable. */
@@ -324,6 +330,8 @@ void publish_add_track(struct peer *peer, const Livekit__AddTrackRequest *reques
 struct track *publish_synthesise(struct peer *peer, const struct section *section);
 /* Gives tracks to the sections that receive, takes them from those that no longer do. */
 void publish_match(struct pc *pc);
+/* True when tracks were announced that no section carries, and the client has not been told so often enough. */
+bool publish_remind(struct peer *peer);
 /* Opens sources for matched sections whose codecs are known, and shows the tracks to the others. */
 void publish_start(struct pc *pc);
 /* Out of the room; `tell` the publisher that the server did it. */

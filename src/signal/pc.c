@@ -91,6 +91,13 @@ struct section *pc_section_add(struct pc *pc, enum sdp_kind kind, const char *mi
     return section;
 }
 
+void pc_schedule_at(struct pc *pc, uint64_t due_us) {
+    if (!pc->dirty || due_us < pc->due_us)
+        pc->due_us = due_us;
+    pc->dirty = true;
+    timer_arm(pc->peer->control, pc->due_us);
+}
+
 void pc_schedule(struct pc *pc, bool at_once) {
     struct peer *peer = pc->peer;
     uint64_t now_us = peer->control->now_us;
@@ -99,11 +106,7 @@ void pc_schedule(struct pc *pc, bool at_once) {
     if (pc->role == PC_CLIENT_OFFERS && pc->sections_count == 0)
         return; /* the client's first offer comes by itself, and its answer has everything */
     bool recent = pc->last_offer_us != 0 && time_since(now_us, pc->last_offer_us) < US_PER_S;
-    uint64_t due_us = at_once ? now_us : now_us + (recent ? OFFER_DEBOUNCE_US : OFFER_FIRST_US);
-    if (!pc->dirty || due_us < pc->due_us)
-        pc->due_us = due_us;
-    pc->dirty = true;
-    timer_arm(peer->control, pc->due_us);
+    pc_schedule_at(pc, at_once ? now_us : now_us + (recent ? OFFER_DEBOUNCE_US : OFFER_FIRST_US));
 }
 
 uint64_t pc_deadline_us(const struct pc *pc) {

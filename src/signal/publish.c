@@ -233,6 +233,19 @@ void publish_match(struct pc *pc) {
     }
 }
 
+bool publish_remind(struct peer *peer) {
+    bool missing = false;
+    if (peer->kind != PEER_V1)
+        return false; /* others can't be asked */
+    LIST_EACH(&peer->participant->tracks, struct track, node, track) {
+        if (track->mid[0] == 0 && track->reminders < PUBLISH_REMINDERS_MAX) {
+            track->reminders++;
+            missing = true;
+        }
+    }
+    return missing;
+}
+
 static bool source_open(struct pc *pc, struct section *section) {
     struct shard *shard = &pc->peer->control->shards[pc->shard];
     struct track *track = section->track;

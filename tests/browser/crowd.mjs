@@ -14,18 +14,22 @@ const PICTURE = { width: 320, height: 180, fps: 5 };
 
 async function joinedPage(browser, server, files, i) {
   const page = await newPage(browser, `${files}/interop/pages/client.html`);
-  // a tab behind another one counts as hidden, and adaptive stream rightly stops its pictures
+  // adaptive stream rightly stops pictures below the edge of the window
+  await page.addStyleTag({ content: 'video { width: 120px; height: 68px }' });
+  // and those of a tab behind another one, which counts as hidden
   const session = await page.createCDPSession();
   await session.send('Emulation.setFocusEmulationEnabled', { enabled: true });
   const options = { adaptiveStream: true, dynacast: true, singlePeerConnection: i % 2 === 0 };
   await page.evaluate((url, jwt, opts) => window.harness.join(url, jwt, opts), server.wsUrl, await server.token('crowd', `page${i}`), options);
-  await page.evaluate((picture) => window.harness.publish([200, 40, 40], 400, { simulcast: true }, picture), { width: 640, height: 360, fps: 10 });
+  await page.evaluate((picture) => window.harness.publish([200, 40, 40], 400, { simulcast: true, degradationPreference: 'maintain-resolution' }, picture), { width: 640, height: 360, fps: 10 });
   return page;
 }
 
-const pictures = (page) => page.evaluate(() => [...document.querySelectorAll('video')].filter((video) => video.videoWidth > 0).length);
-
-const sounds = (page) => page.evaluate(() => document.querySelectorAll('audio').length);
+/** What has come: {"rust0-camera": width, ...} and the sounds. */
+const received = (page) => page.evaluate(() => ({
+  pictures: Object.fromEntries([...document.querySelectorAll('video')].map((video) => [video.id, video.videoWidth])),
+  sounds: [...document.querySelectorAll('audio')].map((audio) => audio.id),
+}));
 
 /** Small tiles for all, so that all are on the screen; the other page's may be large. */
 const resizeTiles = (page, other, width) =>
@@ -38,6 +42,12 @@ const resizeTiles = (page, other, width) =>
   }, other, width);
 
 const widthOf = (page, id) => page.evaluate((name) => document.getElementById(name)?.videoWidth ?? 0, id);
+
+async function widthBecomes(page, id, good) {
+  const width = await widthOf(page, id);
+  if (!good(width)) throw new Error(`it is ${width} wide`);
+  return width;
+}
 
 test('ten participants all get each other, and adaptive stream lowers the layers', { timeoutMs: 150_000 }, async (t) => {
   const server = await startServer(t);
@@ -54,14 +64,15 @@ test('ten participants all get each other, and adaptive stream lowers the layers
   const started = { cpu: cpuSeconds(server.pid), at: Date.now(), packets: (await server.metrics()).conclave_engine_tx_rtp_total };
   const total = IN_BROWSERS + OTHERS - 1;
   await until('everyone to see and hear everyone', async () => {
-    const seen = await Promise.all(pages.map(pictures));
-    const heard = await Promise.all(pages.map(sounds));
-    return seen.every((count) => count === total) && heard.every((count) => count === total);
+    const all = await Promise.all(pages.map(received));
+    const complete = all.every(({ pictures, sounds }) => sounds.length === total && Object.values(pictures).filter((width) => width > 0).length === total);
+    if (!complete) throw new Error(JSON.stringify(all));
+    return true;
   }, 60_000, 500);
   await resizeTiles(pages[0], 'page1-camera', 640);
-  await until('a large tile to get the large layer', async () => (await widthOf(pages[0], 'page1-camera')) === 640, 40_000, 250);
+  await until('a large tile to get the large layer', () => widthBecomes(pages[0], 'page1-camera', (width) => width === 640), 40_000, 250);
   await resizeTiles(pages[0], 'page1-camera', 120);
-  await until('the small tile to get the small layer', async () => (await widthOf(pages[0], 'page1-camera')) < 640, 40_000, 250);
+  await until('the small tile to get the small layer', () => widthBecomes(pages[0], 'page1-camera', (width) => width < 640), 40_000, 250);
   const seconds = (Date.now() - started.at) / 1000;
   const cpu = cpuSeconds(server.pid) - started.cpu;
   const packets = (await server.metrics()).conclave_engine_tx_rtp_total - started.packets;

@@ -1,6 +1,8 @@
-// The end-to-end library against an independent implementation of MLS (ts-mls), natively and in WebAssembly, and in browsers.
+// The end-to-end library against an independent implementation of MLS (ts-mls), natively and in WebAssembly, by the official vectors
+// in WebAssembly, and in browsers.
 import './suites.mjs';
 import './walk.mjs';
+import './vectors.mjs';
 import './browsers.mjs';
 import { run } from '../lib/runner.mjs';
 

@@ -27,15 +27,17 @@ static inline json_t *vectors_load(const char *name) {
     return root;
 }
 
+static inline uint8_t vector_digit(char c) {
+    return (uint8_t)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
+}
+
 static inline struct vector vector_of_hex(const char *text) {
     struct vector out = {0};
     assert_non_null(text);
     out.len = strlen(text) / 2;
     assert_true(out.len <= sizeof out.data && strlen(text) % 2 == 0);
-    for (size_t i = 0; i < out.len; i++) {
-        char pair[3] = {text[2 * i], text[2 * i + 1], 0};
-        out.data[i] = (uint8_t)strtoul(pair, NULL, 16);
-    }
+    for (size_t i = 0; i < out.len; i++)
+        out.data[i] = (uint8_t)(vector_digit(text[2 * i]) << 4 | vector_digit(text[2 * i + 1]));
     return out;
 }
 

@@ -717,13 +717,13 @@ static void private_keys_survive_sealing_and_must_fit_the_tree(void **state) {
     for (size_t i = 0; i < mls_buf_len(&keys); i++) {
         struct tree *other;
         assert_int_equal(tree_read(&g.w.crypto, PLACES, &g.w.rng, mls_buf_span(&bytes), &other), MLS_OK);
-        keys.w.data[i] ^= 1 << (i % 7 + 1);
+        keys.w.data[i] ^= (uint8_t)(1u << (i % 7 + 1));
         r = mls_reader_of(mls_buf_span(&keys));
         if (tree_private_read(other, &r) == MLS_OK) /* bits that X25519 clamps away */
             assert_int_equal(tree_own_leaf(other), leaf);
         else
             assert_int_equal(tree_own_leaf(other), TREE_NONE);
-        keys.w.data[i] ^= 1 << (i % 7 + 1);
+        keys.w.data[i] ^= (uint8_t)(1u << (i % 7 + 1));
         tree_free(other);
     }
     mls_buf_free(&keys);

@@ -462,11 +462,27 @@ static void records_too_short_for_their_cipher_are_dropped_and_counted(void **st
         dtls_input(pair->end[0], pair->now_us, writer_span(&w));
         drain(pair, 0);
         assert_int_equal(dtls_state(pair->end[0]), DTLS_CONNECTED);
-        assert_int_equal(pair->counters[0].rx_short, len + 1);
+        assert_int_equal(pair->counters[0].rx_bad_record, len + 1);
     }
     send_data(pair, 1, span_str("still here"));
     run_for(pair, US_PER_S, false);
     assert_int_equal(pair->data_count[0], 1);
+    pair_free(pair);
+}
+
+static void a_record_whose_version_was_changed_on_the_way_is_dropped(void **state) {
+    (void)state;
+    struct pair *pair = pair_new(server_context, client_context, 1);
+    connect_pair(pair);
+    uint8_t bytes[DTLS_MTU];
+    struct writer w = writer_of(bytes, sizeof bytes);
+    assert_true(dtls_seal(pair->end[1], span_str("not as it was"), &w));
+    bytes[2] ^= 0x22;
+    dtls_input(pair->end[0], pair->now_us, writer_span(&w));
+    drain(pair, 0);
+    assert_int_equal(pair->counters[0].rx_bad_record, 1);
+    assert_int_equal(pair->data_count[0], 0);
+    assert_int_equal(dtls_state(pair->end[0]), DTLS_CONNECTED);
     pair_free(pair);
 }
 
@@ -604,6 +620,7 @@ int main(void) {
         cmocka_unit_test(application_data_of_every_length_passes),
         cmocka_unit_test(garbage_does_not_end_an_established_association),
         cmocka_unit_test(records_too_short_for_their_cipher_are_dropped_and_counted),
+        cmocka_unit_test(a_record_whose_version_was_changed_on_the_way_is_dropped),
         cmocka_unit_test(a_replayed_datagram_is_delivered_once),
         cmocka_unit_test(a_lost_last_flight_is_sent_again_when_the_client_asks),
         cmocka_unit_test(closing_is_told_to_the_peer),

@@ -221,6 +221,37 @@ static void a_client_that_missed_a_request_for_an_offer_is_asked_again(void **st
     world_stop(world);
 }
 
+static void a_client_that_offers_without_a_track_it_announced_is_asked_for_another_offer(void **state) {
+    (void)state;
+    struct world *world = world_start(NULL);
+    struct offer mine = {.count = 1, .sections = {{.video = true, .recvonly = true}}};
+    char *text = offer_text(&mine);
+    struct client *ben = join_v1(world, "ben", "tea", text);
+    free(text);
+    add_track(world, ben, "mic", false, false);
+    publish(world, ben, &mine, "cam", true);
+    assert_int_equal(objects_of(world, OBJECT_SOURCE), 1);
+    pass(world, 1500 * US_PER_MS);
+    assert_int_equal(count_of(ben, M(MEDIA_SECTIONS_REQUIREMENT)), 1);
+    mine.sections[mine.count++] = (struct section_wish){.active = true, .cid = "mic"};
+    text = offer_text(&mine);
+    send_text_offer(world, ben, text, ++mine.id);
+    free(text);
+    assert_int_equal(objects_of(world, OBJECT_SOURCE), 2);
+    /* who announces what never comes is asked so often and no more */
+    add_track(world, ben, "screen", true, false);
+    forget(ben);
+    for (int i = 0; i < 10; i++) {
+        text = offer_text(&mine);
+        send_text_offer(world, ben, text, ++mine.id);
+        free(text);
+        pass(world, 2 * US_PER_S);
+    }
+    assert_int_equal(count_of(ben, M(MEDIA_SECTIONS_REQUIREMENT)), 3);
+    assert_int_equal(count_of(ben, M(LEAVE)), 0);
+    world_stop(world);
+}
+
 static void an_inactive_section_unpublishes_its_track(void **state) {
     (void)state;
     struct world *world = world_start(NULL);
@@ -582,6 +613,7 @@ int main(void) {
         cmocka_unit_test(a_one_connection_client_gets_tracks_on_its_own_sections),
         cmocka_unit_test(a_one_connection_client_is_asked_for_sections_when_there_are_too_few),
         cmocka_unit_test(a_client_that_missed_a_request_for_an_offer_is_asked_again),
+        cmocka_unit_test(a_client_that_offers_without_a_track_it_announced_is_asked_for_another_offer),
         cmocka_unit_test(an_inactive_section_unpublishes_its_track),
         cmocka_unit_test(sections_of_plain_tracks_are_used_again_and_of_encrypted_ones_not),
         cmocka_unit_test(offers_are_gathered_and_one_is_in_flight_at_a_time),

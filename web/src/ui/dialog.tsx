@@ -1,6 +1,6 @@
 // A modal dialog on the browser's own <dialog>: it keeps the focus inside, closes with Escape and gives the focus back.
 import type { ComponentChildren, JSX } from 'preact';
-import { useEffect, useId, useRef } from 'preact/hooks';
+import { useId, useLayoutEffect, useRef } from 'preact/hooks';
 import { t } from '../i18n';
 import { IconButton } from './button';
 
@@ -14,7 +14,8 @@ export interface DialogProps {
 export function Dialog({ title, onClose, children, testid }: DialogProps): JSX.Element {
     const ref = useRef<HTMLDialogElement>(null);
     const titleId = useId();
-    useEffect(() => {
+    // in the same turn as its elements: a key pressed in between would go to the page behind
+    useLayoutEffect(() => {
         const dialog = ref.current;
         const before = document.activeElement;
         dialog?.showModal();
