@@ -4,6 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import puppeteer from 'puppeteer-core';
 import { unseenScreen } from './screen.mjs';
+import { until } from './runner.mjs';
 import { silentOutput } from './sound.mjs';
 
 const chromiumPath = process.env.CHROMIUM ?? '/usr/bin/chromium';
@@ -161,9 +162,22 @@ export async function firefox(t, { prefs = {}, screen = false } = {}) {
   return browser;
 }
 
+/** On a busy machine puppeteer now and then hands out a page whose frames it does not know yet, and refuses to use it. */
+async function openPage(browser) {
+  const page = await browser.newPage();
+  await until('the page to have its main frame', () => {
+    try {
+      return page.mainFrame();
+    } catch {
+      return null;
+    }
+  });
+  return page;
+}
+
 /** A new page whose console errors and exceptions are collected in page.problems. */
 export async function newPage(browser, url) {
-  const page = await browser.newPage();
+  const page = await openPage(browser);
   page.problems = [];
   page.on('pageerror', (error) => page.problems.push(String(error?.message ?? error)));
   page.on('console', (message) => {

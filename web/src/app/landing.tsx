@@ -1,4 +1,4 @@
-// The first page: start a meeting, make a link for later, or join by link or code.
+// The first page: start a meeting, make a link for later, or join by link.
 import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';

@@ -24,12 +24,12 @@ export const en = {
         laterText: 'Anyone with this link can join. Keep it and send it to the people you want to meet.',
         laterOpen: 'Go to the meeting now',
         or: 'or join one',
-        codeLabel: 'Meeting link or code',
-        codeHint: 'Paste the link you were sent, or the code at its end.',
+        codeLabel: 'Meeting link',
+        codeHint: 'Paste the whole link that you were sent, with everything after the #.',
         join: 'Join',
-        codeEmpty: 'Enter the link or code of the meeting.',
+        codeEmpty: 'Enter the link of the meeting.',
         codeInvalid:
-            'This does not look like a meeting link or code. Copy the whole link from your invitation and paste it here.',
+            'This does not look like a meeting link. Copy the whole link from your invitation and paste it here.',
         codeElsewhere: (host: string) => `This meeting is on another server, ${host}.`,
         codeElsewhereGo: (host: string) => `Open it on ${host}`,
         privacy:
