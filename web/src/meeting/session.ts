@@ -29,6 +29,7 @@ export interface SessionListener {
 /** Above this, notes about people who come and go would be noise. */
 const ANNOUNCE_MAX_PEOPLE = 12;
 const CONNECT_TIMEOUT_MS = 15_000;
+const CATCH_UP_MS = 100;
 
 setLogLevel('warn');
 
@@ -181,7 +182,22 @@ export class Session {
         if (this.state.peek() !== 'reconnecting') return;
         this.state.value = 'connected';
         this.roster.release();
+        void this.catchUp();
         void this.tellRestored();
+    }
+
+    /**
+     * livekit-client keeps events back while it works at a reconnection. It does so for up to two seconds after it said that it is
+     * reconnected, and would forget those: whoever came back a moment after us would stay unseen.
+     */
+    private async catchUp(): Promise<void> {
+        const room = this.room as unknown as { emitBufferedEvents(): void; engine?: { pendingReconnect: boolean } };
+        let waits: boolean;
+        do {
+            await new Promise((resolve) => setTimeout(resolve, CATCH_UP_MS));
+            waits = room.engine?.pendingReconnect ?? false;
+            if (this.state.peek() === 'connected') room.emitBufferedEvents();
+        } while (waits && this.state.peek() === 'connected');
     }
 
     private async tellRestored(): Promise<void> {
