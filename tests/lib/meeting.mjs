@@ -35,8 +35,13 @@ export class Person {
     return this.page.$eval(byId(id), (element) => element.textContent);
   }
 
-  async join() {
+  /** `camera` false: it is switched off before. */
+  async join({ camera = true } = {}) {
     await this.shows('prejoin');
+    if (!camera) {
+      await until('the camera to be on', () => this.pressed('prejoin-camera'));
+      await this.click('prejoin-camera');
+    }
     await this.page.waitForSelector(byId('prejoin-name'));
     await this.page.click(byId('prejoin-name'), { count: 3 });
     await this.page.type(byId('prejoin-name'), this.name);
@@ -100,8 +105,8 @@ export class Person {
   }
 }
 
-export async function arrive(browser, url, name) {
+export async function arrive(browser, url, name, how) {
   const person = new Person(await newPage(browser, url), name);
-  await person.join();
+  await person.join(how);
   return person;
 }
