@@ -9,7 +9,7 @@ ARGS ?=
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run build web deps test sanitize fuzz bench bench-e2ee install format lint clean
+.PHONY: help run build web deps test prove sanitize fuzz bench bench-e2ee install format lint clean
 
 help: ## what there is to make
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,14 @@ test: ## everything that must pass; the last line counts
 	@$(MAKE) --no-print-directory build $(TEST_PACKAGES)
 	@ninja -C $(BUILD) -j $(JOBS)
 	@tools/test-all $(BUILD)
+
+prove: ## five proofs of the end-to-end encryption against the real server; evidence in build/prove
+	@tools/deps build test
+	@$(MAKE) --no-print-directory build $(TEST_PACKAGES)
+	@ninja -C $(BUILD) -j $(JOBS)
+	@rm -rf $(BUILD)/prove && mkdir -p $(BUILD)/prove
+	@cd tests && CONCLAVE_BIN=$(abspath $(BUILD))/src/server/conclave PROVE=long RESULTS=$(abspath $(BUILD))/prove/results.jsonl \
+	    ../tools/node prove/run.mjs > $(abspath $(BUILD))/prove/run.log 2>&1; ../tools/node prove/table.mjs $(abspath $(BUILD))/prove/results.jsonl $(BUILD)/prove
 
 # Findings must end a program with a failure. The quarantine is small because suites measure the server's memory.
 sanitize: export ASAN_OPTIONS = halt_on_error=1:abort_on_error=1:detect_leaks=1:quarantine_size_mb=8

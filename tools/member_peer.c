@@ -2,6 +2,7 @@
  * Whoever starts it owns the WebSocket and fetches over HTTP; time and randomness are real.
  *
  *     first line in    {"meeting":"..","identity":"..","secret":"<64 hex>","name":"Ann","suite":61607}
+ *                      with "export":true its "keys" carry the SFrame base key of the epoch, for proofs by decryption
  *     then             {"op":"connected"}  {"op":"message","hex":".."}  {"op":"lost","code":1006}
  *                      {"op":"fetched","ticket":1,"hex":".."}           (empty: it failed)
  *                      {"op":"chat","to":"","text":".."}  react emoji, hand raised, rename name, title text,
@@ -32,6 +33,7 @@
 
 static struct rng rng;
 static struct member *member;
+static bool exports;     /* says the keys of frames */
 static uint8_t *storage; /* of the bytes in one line */
 static size_t storage_len;
 
@@ -103,8 +105,10 @@ static void say(const struct member_output *out) {
     case MEMBER_SEND:
         json_object_set_new(line, "hex", hex(out->bytes));
         break;
-    case MEMBER_KEYS: /* the key itself stays inside */
+    case MEMBER_KEYS: /* the key itself stays inside, unless that is what the test is about */
         json_object_set_new(line, "leaf", json_integer((json_int_t)out->own_leaf));
+        if (exports)
+            json_object_set_new(line, "key", hex(out->bytes));
         break;
     case MEMBER_CONNECT:
         json_object_set_new(line, "delay_ms", json_integer((json_int_t)(out->delay_us / US_PER_MS)));
@@ -144,9 +148,9 @@ static void say_people(void) {
     struct member_person p;
     uint32_t cursor = 0;
     while (member_person_next(member, &cursor, &p)) {
-        json_array_append_new(people, json_pack("{s:o, s:o, s:b, s:b, s:b, s:b}", "identity", text_of(p.identity),
-                                                "name", text_of(p.name), "self", p.self, "host", p.host, "online",
-                                                p.online, "hand", p.hand));
+        json_array_append_new(people, json_pack("{s:o, s:o, s:I, s:b, s:b, s:b, s:b}", "identity", text_of(p.identity),
+                                                "name", text_of(p.name), "leaf", (json_int_t)p.leaf, "self", p.self,
+                                                "host", p.host, "online", p.online, "hand", p.hand));
     }
     put(json_pack("{s:s, s:o, s:o}", "type", "people", "people", people, "title", text_of(member_title_text(member))));
 }
@@ -181,6 +185,7 @@ static void create(const json_t *q) {
         .kind = SECURE_TEST,
         .software = span_str("member-peer"),
     };
+    exports = json_is_true(json_object_get(q, "export"));
     enum mls_status status = member_create(&config, &rng, &member);
     if (status != MLS_OK) {
         (void)fprintf(stderr, "no member: %s\n", mls_status_name(status));

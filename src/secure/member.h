@@ -221,10 +221,4 @@ struct member_change {
 };
 bool member_change_at(const struct member *m, uint32_t index, struct member_change *out);
 
-/* Test builds only (meson option `test_keys`): the base key of the present epoch, so that a capture can be shown to
- * decrypt with it. Not compiled otherwise. */
-#ifdef CONCLAVE_TEST_KEYS
-bool member_test_base_key(const struct member *m, uint64_t *epoch, struct secret *base_key);
-#endif
-
 #endif

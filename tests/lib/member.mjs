@@ -28,8 +28,8 @@ export async function joinMeeting(server, id, body = '{}') {
 }
 
 export class Member {
-  constructor(server, meeting, secret, name, { token, identity }) {
-    Object.assign(this, { server, meeting, secret, name, token, identity });
+  constructor(server, meeting, secret, name, { token, identity, exports = false }) {
+    Object.assign(this, { server, meeting, secret, name, token, identity, exports });
     this.events = [];
     this.state = 'connecting';
     this.ended = null;
@@ -41,7 +41,7 @@ export class Member {
     this.process = spawn(peer, [], { stdio: ['pipe', 'pipe', 'inherit'] });
     this.process.stdin.on('error', () => {});
     readline.createInterface({ input: this.process.stdout }).on('line', (line) => this.take(JSON.parse(line)));
-    this.tell({ meeting: this.meeting.id, identity: this.identity, secret: this.secret, name: this.name, suite: this.meeting.suite });
+    this.tell({ meeting: this.meeting.id, identity: this.identity, secret: this.secret, name: this.name, suite: this.meeting.suite, export: this.exports });
     this.connect();
     return this;
   }

@@ -1,0 +1,7 @@
+// Proofs of the end-to-end encryption of meetings, against the real server. `make prove` runs them with the long sizes and
+// prints the table of claims.
+import { run } from '../lib/runner.mjs';
+
+await import('./frames.mjs');
+await import('./malicious.mjs');
+await run('prove');
