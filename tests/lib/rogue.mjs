@@ -20,17 +20,18 @@ async function listen(t, onRequest, onSocket) {
     server.close();
   });
   const { port } = server.address();
-  return { url: `http://127.0.0.1:${port}`, wsUrl: `ws://127.0.0.1:${port}` };
+  return { url: `http://127.0.0.1:${port}`, pageUrl: `http://localhost:${port}`, wsUrl: `ws://127.0.0.1:${port}` };
 }
 
 /**
  * A relay before the real server, to be given to members in the server's place. `toClient(identity, message)` and
  * `toServer(identity, message)` may be set: they answer the messages to go on with instead (an array of what readWire
  * gives), or nothing to let it pass; so does `body(url, bytes)` for HTTP. Who is
- * in `keeps` does not hear that the server hung up. `log` has everything that was delivered to a client.
+ * in `keeps` does not hear that the server hung up. `raw(identity, bytes)` answers what a client gets instead on LiveKit's
+ * WebSocket, whose messages are not read here. `log` has everything that was delivered to a client.
  */
 export async function rogueRelay(t, server, { rename = (path) => path } = {}) {
-  const rogue = { toClient: null, toServer: null, body: null, keeps: new Set(), clients: new Map(), log: [], heard: [] };
+  const rogue = { toClient: null, toServer: null, body: null, raw: null, keeps: new Set(), clients: new Map(), log: [], heard: [] };
   const handle = async (request, response) => {
     const body = [];
     for await (const chunk of request) body.push(chunk);
@@ -53,8 +54,20 @@ export async function rogueRelay(t, server, { rename = (path) => path } = {}) {
       if (out.readyState === WebSocket.OPEN) out.send(instead ? writeWire(one) : bytes);
     }
   };
+  const connectMedia = (client, identity, url) => {
+    const upstream = new WebSocket(server.wsUrl + url);
+    const waiting = [];
+    const close = (other) => (code) => (code === 1005 || code === 1006 ? other.terminate() : other.close(code));
+    upstream.on('error', () => client.terminate());
+    upstream.on('open', () => waiting.splice(0).forEach((args) => upstream.send(...args)));
+    upstream.on('message', (bytes, binary) => client.send(rogue.raw?.(identity, bytes) ?? bytes, { binary }));
+    client.on('message', (bytes, binary) => (upstream.readyState === WebSocket.OPEN ? upstream.send(bytes, { binary }) : waiting.push([bytes, { binary }])));
+    upstream.on('close', close(client));
+    client.on('close', close(upstream));
+  };
   const connect = (client, token, url) => {
     const identity = identityOf(token);
+    if (!url.startsWith('/mls/')) return connectMedia(client, identity, url);
     const upstream = new WebSocket(server.wsUrl + url);
     const waiting = [];
     rogue.clients.set(identity, client);

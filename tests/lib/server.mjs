@@ -86,7 +86,7 @@ export class Server {
   async start() {
     const args = ['serve', '--config', path.join(this.dir, 'conclave.yaml')];
     this.exit = null;
-    this.process = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.process = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...this.env } });
     const ended = new Promise((resolve) => this.process.once('exit', (code, signal) => resolve({ code, signal })));
     this.ended = ended.then((result) => (this.exit = result));
     for (const stream of [this.process.stdout, this.process.stderr]) {
@@ -157,7 +157,7 @@ export class Server {
 }
 
 /** `t` is the test's context: the server is stopped, and must still be running, when the test ends. */
-export async function startServer(t, { extraConfig } = {}) {
+export async function startServer(t, { extraConfig, env = {} } = {}) {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'conclave-test-'));
   const ports = {
     http: await freePort(),
@@ -167,6 +167,7 @@ export async function startServer(t, { extraConfig } = {}) {
   };
   fs.writeFileSync(path.join(dir, 'conclave.yaml'), configText(ports, path.join(dir, 'data'), extraConfig));
   const server = new Server(ports, dir);
+  server.env = env;
   t.defer(async (failure) => {
     const crashed = server.exit !== null && server.exit.code !== 0;
     if (failure || crashed) console.log(server.output.slice(-3000).replace(/^/gm, '    server: '));

@@ -2,6 +2,7 @@
 // prints the table of claims.
 import { run } from '../lib/runner.mjs';
 
+await import('./claims.mjs');
 await import('./frames.mjs');
 await import('./malicious.mjs');
 await run('prove');
