@@ -161,6 +161,7 @@ static void drop_groups(struct member *m) {
     mls_group_free(m->group);
     m->joining = m->group = NULL;
     m->creating = false;
+    m->switches_count = 0;
     m->fetching = FETCH_NONE;
     mls_buf_free(&m->inbox);
     m->inbox_count = 0;
@@ -221,7 +222,7 @@ enum mls_status member_create(const struct member_config *config, struct rng *rn
     m->crypto = config->crypto;
     m->people_max = config->people_max != 0 ? config->people_max : MEMBER_PEOPLE_MAX;
     m->kind = config->kind;
-    m->switch_at_us = m->checks_at_us = m->heal_at_us = m->names_at_us = m->profile_at_us = TIME_NEVER;
+    m->checks_at_us = m->heal_at_us = m->names_at_us = m->profile_at_us = TIME_NEVER;
     buf_set(&m->meeting, config->meeting);
     buf_set(&m->identity, config->identity);
     buf_set(&m->software, config->software);
@@ -381,9 +382,11 @@ void member_mark_verified(struct member *m, struct span identity, bool verified)
 
 uint64_t member_next_deadline_us(const struct member *m) {
     uint64_t deadline_us = TIME_NEVER;
+    if (m->group != NULL && m->switches_count > 0)
+        deadline_us = m->switches[0].at_us;
     if (m->group == NULL || m->state != MEMBER_IN)
         return deadline_us;
-    deadline_us = time_min(m->switch_at_us, m->checks_at_us);
+    deadline_us = time_min(deadline_us, m->checks_at_us);
     deadline_us = time_min(deadline_us, m->heal_at_us);
     deadline_us = time_min(deadline_us, time_min(m->names_at_us, m->profile_at_us));
     if (m->remove_open_us != 0)

@@ -136,11 +136,24 @@ static void give_keys(struct member *m) {
     secure_wipe(key, sizeof key);
 }
 
-void member_switch(struct member *m) {
-    if (m->switch_at_us == TIME_NEVER)
+void member_switch(struct member *m, uint64_t epoch) {
+    uint32_t done = 0;
+    while (done < m->switches_count && m->switches[done].epoch <= epoch)
+        done++;
+    if (done == 0)
         return;
-    m->switch_at_us = TIME_NEVER;
-    member_put(m, &(struct member_output){.type = MEMBER_SWITCH, .epoch = m->switch_epoch});
+    uint64_t to = m->switches[done - 1].epoch;
+    m->switches_count -= done;
+    memmove(m->switches, m->switches + done, m->switches_count * sizeof m->switches[0]);
+    member_put(m, &(struct member_output){.type = MEMBER_SWITCH, .epoch = to});
+}
+
+/* Each epoch has a time of its own: commits that come faster than that must not put the switch off for ever. */
+static void plan_switch(struct member *m, uint64_t at_us) {
+    if (m->switches_count == SWITCHES_MAX)
+        m->switches[SWITCHES_MAX - 1].epoch = member_epoch(m);
+    else
+        m->switches[m->switches_count++] = (struct due_switch){member_epoch(m), at_us};
 }
 
 static bool anybody_new(const struct member *m, uint32_t before, uint32_t history_before) {
@@ -157,10 +170,9 @@ void member_entered(struct member *m, uint64_t now_us, uint64_t unix_s, struct r
     m->pending_since_us = 0;
     give_keys(m);
     member_send_wire(m, &(struct wire_message){.type = WIRE_ACK, .epoch = member_epoch(m)});
-    m->switch_epoch = member_epoch(m);
-    m->switch_at_us = now_us + MEMBER_SWITCH_US;
+    plan_switch(m, now_us + MEMBER_SWITCH_US);
     if (first)
-        member_switch(m);
+        member_switch(m, member_epoch(m));
     /* Somebody commits when nothing has changed for long; spread, so that it is one and not all. */
     m->heal_at_us = now_us + MEMBER_HEAL_US + rng_below(rng, MEMBER_HEAL_US / 10 * (1 + m->people_count / 10));
     m->checks_at_us = mls_verify_left(m->group) > 0 ? now_us : TIME_NEVER;

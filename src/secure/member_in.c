@@ -18,6 +18,7 @@ void member_connected(struct member *m, uint64_t now_us, uint64_t unix_s, struct
         return;
     m->now_us = now_us;
     m->connected = true;
+    m->unanswered = 0;
     if (m->group != NULL) {
         member_send_wire(m, &(struct wire_message){.type = WIRE_HELLO, .resume = true, .seq = m->last_seq});
         return;
@@ -116,6 +117,7 @@ static void on_create_now(struct member *m, uint64_t unix_s, struct rng *rng) {
         status = mls_group_tree(m->joining, &tree);
     if (status == MLS_OK) {
         m->creating = true;
+        m->unanswered++;
         member_send_wire(m, &(struct wire_message){
                                 .type = WIRE_CREATE, .group_info = mls_buf_span(&info), .tree = mls_buf_span(&tree)});
         member_set_state(m, MEMBER_JOINING);
@@ -175,6 +177,7 @@ static void join_external(struct member *m, uint64_t unix_s, struct rng *rng, st
         m->joining = NULL;
         member_end(m, WIRE_GONE_REFUSED);
     } else {
+        m->unanswered++;
         member_send_wire(m, &(struct wire_message){.type = WIRE_COMMIT,
                                                    .commit = mls_buf_span(&commit),
                                                    .group_info = mls_buf_span(&info)});
@@ -238,8 +241,27 @@ void member_fetched(struct member *m, uint64_t now_us, uint64_t unix_s, struct r
     }
 }
 
+/* Is this answer that of the newest commit? One that lost may be answered when its successor is on the way already. */
+static bool answers_newest(struct member *m) {
+    if (m->unanswered > 0)
+        m->unanswered--;
+    return m->unanswered == 0;
+}
+
+/* The server took a commit that we have given up waiting for: we cannot follow. */
+static void lost_track(struct member *m, const struct wire_message *message) {
+    if (m->group == NULL || message->epoch != mls_group_epoch(m->group) + 1)
+        return; /* told again, or long ago */
+    if (message->seq == m->last_seq + 1)
+        m->last_seq = message->seq;
+    mls_commit_drop(m->group);
+    m->pending_since_us = 0;
+    send_bad(m, message->epoch, MLS_NOTHING_PENDING);
+}
+
 static void on_accepted(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng *rng,
                         const struct wire_message *message) {
+    bool newest = answers_newest(m);
     if (m->joining != NULL) {
         enum mls_status status = m->creating ? MLS_OK : mls_commit_confirm(m->joining);
         if (status != MLS_OK || mls_group_epoch(m->joining) != message->epoch) {
@@ -255,8 +277,11 @@ static void on_accepted(struct member *m, uint64_t now_us, uint64_t unix_s, stru
         member_entered(m, now_us, unix_s, rng, mls_buf_span(&m->identity), true);
         return;
     }
-    if (m->group == NULL || !mls_commit_is_pending(m->group) || message->epoch != mls_group_epoch(m->group) + 1)
+    if (!newest || m->group == NULL || !mls_commit_is_pending(m->group) ||
+        message->epoch != mls_group_epoch(m->group) + 1) {
+        lost_track(m, message);
         return;
+    }
     m->pending_since_us = 0;
     if (message->seq == m->last_seq + 1)
         m->last_seq = message->seq;
@@ -273,6 +298,8 @@ static void on_accepted(struct member *m, uint64_t now_us, uint64_t unix_s, stru
 }
 
 static void on_stale(struct member *m) {
+    if (!answers_newest(m))
+        return;
     if (m->joining != NULL) {
         mls_group_free(m->joining);
         m->joining = NULL;
@@ -299,6 +326,7 @@ static enum mls_status commit(struct member *m, uint64_t unix_s, struct rng *rng
     if (status == MLS_OK) {
         m->pending_adds = adds;
         m->pending_since_us = m->now_us;
+        m->unanswered++;
         member_send_wire(m, &(struct wire_message){.type = WIRE_COMMIT,
                                                    .commit = mls_buf_span(&bytes),
                                                    .welcome = mls_buf_span(&welcome),
@@ -594,8 +622,8 @@ void member_input(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng
             member_take_direct(m, rng, message.identity, message.sealed);
         break;
     case WIRE_READY:
-        if (m->group != NULL && message.epoch == m->switch_epoch)
-            member_switch(m);
+        if (m->group != NULL)
+            member_switch(m, message.epoch);
         break;
     case WIRE_ONLINE:
         on_online(m, &message);
@@ -629,10 +657,11 @@ static void check_signatures(struct member *m, uint64_t now_us) {
 
 void member_tick(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng *rng) {
     m->now_us = now_us;
+    /* without a connection, too: media flows on */
+    while (m->group != NULL && m->switches_count > 0 && now_us >= m->switches[0].at_us)
+        member_switch(m, m->switches[0].epoch);
     if (m->group == NULL || m->state != MEMBER_IN)
         return;
-    if (now_us >= m->switch_at_us)
-        member_switch(m);
     if (m->pending_since_us != 0 && now_us >= m->pending_since_us + PENDING_US) {
         mls_commit_drop(m->group);
         m->pending_since_us = 0;

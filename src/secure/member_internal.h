@@ -23,6 +23,8 @@
 #define PROFILE_SPREAD_US UINT64_C(200000)
 /* A commit of ours that nobody answers: the connection will tell; then it is made anew. */
 #define PENDING_US UINT64_C(5000000)
+/* Epochs entered within MEMBER_SWITCH_US: more than commits come in it; of further ones the newest counts, sooner. */
+#define SWITCHES_MAX 8
 
 /* Kinds of application messages (docs/delivery-protocol.md). */
 enum content_kind {
@@ -58,6 +60,10 @@ struct change {
     uint8_t identity_len, by_len;
     uint8_t identity[WIRE_IDENTITY_LEN_MAX], by[WIRE_IDENTITY_LEN_MAX];
     struct text name;
+};
+
+struct due_switch {
+    uint64_t epoch, at_us;
 };
 
 struct queued {
@@ -98,7 +104,9 @@ struct member {
     uint32_t inbox_count;
     bool pending_adds; /* the commit that is pending lets somebody in */
     uint64_t pending_since_us;
-    uint64_t switch_epoch, switch_at_us; /* TIME_NEVER: done */
+    uint32_t unanswered; /* commits that went out on this connection: each is answered once, in order */
+    struct due_switch switches[SWITCHES_MAX]; /* epochs that were entered and are not sealed with yet, oldest first */
+    uint32_t switches_count;
     uint64_t checks_at_us;
     uint64_t names_at_us, profile_at_us;
     uint32_t names_tries;
@@ -138,7 +146,8 @@ struct person *member_find_person(const struct member *m, struct span identity);
 struct person *member_person_at(const struct member *m, uint32_t leaf);
 /* After the group entered an epoch: people, keys, acknowledgement, history. `by`: who committed, empty when unknown. */
 void member_entered(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng *rng, struct span by, bool first);
-void member_switch(struct member *m);
+/* From now on we seal with `epoch`, if we have entered it and do not yet. */
+void member_switch(struct member *m, uint64_t epoch);
 void member_note(struct member *m, enum member_change_kind kind, uint64_t unix_s, struct span identity, struct span by);
 
 /* ---- member_rules.c ---- */

@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "assembly.h"
 #include "base/time.h"
+#include "sim/assembly.h"
 #include "unit.h"
 
 #define FAST MLS_SUITE_X25519_AES128GCM_SHA256_ED25519
@@ -239,6 +239,85 @@ static void a_host_removes_somebody_and_others_may_not(void **state) {
     assembly_end(&a);
 }
 
+static void an_answer_to_a_commit_that_lost_is_not_taken_for_its_successors(void **state) {
+    (void)state;
+    assembly_begin(&a, 11, FAST);
+    for (int i = 0; i < 5; i++) {
+        assembly_join(&a, 1);
+        assert_true(assembly_settle(&a, 5 * US_PER_S));
+    }
+    assert_int_equal(member_make_host(a.people[0].member, a.now_us, ASSEMBLY_UNIX_S(&a), &a.rng, span_str("p_1")),
+                     MLS_OK);
+    assembly_drain(&a, 0);
+    assembly_run(&a, US_PER_S);
+    a.people[0].delay_us = 120000;
+    a.people[1].delay_us = 1000;
+    uint64_t epoch = a.people[0].key_epoch;
+    /* the second is faster; when the first hears of that it tries again, and only then hears that it lost */
+    assert_int_equal(member_remove(a.people[0].member, a.now_us, ASSEMBLY_UNIX_S(&a), &a.rng, span_str("p_2")), MLS_OK);
+    assembly_drain(&a, 0);
+    assert_int_equal(member_remove(a.people[1].member, a.now_us, ASSEMBLY_UNIX_S(&a), &a.rng, span_str("p_3")), MLS_OK);
+    assembly_drain(&a, 1);
+    while (a.people[0].key_epoch == epoch)
+        assembly_run(&a, 1000);
+    assert_int_equal(member_remove(a.people[0].member, a.now_us, ASSEMBLY_UNIX_S(&a), &a.rng, span_str("p_2")), MLS_OK);
+    assembly_drain(&a, 0);
+    assembly_run(&a, US_PER_S);
+    assert_true(assembly_agree(&a));
+    assert_int_equal(a.people[0].key_epoch, epoch + 2);
+    assert_true(a.people[2].ended && a.people[3].ended);
+    same_keys(0, 1);
+    same_keys(0, 4);
+    assert_int_equal(alarms(), 0);
+    assembly_end(&a);
+}
+
+/* Each new epoch within SWITCH_MS, though the next one comes sooner. */
+static void commits_that_follow_each_other_do_not_put_off_new_keys(void **state) {
+    (void)state;
+    assembly_begin(&a, 12, FAST);
+    assembly_join(&a, 1);
+    assembly_join(&a, 1);
+    assert_true(assembly_settle(&a, 5 * US_PER_S));
+    a.people[1].delay_us = 500000; /* acknowledges late: nobody hears "ready" in time */
+    uint64_t entered_us[64] = {0}, begun_us = a.now_us, old = a.people[0].key_epoch;
+    while (a.now_us < begun_us + 3 * US_PER_S) {
+        if ((a.now_us - begun_us) % 100000 == 0 && a.now_us < begun_us + 2500000)
+            a.people[assembly_join(&a, 1)].delay_us = 1000;
+        assembly_run(&a, 10000);
+        uint64_t newest = a.people[0].key_epoch;
+        assert_true(newest < 64);
+        if (entered_us[newest] == 0)
+            entered_us[newest] = a.now_us;
+        for (uint64_t epoch = old + 1; epoch <= newest; epoch++) {
+            if (entered_us[epoch] != 0 && a.now_us > entered_us[epoch] + MEMBER_SWITCH_US + 10000)
+                assert_true(a.people[0].seal_epoch >= epoch);
+        }
+    }
+    assert_true(a.people[0].key_epoch > old + 6);
+    assembly_end(&a);
+}
+
+/* Media flows on while the connection to the group is down. */
+static void who_loses_the_connection_goes_over_to_the_new_keys_all_the_same(void **state) {
+    (void)state;
+    assembly_begin(&a, 13, FAST);
+    for (int i = 0; i < 4; i++) {
+        assembly_join(&a, 1);
+        assert_true(assembly_settle(&a, 5 * US_PER_S));
+    }
+    a.people[2].delay_us = 1000000; /* no "ready" before */
+    uint64_t epoch = a.people[0].key_epoch;
+    assembly_leave(&a, 3);
+    while (a.people[0].key_epoch == epoch)
+        assembly_run(&a, 1000);
+    assert_true(a.people[0].seal_epoch <= epoch);
+    assembly_cut(&a, 0, false);
+    assembly_run(&a, MEMBER_SWITCH_US + 2000);
+    assert_int_equal(a.people[0].seal_epoch, epoch + 1);
+    assembly_end(&a);
+}
+
 static void random_meetings_converge(void **state) {
     (void)state;
     const char *text = getenv("ASSEMBLY_SEEDS");
@@ -295,6 +374,9 @@ int main(void) {
         cmocka_unit_test(without_the_links_secret_nobody_gets_in),
         cmocka_unit_test(an_empty_meeting_is_forgotten),
         cmocka_unit_test(a_host_removes_somebody_and_others_may_not),
+        cmocka_unit_test(an_answer_to_a_commit_that_lost_is_not_taken_for_its_successors),
+        cmocka_unit_test(commits_that_follow_each_other_do_not_put_off_new_keys),
+        cmocka_unit_test(who_loses_the_connection_goes_over_to_the_new_keys_all_the_same),
         cmocka_unit_test(random_meetings_converge),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,13 +1,26 @@
 /* A meeting's people and the delivery service between them, on a virtual clock: members that run the real client side,
  * links with delay that keep their order, as WebSockets do, and may be cut. */
-#ifndef CONCLAVE_TESTS_ASSEMBLY_H
-#define CONCLAVE_TESTS_ASSEMBLY_H
+#ifndef CONCLAVE_SIM_ASSEMBLY_H
+#define CONCLAVE_SIM_ASSEMBLY_H
 
 #include "meeting/delivery.h"
 #include "secure/member.h"
 
 #define ASSEMBLY_PEOPLE_MAX 160
 #define ASSEMBLY_MEETING "a meeting's id of some length"
+
+/* Somebody who looks on, and ties more to the meeting than the group. All may be NULL. */
+struct assembly_watch {
+    void *context;
+    /* What a member puts out but for SEND, FETCH and CONNECT. */
+    void (*output)(void *context, int person, const struct member_output *out);
+    /* ADMITTED, EXPELLED, OVER. */
+    void (*delivery)(void *context, const struct delivery_output *out);
+    /* A message sets out to the server; false: it is lost. May crash its sender. */
+    bool (*up)(void *context, int person, struct span message);
+    /* A message arrives at a person; false: it is lost. May crash the person. */
+    bool (*down)(void *context, int person, struct span message);
+};
 
 struct assembly_person {
     bool used, up, crashed;
@@ -33,13 +46,14 @@ struct assembly {
     uint64_t now_us;
     struct rng rng;
     uint16_t suite;
+    char meeting[MEMBER_MEETING_ID_LEN_MAX + 1]; /* ASSEMBLY_MEETING, unless changed before the first joins */
     struct delivery *delivery;
     struct assembly_person people[ASSEMBLY_PEOPLE_MAX];
-    struct assembly_event *events; /* by time */
+    struct assembly_event **events; /* a heap by time */
+    size_t events_count, events_room;
+    uint64_t events_made;
     uint32_t over;
-    /* Between the server and a client: may change, drop (return false) or keep a message. A malicious server. */
-    bool (*tamper)(struct assembly *a, int person, struct mls_buf *message);
-    void *tamper_context;
+    struct assembly_watch watch;
 };
 
 void assembly_begin(struct assembly *a, uint64_t seed, uint16_t suite);
@@ -50,12 +64,20 @@ void assembly_run(struct assembly *a, uint64_t us);
 /* Runs until everybody who is up is in and agrees; false when that did not happen in time. */
 bool assembly_settle(struct assembly *a, uint64_t within_us);
 bool assembly_agree(struct assembly *a);
+/* When something happens next. */
+uint64_t assembly_next_us(const struct assembly *a);
+/* Is there, as far as the person knows: neither crashed nor at the end. */
+bool assembly_present(const struct assembly_person *p);
 /* Cuts the connection; the client tries again by itself unless `crash`. */
 void assembly_cut(struct assembly *a, int person, bool crash);
+/* The program dies; the server learns of it `seen_us` later. */
+void assembly_crash(struct assembly *a, int person, uint64_t seen_us);
 void assembly_leave(struct assembly *a, int person);
 uint32_t assembly_in(const struct assembly *a);
 /* Draws the outputs of a person after a command. */
 void assembly_drain(struct assembly *a, int person);
+/* once.c: the native backend, sparing of signature checks. */
+const struct crypto_backend *assembly_crypto(void);
 #define ASSEMBLY_UNIX_S(a) (UINT64_C(1790000000) + (a)->now_us / 1000000)
 
 #endif

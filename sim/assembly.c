@@ -1,4 +1,4 @@
-#include "assembly.h"
+#include "sim/assembly.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +10,6 @@
 enum event_kind { TO_SERVER, TO_PERSON, SERVER_SEES_CLOSE, PERSON_SEES_CLOSE, CONNECT, FETCH, FETCHED };
 
 struct assembly_event {
-    struct assembly_event *next;
     uint64_t at_us;
     uint64_t order;
     enum event_kind kind;
@@ -22,23 +21,44 @@ struct assembly_event {
     uint8_t bytes[];
 };
 
-static uint64_t events_made;
+static bool before(const struct assembly_event *x, const struct assembly_event *y) {
+    return x->at_us != y->at_us ? x->at_us < y->at_us : x->order < y->order;
+}
 
 static void post(struct assembly *a, uint64_t at_us, enum event_kind kind, int person, uint32_t number,
                  struct span bytes) {
     struct assembly_event *e = malloc(sizeof *e + bytes.len);
     ASSERT(e != NULL);
     *e = (struct assembly_event){
-        .at_us = at_us, .order = ++events_made, .kind = kind, .person = person, .len = bytes.len};
+        .at_us = at_us, .order = ++a->events_made, .kind = kind, .person = person, .len = bytes.len};
     e->connection = e->ticket = number;
     e->code = (uint16_t)number;
     if (bytes.len > 0)
         memcpy(e->bytes, bytes.data, bytes.len);
-    struct assembly_event **at = &a->events;
-    while (*at != NULL && (*at)->at_us <= at_us)
-        at = &(*at)->next;
-    e->next = *at;
-    *at = e;
+    if (a->events_count == a->events_room) {
+        a->events_room = a->events_room == 0 ? 256 : 2 * a->events_room;
+        a->events = realloc(a->events, a->events_room * sizeof *a->events);
+        ASSERT(a->events != NULL);
+    }
+    size_t i = a->events_count++;
+    for (; i > 0 && before(e, a->events[(i - 1) / 2]); i = (i - 1) / 2)
+        a->events[i] = a->events[(i - 1) / 2];
+    a->events[i] = e;
+}
+
+static struct assembly_event *next_event(struct assembly *a) {
+    struct assembly_event *top = a->events[0], *last = a->events[--a->events_count];
+    size_t i = 0;
+    for (size_t child = 1; child < a->events_count; child = 2 * i + 1) {
+        if (child + 1 < a->events_count && before(a->events[child + 1], a->events[child]))
+            child++;
+        if (!before(a->events[child], last))
+            break;
+        a->events[i] = a->events[child];
+        i = child;
+    }
+    a->events[i] = last;
+    return top;
 }
 
 static uint64_t arrival(struct assembly *a, uint64_t *last_us, uint64_t delay_us) {
@@ -58,6 +78,8 @@ static int person_of(const struct assembly *a, struct span identity) {
 static void drain_delivery(struct assembly *a) {
     struct delivery_output out;
     while (delivery_poll(a->delivery, &out)) {
+        if (out.type != DELIVERY_SEND && out.type != DELIVERY_CLOSE && a->watch.delivery != NULL)
+            a->watch.delivery(a->watch.context, &out);
         if (out.type == DELIVERY_ADMITTED || out.type == DELIVERY_EXPELLED) {
             int i = person_of(a, out.identity);
             if (i >= 0)
@@ -92,7 +114,7 @@ static void take(struct assembly *a, int i, const struct member_output *out) {
     struct assembly_person *p = &a->people[i];
     switch (out->type) {
     case MEMBER_SEND:
-        if (p->up)
+        if (p->up && (a->watch.up == NULL || a->watch.up(a->watch.context, i, out->bytes)))
             post(a, arrival(a, &p->last_up_us, p->delay_us), TO_SERVER, i, p->connection, out->bytes);
         break;
     case MEMBER_FETCH:
@@ -141,8 +163,12 @@ static void take(struct assembly *a, int i, const struct member_output *out) {
 
 void assembly_drain(struct assembly *a, int i) {
     struct member_output out;
-    while (member_poll(a->people[i].member, &out))
+    while (member_poll(a->people[i].member, &out)) {
         take(a, i, &out);
+        if (a->watch.output != NULL && out.type != MEMBER_SEND && out.type != MEMBER_FETCH &&
+            out.type != MEMBER_CONNECT && !a->people[i].crashed)
+            a->watch.output(a->watch.context, i, &out);
+    }
 }
 
 void assembly_begin(struct assembly *a, uint64_t seed, uint16_t suite) {
@@ -150,18 +176,17 @@ void assembly_begin(struct assembly *a, uint64_t seed, uint16_t suite) {
     a->now_us = 1000000;
     a->rng = rng_seeded(seed);
     a->suite = suite;
+    snprintf(a->meeting, sizeof a->meeting, "%s", ASSEMBLY_MEETING);
     struct delivery_config config = {
-        .crypto = &crypto_openssl, .suite = suite, .meetings_max = 10, .connections_max = 400, .members_max = 200};
+        .crypto = assembly_crypto(), .suite = suite, .meetings_max = 10, .connections_max = 400, .members_max = 200};
     a->delivery = delivery_create(&config, &a->rng);
     ASSERT(a->delivery != NULL);
 }
 
 void assembly_end(struct assembly *a) {
-    while (a->events != NULL) {
-        struct assembly_event *e = a->events;
-        a->events = e->next;
-        free(e);
-    }
+    while (a->events_count > 0)
+        free(next_event(a));
+    free(a->events);
     for (int i = 0; i < ASSEMBLY_PEOPLE_MAX; i++)
         member_free(a->people[i].member);
     delivery_destroy(a->delivery);
@@ -179,9 +204,9 @@ int assembly_join(struct assembly *a, uint8_t secret_seed) {
     p->delay_us = 1000 + rng_below(&a->rng, 120000);
     snprintf(p->identity, sizeof p->identity, "p_%d", i);
     snprintf(p->name, sizeof p->name, "Person %d", i);
-    struct member_config config = {.crypto = &crypto_openssl,
+    struct member_config config = {.crypto = assembly_crypto(),
                                    .suite = a->suite,
-                                   .meeting = span_str(ASSEMBLY_MEETING),
+                                   .meeting = span_str(a->meeting),
                                    .identity = span_str(p->identity),
                                    .link_secret = span_of(secret, sizeof secret),
                                    .name = span_str(p->name),
@@ -197,7 +222,7 @@ static void connect_person(struct assembly *a, int i) {
     struct assembly_person *p = &a->people[i];
     if (p->crashed || p->up || p->ended)
         return;
-    p->connection = delivery_open(a->delivery, a->now_us, &a->rng, span_str(ASSEMBLY_MEETING), span_str(p->identity));
+    p->connection = delivery_open(a->delivery, a->now_us, &a->rng, span_str(a->meeting), span_str(p->identity));
     drain_delivery(a);
     ASSERT(p->connection != 0);
     p->up = true;
@@ -216,16 +241,12 @@ static void person_closed(struct assembly *a, int i, uint16_t code) {
 
 static void deliver(struct assembly *a, const struct assembly_event *e) {
     struct assembly_person *p = &a->people[e->person];
-    struct mls_buf message;
-    if (!p->up || p->connection != e->connection)
+    struct span message = span_of(e->bytes, e->len);
+    if (!p->up || p->connection != e->connection ||
+        (a->watch.down != NULL && !a->watch.down(a->watch.context, e->person, message)))
         return;
-    mls_buf_init(&message, 8u << 20);
-    mls_wr_span(&message, span_of(e->bytes, e->len));
-    if (a->tamper == NULL || a->tamper(a, e->person, &message)) {
-        member_input(p->member, a->now_us, ASSEMBLY_UNIX_S(a), &a->rng, mls_buf_span(&message));
-        assembly_drain(a, e->person);
-    }
-    mls_buf_free(&message);
+    member_input(p->member, a->now_us, ASSEMBLY_UNIX_S(a), &a->rng, message);
+    assembly_drain(a, e->person);
 }
 
 static void serve_fetch(struct assembly *a, const struct assembly_event *e) {
@@ -239,7 +260,7 @@ static void serve_fetch(struct assembly *a, const struct assembly_event *e) {
         value = (unsigned)strtoul(digits, NULL, 16);
         hash[len++] = (uint8_t)value;
     }
-    struct span tree = delivery_tree(a->delivery, span_str(ASSEMBLY_MEETING), span_of(hash, len));
+    struct span tree = delivery_tree(a->delivery, span_str(a->meeting), span_of(hash, len));
     post(a, a->now_us + p->delay_us / 2, FETCHED, e->person, e->ticket, tree);
 }
 
@@ -298,17 +319,24 @@ static void tick(struct assembly *a) {
     }
 }
 
+static uint64_t next_event_us(const struct assembly *a) {
+    return a->events_count > 0 ? a->events[0]->at_us : TIME_NEVER;
+}
+
+uint64_t assembly_next_us(const struct assembly *a) {
+    return time_min(next_event_us(a), next_deadline(a));
+}
+
 void assembly_run(struct assembly *a, uint64_t us) {
     uint64_t end_us = a->now_us + us;
     for (;;) {
-        uint64_t event_us = a->events != NULL ? a->events->at_us : TIME_NEVER;
+        uint64_t event_us = next_event_us(a);
         uint64_t at_us = time_min(event_us, next_deadline(a));
         if (at_us > end_us)
             break;
         a->now_us = at_us > a->now_us ? at_us : a->now_us;
         if (event_us <= a->now_us) {
-            struct assembly_event *e = a->events;
-            a->events = e->next;
+            struct assembly_event *e = next_event(a);
             happen(a, e);
             free(e);
         } else {
@@ -319,7 +347,7 @@ void assembly_run(struct assembly *a, uint64_t us) {
     a->now_us = end_us;
 }
 
-static bool is_in(const struct assembly_person *p) {
+bool assembly_present(const struct assembly_person *p) {
     return p->used && !p->crashed && !p->ended;
 }
 
@@ -328,7 +356,7 @@ bool assembly_agree(struct assembly *a) {
     uint32_t count = 0;
     for (int i = 0; i < ASSEMBLY_PEOPLE_MAX; i++) {
         struct assembly_person *p = &a->people[i];
-        if (!is_in(p))
+        if (!assembly_present(p))
             continue;
         if (member_state(p->member) != MEMBER_IN || !member_code(p->member, &code))
             return false;
@@ -338,7 +366,7 @@ bool assembly_agree(struct assembly *a) {
             return false;
     }
     for (int i = 0; i < ASSEMBLY_PEOPLE_MAX; i++) {
-        if (is_in(&a->people[i]) && member_people(a->people[i].member) != count)
+        if (assembly_present(&a->people[i]) && member_people(a->people[i].member) != count)
             return false;
     }
     return true;
@@ -357,18 +385,27 @@ bool assembly_settle(struct assembly *a, uint64_t within_us) {
 uint32_t assembly_in(const struct assembly *a) {
     uint32_t count = 0;
     for (int i = 0; i < ASSEMBLY_PEOPLE_MAX; i++)
-        count += is_in(&a->people[i]);
+        count += assembly_present(&a->people[i]);
     return count;
 }
 
+static void close_at_server(struct assembly *a, int i, uint64_t later_us) {
+    post(a, a->now_us + later_us, SERVER_SEES_CLOSE, i, a->people[i].connection, span_of(NULL, 0));
+}
+
 void assembly_cut(struct assembly *a, int i, bool crash) {
-    struct assembly_person *p = &a->people[i];
-    p->crashed = crash;
-    post(a, a->now_us + 1, SERVER_SEES_CLOSE, i, p->connection, span_of(NULL, 0));
-    if (crash)
-        p->up = false;
-    else
-        person_closed(a, i, 1006);
+    if (crash) {
+        assembly_crash(a, i, 1);
+        return;
+    }
+    close_at_server(a, i, 1);
+    person_closed(a, i, 1006);
+}
+
+void assembly_crash(struct assembly *a, int i, uint64_t seen_us) {
+    close_at_server(a, i, seen_us);
+    a->people[i].crashed = true;
+    a->people[i].up = false;
 }
 
 void assembly_leave(struct assembly *a, int i) {
