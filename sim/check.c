@@ -16,9 +16,9 @@
  * ---------------------------------------------------------------------------------------------------------- */
 
 static const char *trace_name(uint32_t event) {
-    static const char *const names[] = {"datagram up",  "datagram down", "socket open", "message up",
-                                        "message down", "socket closed", "command",     "engine event",
-                                        "client event", "script"};
+    static const char *const names[] = {
+        "datagram up",  "datagram down", "socket open", "message up", "message down", "socket closed", "command",
+        "engine event", "client event",  "script",      "member",     "delivery",     "group up",      "group down"};
     uint32_t i = event - TRACE_DATAGRAM_UP;
     return i < ARRAY_LEN(names) ? names[i] : "?";
 }
@@ -77,6 +77,8 @@ _Noreturn void conference_fail(struct conference *c, const char *format, ...) {
     va_start(args, format);
     (void)vsnprintf(what, sizeof what, format, args);
     va_end(args);
+    if (c->options.expected != NULL && strstr(what, c->options.expected) != NULL)
+        _Exit(CONFERENCE_EXIT_EXPECTED);
     printf("FAILED seed %llu scenario %s at %.3f s: %s\n", (unsigned long long)c->options.seed, c->options.scenario,
            (double)(c->now_us - c->start_us) / 1e6, what);
     conference_print_trace(c);
@@ -176,7 +178,7 @@ void check_limits(struct conference *c) {
     struct control_counters control;
     control_counters_get(s->control, &control);
     if (control.messages_bad > 0 || control.queue_overrun > 0 || control.engine_refused > 0 ||
-        control.limit_refused > 0)
+        control.limit_refused > control.meeting_entry_refused) /* at the gate: who is out and tries again */
         conference_fail(c, "control refused what was within the limits (bad %llu overrun %llu engine %llu limit %llu)",
                         (unsigned long long)control.messages_bad, (unsigned long long)control.queue_overrun,
                         (unsigned long long)control.engine_refused, (unsigned long long)control.limit_refused);

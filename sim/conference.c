@@ -10,6 +10,7 @@
 #include "base/crc.h"
 #include "base/pool.h"
 #include "media/impl.h"
+#include "meeting/meeting.h"
 #include "protocol/demux.h"
 #include "protocol/dtls.h"
 #include "signal/livekit.pb-c.h"
@@ -48,6 +49,11 @@ static uint64_t print_of(struct span bytes) {
 /* ---- server ---------------------------------------------------------------------------------------------------------
  */
 
+static bool gate(void *context, struct span room, struct span identity) {
+    const struct conference *c = context;
+    return c->part != NULL && c->part->may_enter(c->part->context, room, identity);
+}
+
 void conference_server_start(struct conference *c) {
     struct server *s = &c->server;
     ASSERT(!s->running);
@@ -67,6 +73,9 @@ void conference_server_start(struct conference *c) {
     config->sources_max = s->engine_config.sources_max;
     config->sinks_max = s->engine_config.sinks_max;
     config->sessions_max = SESSIONS_MAX;
+    (void)snprintf(config->meeting_room_prefix, sizeof config->meeting_room_prefix, "%s", MEETING_ROOM_PREFIX);
+    config->may_enter = gate;
+    config->may_enter_context = c;
     s->rng = rng_seeded(rng_u64(&c->rng));
     s->control = control_create(config, &s->rng, c->now_us, unix_us(c));
     ASSERT(s->control != NULL);
@@ -103,6 +112,9 @@ void conference_server_stop(struct conference *c) {
 
 /* Only the owner of an object may be told; what the canary hides shows whether the checker sees. */
 static bool canary_eats(struct conference *c, struct engine_command *command) {
+    if (c->keeps_media && (command->type == ENGINE_TRANSPORT_CLOSE || command->type == ENGINE_SINK_CLOSE ||
+                           command->type == ENGINE_SOURCE_CLOSE))
+        return true;
     switch (c->options.canary) {
     case CANARY_STAY:
         return command->type == ENGINE_TRANSPORT_CLOSE || command->type == ENGINE_SINK_CLOSE ||
@@ -165,6 +177,8 @@ static void drain_control(struct conference *c) {
                 uint32_t connection = c->session_connection[pool_index(out.session)];
                 ASSERT(connection != 0 && c->ws[connection].session == out.session);
                 conference_trace(c, TRACE_WS_DOWN, connection, print_of(out.message), 0);
+                if (c->part != NULL)
+                    c->part->signal(c->part->context, &c->clients[c->ws[connection].client]);
                 network_ws_send(c->network, c->now_us, connection, false, out.message);
                 break;
             }
@@ -178,7 +192,10 @@ static void drain_control(struct conference *c) {
                 if (!canary_eats(c, &out.command))
                     engine_command(s->engines[out.shard], c->now_us, &out.command, out.message);
                 break;
-            case CONTROL_EXPELLED: /* no room of these is a meeting's */
+            case CONTROL_EXPELLED:
+                if (c->part != NULL)
+                    c->part->expelled(c->part->context, out.message, out.authorization);
+                break;
             case CONTROL_WEBHOOK:
                 break;
             }
@@ -190,7 +207,7 @@ static void drain_control(struct conference *c) {
     }
 }
 
-static void check_destination(struct conference *c, const struct engine_tx *tx) {
+static void check_destination(struct conference *c, uint32_t shard, const struct engine_tx *tx) {
     uint32_t node, socket;
     bool current;
     if (!network_owner(c->network, &tx->to, &node, &socket, &current))
@@ -203,6 +220,8 @@ static void check_destination(struct conference *c, const struct engine_tx *tx) 
     if (kind == DEMUX_RTP && client->vanished && c->now_us > client->vanished_us + CONFERENCE_VANISHED_US)
         conference_fail(c, "media goes to %s, who has not been heard of since %.3f s", client->identity,
                         (double)(client->vanished_us - c->start_us) / 1e6);
+    if ((kind == DEMUX_RTP || kind == DEMUX_RTCP) && c->part != NULL)
+        c->part->media(c->part->context, client, shard, tx);
 }
 
 static bool drain_engine(struct conference *c, uint32_t shard) {
@@ -222,7 +241,7 @@ static bool drain_engine(struct conference *c, uint32_t shard) {
         any = true;
         for (size_t i = 0; i < count; i++) {
             struct span datagram = span_of(tx[i].data, tx[i].len);
-            check_destination(c, &tx[i]);
+            check_destination(c, shard, &tx[i]);
             conference_trace(c, TRACE_DATAGRAM_DOWN, tx[i].to.ip[2], print_of(datagram), 0);
             network_send_down(c->network, c->now_us, &tx[i].to, datagram);
         }
@@ -240,6 +259,20 @@ static void drain_server(struct conference *c) {
         for (uint32_t i = 0; i < c->shards; i++)
             any = drain_engine(c, i) || any;
     }
+}
+
+void conference_expel(struct conference *c, struct span room, struct span identity) {
+    if (!c->server.running)
+        return;
+    control_expel(c->server.control, c->now_us, room, identity);
+    drain_server(c);
+}
+
+void conference_room_end(struct conference *c, struct span room) {
+    if (!c->server.running)
+        return;
+    control_room_end(c->server.control, c->now_us, room);
+    drain_server(c);
 }
 
 static void tick_server(struct conference *c) {
@@ -347,9 +380,13 @@ struct client *conference_join(struct conference *c, const struct client_options
     client->node = network_add(c->network, &options->up, &options->down);
     ASSERT(client->node == client->index);
     (void)snprintf(client->identity, sizeof client->identity, "person-%u", client->index);
+    if (options->identity != NULL)
+        (void)snprintf(client->identity, sizeof client->identity, "%s", options->identity);
     client->rng = rng_seeded(rng_u64(&c->rng));
-    char room[32], token[2048];
+    char room[64], token[2048];
     (void)snprintf(room, sizeof room, "room-%u", options->room);
+    if (options->room_name != NULL)
+        (void)snprintf(room, sizeof room, "%s", options->room_name);
     struct control_token_request request = {.identity = client->identity,
                                             .name = client->identity,
                                             .room = room,
@@ -368,7 +405,8 @@ struct client *conference_join(struct conference *c, const struct client_options
                                         .adaptive_stream = options->adaptive_stream,
                                         .dynacast = options->dynacast,
                                         .streams_max = CONFERENCE_STREAMS_MAX,
-                                        .datagrams_max = 256};
+                                        .datagrams_max = 256,
+                                        .crypt = options->crypt};
     client->memory = calloc(1, participant_size(&config));
     ASSERT(client->memory != NULL);
     client->participant = participant_init(client->memory, &config, c->client_dtls, &client->rng, c->now_us);
@@ -551,7 +589,7 @@ static void deliver_client(struct conference *c, struct network_item *item) {
         return;
     struct net_addr from = server_addr();
     bool stale = item->connection != 0 && item->connection != client->connection;
-    if (stale)
+    if (stale || client->stubborn)
         return;
     switch (item->kind) {
     case NETWORK_DATAGRAM_DOWN:
@@ -585,6 +623,8 @@ static void deliver_client(struct conference *c, struct network_item *item) {
 
 static uint64_t next_us(const struct conference *c) {
     uint64_t at_us = time_min(network_next_us(c->network), c->check_us);
+    if (c->part != NULL)
+        at_us = time_min(at_us, c->part->next_us(c->part->context));
     for (uint32_t i = 0; c->server.running && i < c->shards; i++)
         at_us = time_min(at_us, engine_next_deadline_us(c->server.engines[i]));
     if (c->server.running)
@@ -610,6 +650,8 @@ static void step(struct conference *c) {
             deliver_client(c, &item);
     }
     drain_server(c);
+    if (c->part != NULL)
+        c->part->step(c->part->context);
     for (uint32_t i = 0; i < c->client_count; i++) {
         struct client *client = &c->clients[i];
         if (!client->used || client->deadline_us > c->now_us)

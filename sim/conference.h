@@ -32,7 +32,7 @@
 #include "signal/control.h"
 #include "sim/network.h"
 
-#define CONFERENCE_CLIENTS_MAX 96
+#define CONFERENCE_CLIENTS_MAX 160
 #define CONFERENCE_SHARDS_MAX 2
 #define CONFERENCE_STREAMS_MAX 128
 #define CONFERENCE_QUIET_MAX 32
@@ -52,10 +52,15 @@ enum canary {
     CANARY_LOSE, /* some data packets to receivers get lost inside of the server */
 };
 
+#define CONFERENCE_EXIT_EXPECTED 3
+
 struct sim_options {
     uint64_t seed;
     const char *scenario;
     enum canary canary;
+    uint32_t plant; /* enum plant of sim/gathering.h */
+    const char
+        *expected; /* what a failure says that was planted: the process ends with CONFERENCE_EXIT_EXPECTED then */
     bool verbose;
 };
 
@@ -76,6 +81,7 @@ struct client {
     bool departed;   /* the server took its goodbye: nothing may be sent to it */
     bool slow;       /* its path is too narrow for video: only sound is promised */
     bool subscribes; /* expects the media of the others */
+    bool stubborn;   /* hears nothing any more, and goes on sending while its consent lasts */
     uint32_t index, node, room;
     char identity[32];
     struct participant *participant;
@@ -117,13 +123,29 @@ struct server {
     uint32_t data_sent;
 };
 
+/* What an encrypted meeting adds (sim/gathering.h): a part of the world with its own deadlines on the same clock. */
+struct conference_part {
+    void *context;
+    uint64_t (*next_us)(void *context);
+    void (*step)(void *context);
+    bool (*may_enter)(void *context, struct span room, struct span identity);
+    /* control put somebody out of a meeting's room */
+    void (*expelled)(void *context, struct span room, struct span identity);
+    /* the server sends this RTP or RTCP now */
+    void (*media)(void *context, const struct client *to, uint32_t shard, const struct engine_tx *tx);
+    /* the server sends a signalling message now */
+    void (*signal)(void *context, const struct client *to);
+};
+
 struct conference {
     struct sim_options options;
-    struct rng rng; /* of the scenario's choices */
+    const struct conference_part *part; /* NULL: none */
+    struct rng rng;                     /* of the scenario's choices */
     uint64_t now_us, start_us;
     struct network *network;
     struct dtls_context *server_dtls, *client_dtls;
     struct server server;
+    bool keeps_media; /* a planted bug: engines are not told what is closed now */
     uint32_t shards;
     struct client clients[CONFERENCE_CLIENTS_MAX];
     uint32_t client_count;
@@ -140,6 +162,9 @@ struct client_options {
     uint32_t room;
     bool single_connection, adaptive_stream, dynacast;
     bool no_auto_subscribe;
+    /* of a meeting: its room, who it is there, sealing; NULL: by number, in clear */
+    const char *room_name, *identity;
+    const struct participant_crypt *crypt;
     struct path_config up, down;
 };
 
@@ -156,6 +181,9 @@ void conference_cut_socket(struct conference *c, struct client *client, uint64_t
 /* The server dies and comes back without its state after a while. */
 void conference_server_stop(struct conference *c);
 void conference_server_start(struct conference *c);
+/* The delivery service's word: out with this person, or with everybody. */
+void conference_expel(struct conference *c, struct span room, struct span identity);
+void conference_room_end(struct conference *c, struct span room);
 uint16_t conference_publish(struct conference *c, struct client *client, const struct participant_publish *what);
 void conference_unpublish(struct conference *c, struct client *client, uint16_t publication);
 void conference_mute(struct conference *c, struct client *client, uint16_t publication, bool muted);
@@ -194,6 +222,10 @@ enum trace_event {
     TRACE_ENGINE_EVENT,
     TRACE_CLIENT_EVENT,
     TRACE_SCRIPT,
+    TRACE_MEMBER,
+    TRACE_DELIVERY,
+    TRACE_GROUP_UP,
+    TRACE_GROUP_DOWN,
 };
 
 /* ---- scenario.c ------------------------------------------------------------------------------------------------- */
@@ -206,7 +238,8 @@ struct scenario {
 
 extern const struct scenario scenarios[];
 extern const uint32_t scenarios_count;
-const struct scenario *scenario_of_seed(uint64_t seed);
+/* Of one of the two tables, this one or that of sim/gathering.h. */
+const struct scenario *scenario_of_seed(const struct scenario *table, uint32_t count, uint64_t seed);
 
 /* ---- entropy.c: OpenSSL's randomness from a seed ------------------------------------------------------------------
  */

@@ -22,7 +22,7 @@
 #include "base/net.h"
 #include "base/rng.h"
 
-#define NETWORK_NODES_MAX 128
+#define NETWORK_NODES_MAX 160
 #define NETWORK_SOCKETS 2 /* of a node: one a peer connection */
 #define NETWORK_MTU 1500
 

@@ -421,16 +421,16 @@ const struct scenario scenarios[] = {
 const uint32_t scenarios_count = ARRAY_LEN(scenarios);
 
 /* Seeds go around the scenarios by weight, so that any run of consecutive ones covers them. */
-const struct scenario *scenario_of_seed(uint64_t seed) {
+const struct scenario *scenario_of_seed(const struct scenario *table, uint32_t count, uint64_t seed) {
     uint32_t sum = 0;
-    for (uint32_t i = 0; i < scenarios_count; i++)
-        sum += scenarios[i].weight;
+    for (uint32_t i = 0; i < count; i++)
+        sum += table[i].weight;
     /* a stride prime to the sum spreads equal ones */
     uint32_t at = (uint32_t)(seed * 23 % sum);
-    for (uint32_t i = 0; i < scenarios_count; i++) {
-        if (at < scenarios[i].weight)
-            return &scenarios[i];
-        at -= scenarios[i].weight;
+    for (uint32_t i = 0; i < count; i++) {
+        if (at < table[i].weight)
+            return &table[i];
+        at -= table[i].weight;
     }
-    return &scenarios[0];
+    return &table[0];
 }

@@ -251,6 +251,8 @@ struct participant {
     struct link links[PARTICIPANT_LINKS];
     uint16_t publication_last;
     struct publication publications[PARTICIPANT_TRACKS_MAX];
+    /* with encryption: what was sent, by track and layer, SENT_MAX payloads each */
+    uint8_t *sealed[PARTICIPANT_TRACKS_MAX][PARTICIPANT_LAYERS_MAX];
     struct stream *streams;
     struct map by_ssrc;
     uint64_t grid_us;

@@ -61,6 +61,8 @@ void message_add_track(struct participant *p, const struct publication *publicat
                                 : LIVEKIT__TRACK_SOURCE__MICROPHONE;
     add.muted = what->muted;
     add.disable_red = true;
+    if (p->config.crypt != NULL)
+        add.encryption = LIVEKIT__ENCRYPTION__TYPE__GCM;
     if (what->video) {
         uint32_t count = publication_layers(publication);
         ASSERT(count <= PARTICIPANT_LAYERS_MAX);

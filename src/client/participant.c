@@ -31,12 +31,17 @@ static size_t link_len(const struct participant_config *config) {
     return rx_len(config) + tx_len() + sctp_len() + round_up(SECTIONS_MAX * sizeof(struct section));
 }
 
+static size_t sealed_len(void) {
+    return round_up(SENT_MAX * STAMP_VIDEO_PAYLOAD_MAX);
+}
+
 size_t participant_size(const struct participant_config *config) {
     ASSERT(config->streams_max >= 1 && config->streams_max <= 512 && config->datagrams_max >= 16);
     return round_up(sizeof(struct participant)) + round_up(config->streams_max * sizeof(struct stream)) +
            round_up(map_size(config->streams_max * 2, sizeof(struct stream_key))) +
            round_up(sctp_buffers_size(SCTP_BLOCKS)) + round_up(config->datagrams_max * sizeof(struct tx_slot)) +
-           PARTICIPANT_LINKS * link_len(config);
+           PARTICIPANT_LINKS * link_len(config) +
+           (config->crypt != NULL ? PARTICIPANT_TRACKS_MAX * PARTICIPANT_LAYERS_MAX * sealed_len() : 0);
 }
 
 static uint8_t *carve(uint8_t **at, size_t len) {
@@ -73,6 +78,10 @@ struct participant *participant_init(void *memory, const struct participant_conf
         link->tx_memory = carve(&at, tx_len());
         link->sctp_memory = carve(&at, sctp_len());
         link->sections = (struct section *)(void *)carve(&at, SECTIONS_MAX * sizeof(struct section));
+    }
+    for (uint32_t i = 0; config->crypt != NULL && i < PARTICIPANT_TRACKS_MAX * PARTICIPANT_LAYERS_MAX; i++) {
+        uint32_t track = i / PARTICIPANT_LAYERS_MAX, layer = i % PARTICIPANT_LAYERS_MAX;
+        p->sealed[track][layer] = carve(&at, sealed_len());
     }
     ASSERT((size_t)(at - (uint8_t *)memory) == participant_size(config));
     session_start(p);

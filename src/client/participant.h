@@ -59,15 +59,30 @@ struct participant;
 /* livekit-client keeps its own messages below 64000 bytes. */
 #define PARTICIPANT_DATA_LEN_MAX 60000
 
+/* End-to-end encryption: what is published goes through `seal`, what is received through `open`; for rooms where the
+ * server wants it. Both answer the length of what they wrote to `out`, 0 when they cannot: the frame is then not sent,
+ * or not played (it counts in the stream's `unopened`). A frame is sealed once; retransmissions repeat the sealed
+ * bytes. `context` outlives the participant. Frames must fit into one packet with what sealing adds
+ * (PARTICIPANT_SEALING_LEN_MAX); asserted. */
+#define PARTICIPANT_SEALING_LEN_MAX 48
+struct participant_crypt {
+    void *context;
+    size_t (*seal)(void *context, uint64_t now_us, bool video, struct span frame, uint8_t *out, size_t out_size);
+    /* `identity`: whose stream it is, as the server says. */
+    size_t (*open)(void *context, uint64_t now_us, const char *identity, bool video, struct span sealed, uint8_t *out,
+                   size_t out_size);
+};
+
 struct participant_config {
     const char *token; /* copied */
     uint32_t number;   /* goes into the stamps of what is published */
     bool single_connection;
     bool auto_subscribe;
     bool adaptive_stream;
-    bool dynacast;          /* stop layers that nobody watches */
-    uint32_t streams_max;   /* received at one time, 1..512 */
-    uint32_t datagrams_max; /* waiting for participant_poll_tx: two ticks' worth of what is sent */
+    bool dynacast;                         /* stop layers that nobody watches */
+    uint32_t streams_max;                  /* received at one time, 1..512 */
+    uint32_t datagrams_max;                /* waiting for participant_poll_tx: two ticks' worth of what is sent */
+    const struct participant_crypt *crypt; /* NULL: in clear; else it outlives the participant */
 };
 
 size_t participant_size(const struct participant_config *config);
@@ -219,6 +234,7 @@ struct participant_stream {
     uint64_t last_rx_us;      /* newest packet, 0 = none */
     uint64_t last_decoded_us; /* newest decodable frame or sound, 0 = none */
     uint64_t packets, frames, lost, repaired, duplicates;
+    uint64_t unopened;  /* frames that `open` refused */
     uint64_t freeze_us; /* time without a decodable frame while packets came */
     uint64_t violations;
 };

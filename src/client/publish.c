@@ -93,6 +93,36 @@ static void add_extensions(struct participant *p, struct link *link, const struc
         rtp_ext_add_u16(exts, id[RTP_EXT_TRANSPORT_SEQ], link->twcc_seq16++);
 }
 
+static bool write_payload(struct writer *w, const struct publication *publication, const struct stamp *stamp,
+                          uint16_t len_bytes) {
+    return publication->what.video ? stamp_write_video(w, stamp, len_bytes) : stamp_write_audio(w, stamp, len_bytes);
+}
+
+static uint8_t *sealed_place(struct participant *p, const struct publication *publication, const struct layer *layer,
+                             uint16_t seq16) {
+    return p->sealed[publication - p->publications][layer - publication->layers] +
+           (size_t)(seq16 % SENT_MAX) * STAMP_VIDEO_PAYLOAD_MAX;
+}
+
+/* The sealed payload goes to the place of its number: it cannot be made again. 0: there is no key. */
+static uint16_t seal_payload(struct participant *p, const struct publication *publication, const struct layer *layer,
+                             const struct stamp *stamp, uint16_t len_bytes) {
+    uint8_t clear[STAMP_VIDEO_PAYLOAD_MAX];
+    struct writer w = writer_of(clear, sizeof clear);
+    bool video = publication->what.video;
+    ASSERT(stamp->packets == 1 && len_bytes + PARTICIPANT_SEALING_LEN_MAX <= STAMP_VIDEO_PAYLOAD_MAX);
+    bool made = write_payload(&w, publication, stamp, len_bytes);
+    ASSERT(made);
+    size_t head_len = video ? STAMP_VP8_DESCRIPTOR_LEN : 0;
+    uint8_t *out = sealed_place(p, publication, layer, layer->seq16);
+    memcpy(out, clear, head_len);
+    const struct participant_crypt *crypt = p->config.crypt;
+    size_t len = crypt->seal(crypt->context, p->now_us, video, span_of(clear + head_len, w.len - head_len),
+                             out + head_len, STAMP_VIDEO_PAYLOAD_MAX - head_len);
+    ASSERT(head_len + len <= STAMP_VIDEO_PAYLOAD_MAX);
+    return (uint16_t)(len == 0 ? 0 : head_len + len);
+}
+
 static bool send_packet(struct participant *p, struct publication *publication, struct layer *layer,
                         const struct sent *sent, bool rtx) {
     struct link *link = &p->links[0];
@@ -104,9 +134,12 @@ static bool send_packet(struct participant *p, struct publication *publication, 
     struct writer body = writer_of(payload, sizeof payload);
     if (rtx)
         wr_u16(&body, sent->seq16);
-    bool made = publication->what.video ? stamp_write_video(&body, &sent->stamp, sent->len_bytes)
-                                        : stamp_write_audio(&body, &sent->stamp, sent->len_bytes);
-    ASSERT(made);
+    bool made = true;
+    if (p->config.crypt != NULL)
+        wr_bytes(&body, sealed_place(p, publication, layer, sent->seq16), sent->len_bytes);
+    else
+        made = write_payload(&body, publication, &sent->stamp, sent->len_bytes);
+    ASSERT(made && writer_ok(&body));
     struct rtp_ext_out exts = {0};
     add_extensions(p, link, publication, layer, rtx, &exts);
     struct rtp_header rtp = {.marker = sent->marker,
@@ -131,6 +164,10 @@ static bool send_packet(struct participant *p, struct publication *publication, 
 static void send_new(struct participant *p, struct publication *publication, struct layer *layer,
                      const struct stamp *stamp, uint32_t timestamp, bool marker, uint16_t len_bytes) {
     struct sent *sent = &layer->sent[layer->seq16 % SENT_MAX];
+    if (p->config.crypt != NULL)
+        len_bytes = seal_payload(p, publication, layer, stamp, len_bytes);
+    if (len_bytes == 0)
+        return;
     *sent = (struct sent){.valid = true,
                           .marker = marker,
                           .seq16 = layer->seq16++,

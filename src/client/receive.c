@@ -232,13 +232,38 @@ static void check_origin(struct participant *p, struct stream *stream, const str
     }
 }
 
+/* The payload with its frame in clear, in `out`; empty when it cannot be opened. */
+static struct span open_payload(struct participant *p, struct stream *stream, struct span payload, uint8_t *out,
+                                size_t out_size) {
+    const struct participant_crypt *crypt = p->config.crypt;
+    size_t head_len = stream->view.video ? STAMP_VP8_DESCRIPTOR_LEN : 0;
+    const struct remote *publisher = roster_find(p, stream->view.publisher_sid);
+    if (publisher == NULL || payload.len <= head_len || payload.len > out_size)
+        return span_of(NULL, 0);
+    memcpy(out, payload.data, head_len);
+    size_t len =
+        crypt->open(crypt->context, p->now_us, publisher->identity, stream->view.video,
+                    span_of(payload.data + head_len, payload.len - head_len), out + head_len, out_size - head_len);
+    return len == 0 ? span_of(NULL, 0) : span_of(out, head_len + len);
+}
+
 static void take_payload(struct participant *p, struct stream *stream, const struct rtp_header *rtp,
                          struct span payload, uint64_t seq64) {
+    uint8_t clear[STAMP_VIDEO_PAYLOAD_MAX];
     struct seen *slot = &stream->seen[seq64 % WINDOW];
     *slot =
         (struct seen){.seq64 = seq64, .timestamp = rtp->timestamp, .marker = rtp->marker, .padding = payload.len == 0};
     if (payload.len == 0)
         return;
+    if (p->config.crypt != NULL) {
+        stream->view.last_rx_us = p->now_us;
+        payload = open_payload(p, stream, payload, clear, sizeof clear);
+        if (payload.len == 0) {
+            slot->padding = true; /* nothing can be said of its neighbours */
+            stream->view.unopened++;
+            return;
+        }
+    }
     struct stamp stamp;
     if (!(stream->view.video ? stamp_read_video(payload, &stamp) : stamp_read_audio(payload, &stamp))) {
         violate(p, stream, "a payload that nobody made");

@@ -1,0 +1,189 @@
+/* Encrypted meetings: who comes, who goes, who crashes, and what must hold after it. As in scenario.c the seed draws.
+ */
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/time.h"
+#include "sim/gathering.h"
+
+#define FAST MLS_SUITE_X25519_AES128GCM_SHA256_ED25519
+#define HYBRID MLS_SUITE_XWING_AES256GCM_SHA384_ED25519
+#define ARRIVE_US (10 * US_PER_S)
+/* A lost connection is noticed late, waited for, and then committers may crash one after the other. */
+#define AGREE_US (DELIVERY_GRACE_US + 30 * US_PER_S)
+#define LEFT_MIN 3
+
+static struct gathering gathering; /* of this process */
+
+const struct gathering_figures *gathering_figures(void) {
+    return &gathering.figures;
+}
+
+static uint64_t below(struct gathering *g, uint64_t bound) {
+    return rng_below(&g->conference->rng, bound);
+}
+
+static void run_ms(struct gathering *g, uint64_t ms) {
+    conference_run(g->conference, ms * US_PER_MS);
+}
+
+static struct gathering *begin(struct conference *c, uint16_t suite) {
+    gathering_begin(&gathering, c, suite);
+    gathering.lossy = below(&gathering, 2) == 0;
+    return &gathering;
+}
+
+/* Everybody within ten seconds: one by one, or in clumps of up to ten, whom the group lets in together. */
+static void arrive(struct gathering *g, uint32_t people) {
+    uint64_t end_us = g->conference->now_us + ARRIVE_US;
+    bool clumps = below(g, 2) == 0;
+    for (uint32_t left = people; left > 0;) {
+        uint32_t at_once = clumps ? (uint32_t)(1 + below(g, 10)) : 1;
+        for (; at_once > 0 && left > 0; at_once--, left--)
+            (void)gathering_join(g);
+        uint64_t now_us = g->conference->now_us;
+        if (left > 0 && now_us < end_us)
+            conference_run(g->conference, 1 + below(g, 2 * (end_us - now_us) / left * (clumps ? 5 : 1) + 1));
+    }
+}
+
+/* Some go within a moment: by the door, without a word, or because the host says so. */
+static void burst(struct gathering *g, uint32_t count) {
+    for (uint32_t i = 0; i < count && gathering_count(g) > LEFT_MIN; i++) {
+        struct attendee *a = gathering_any(g);
+        uint64_t how = below(g, 4);
+        if (how == 0)
+            gathering_crash(g, a);
+        else if (how == 1)
+            gathering_put_out(g, a);
+        else
+            gathering_leave(g, a);
+        if (below(g, 4) == 0)
+            run_ms(g, below(g, 100));
+    }
+}
+
+static void cuts(struct gathering *g, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        struct attendee *a = gathering_any(g);
+        gathering_cut(g, a);
+        if (below(g, 2) == 0 && a->client != NULL)
+            conference_cut_socket(g->conference, a->client, below(g, US_PER_S));
+        run_ms(g, below(g, 200));
+    }
+}
+
+/* Everything that was promised, and then all go at once. */
+static void finish(struct gathering *g) {
+    g->crash_at = 0;
+    gathering_calm(g);
+    gathering_expect_agreement(g, AGREE_US);
+    conference_run(g->conference, 6 * US_PER_S);
+    gathering_expect_agreement(g, US_PER_S);
+    gathering_switch_off(g);
+    conference_expect_media(g->conference, 2 * US_PER_S);
+    g->ending = true;
+    for (uint32_t i = 0; i < g->attendees_count; i++) {
+        if (gathering_in(g, &g->attendees[i]))
+            gathering_leave(g, &g->attendees[i]);
+    }
+    run_ms(g, 3000);
+    gathering_switch_off(g);
+    if (delivery_meetings(g->assembly.delivery) != 0)
+        conference_fail(g->conference, "the delivery service remembers a meeting that all have left");
+}
+
+static void run_arrive(struct conference *c) {
+    struct gathering *g = begin(c, FAST);
+    arrive(g, 100);
+    finish(g);
+}
+
+static void run_bursts(struct conference *c) {
+    struct gathering *g = begin(c, FAST);
+    arrive(g, 100);
+    for (uint32_t i = 0; i < 3; i++) {
+        run_ms(g, 500 + below(g, 2000));
+        burst(g, (uint32_t)(5 + below(g, 25)));
+    }
+    finish(g);
+}
+
+static void crashing(struct gathering *g, uint32_t people, uint32_t crashes) {
+    g->crash_at = 1 + (uint32_t)below(g, 15);
+    g->crashes_left = crashes;
+    arrive(g, people);
+    for (uint32_t i = 0; i < 3; i++) {
+        burst(g, (uint32_t)(1 + below(g, people / 10)));
+        run_ms(g, 500 + below(g, 2000));
+    }
+    finish(g);
+}
+
+static void run_crashes(struct conference *c) {
+    crashing(begin(c, FAST), 100, 8);
+}
+
+static void run_resume(struct conference *c) {
+    struct gathering *g = begin(c, FAST);
+    arrive(g, 100);
+    for (uint32_t i = 0; i < 3; i++) {
+        cuts(g, (uint32_t)(2 + below(g, 8)));
+        burst(g, (uint32_t)(1 + below(g, 8)));
+        run_ms(g, below(g, 1500));
+    }
+    finish(g);
+}
+
+/* Comings, goings, cuts and crashes at the same time. */
+static void mixed(struct gathering *g, uint32_t people) {
+    g->crash_at = (uint32_t)below(g, 16);
+    g->crashes_left = 1 + people / 20;
+    arrive(g, people - people / 5);
+    for (uint32_t i = 0; i < people / 5; i++) {
+        (void)gathering_join(g);
+        if (below(g, 3) == 0)
+            cuts(g, 1);
+        if (below(g, 3) == 0)
+            burst(g, (uint32_t)(1 + below(g, 4)));
+        run_ms(g, below(g, 300));
+    }
+    finish(g);
+}
+
+static void run_all(struct conference *c) {
+    mixed(begin(c, FAST), 100);
+}
+
+static void run_three(struct conference *c) {
+    struct gathering *g = begin(c, c->options.seed % 2 == 0 ? FAST : HYBRID);
+    arrive(g, 4);
+    run_ms(g, 2000);
+    burst(g, 1);
+    finish(g);
+}
+
+static void run_twenty(struct conference *c) {
+    mixed(begin(c, FAST), 20);
+}
+
+static void run_hybrid(struct conference *c) {
+    crashing(begin(c, HYBRID), 20, 3);
+}
+
+const struct scenario gatherings[] = {
+    {"arrive", "a hundred come within ten seconds", 3, run_arrive},
+    {"bursts", "a hundred, of whom many go at once: by themselves, without a word, put out by the host", 4, run_bursts},
+    {"crashes", "a hundred, and committers crash when named, after their commit, before and after they entered", 5,
+     run_crashes},
+    {"resume", "a hundred, WebSockets break and are resumed while others go", 4, run_resume},
+    {"all", "a hundred, all of it at the same time", 5, run_all},
+    {"three", "few people; with odd seeds in the hybrid suite", 1, run_three},
+    {"twenty", "twenty people, all of it at the same time", 2, run_twenty},
+    {"hybrid", "twenty people in the hybrid suite, committers crash", 2, run_hybrid},
+};
+const uint32_t gatherings_count = ARRAY_LEN(gatherings);
+
+void gathering_done(void) {
+    gathering_end(&gathering);
+}
