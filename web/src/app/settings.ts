@@ -1,5 +1,6 @@
 // What this browser remembers: the name, device choices and display preferences. Nothing about meetings is kept.
 import { signal, type ReadonlySignal } from '@preact/signals';
+import { VIDEO_CODECS, type VideoCodec } from '../secure/codecs';
 
 export type Theme = 'system' | 'light' | 'dark';
 
@@ -13,6 +14,8 @@ export interface Settings {
     theme: Theme;
     shortcuts: boolean;
     selfView: boolean;
+    /** What pictures are sent as; a browser that cannot sends VP8. */
+    videoCodec: VideoCodec;
 }
 
 /** Long enough for any name people go by, short enough for a tile. */
@@ -30,6 +33,7 @@ export const DEFAULTS: Settings = {
     theme: 'system',
     shortcuts: true,
     selfView: true,
+    videoCodec: 'vp8',
 };
 
 /** A name as it is sent: no control or direction-changing characters, single spaces, at most NAME_MAX_CHARS. */
@@ -66,6 +70,7 @@ export function parseSettings(json: string | null): Settings {
         theme: theme === 'light' || theme === 'dark' ? theme : 'system',
         shortcuts: flag('shortcuts'),
         selfView: flag('selfView'),
+        videoCodec: VIDEO_CODECS.find((codec) => codec === stored['videoCodec']) ?? DEFAULTS.videoCodec,
     };
 }
 

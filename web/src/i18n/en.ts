@@ -139,6 +139,7 @@ export const en = {
         sharing: 'sharing a screen',
         handUp: 'hand raised',
         cannotDecrypt: 'Cannot be decrypted',
+        cannotShow: (codec: string) => `This browser cannot show ${codec} pictures`,
         speaking: 'speaking',
         poor: 'Weak connection',
         lost: 'Connection lost',
@@ -419,6 +420,10 @@ export const en = {
 
     settings: {
         title: 'Devices',
+        codec: 'Format of your picture',
+        codecs: { vp8: 'VP8 (every browser shows it)', vp9: 'VP9', h264: 'H.264', av1: 'AV1' },
+        codecMissing: (codec: string) => `${codec}: not in this browser`,
+        codecNote: 'Encrypted in every format. Someone whose browser does not have it sees a note in place of your picture.',
     },
 
     toast: {

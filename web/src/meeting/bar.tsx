@@ -301,6 +301,7 @@ function moreSections(controls: Controls): MenuSection[] {
                 {
                     label: t.more.devices,
                     icon: 'settings',
+                    testid: 'open-devices',
                     onSelect: () => {
                         controls.dialog.value = 'devices';
                     },

@@ -1,15 +1,18 @@
 // Dialogs of the meeting: devices, and the list of shortcuts with its switch.
 import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
+import { useId } from 'preact/hooks';
 import { settings, updateSettings } from '../app/settings';
 import { canChooseSpeaker, devices } from '../devices/media';
 import { isMac, thisPlatform } from '../devices/platform';
 import { t } from '../i18n';
+import { canSend, VIDEO_CODECS, type VideoCodec } from '../secure/codecs';
 import { DeviceSelect } from '../ui/device_select';
 import { Dialog } from '../ui/dialog';
 import { TestTone } from '../ui/test_tone';
 import { toast } from '../ui/toast';
 import type { Controls } from './controls';
+import { sentCodec } from './local_media';
 import { ACTIONS, keysOf } from './shortcuts';
 
 export function MeetingDialogs({ controls }: { controls: Controls }): JSX.Element | null {
@@ -92,6 +95,29 @@ function TitleDialog({ controls, onClose }: { controls: Controls; onClose: () =>
     );
 }
 
+function CodecSelect({ onChange }: { onChange: (codec: VideoCodec) => void }): JSX.Element {
+    const id = useId();
+    return (
+        <div class="device-select">
+            <label htmlFor={id}>{t.settings.codec}</label>
+            <select
+                id={id}
+                class="field"
+                data-testid="video-codec"
+                value={sentCodec()}
+                onChange={(event) => onChange(event.currentTarget.value as VideoCodec)}
+            >
+                {VIDEO_CODECS.map((codec) => (
+                    <option key={codec} value={codec} disabled={!canSend(codec)}>
+                        {canSend(codec) ? t.settings.codecs[codec] : t.settings.codecMissing(t.settings.codecs[codec])}
+                    </option>
+                ))}
+            </select>
+            <p class="muted">{t.settings.codecNote}</p>
+        </div>
+    );
+}
+
 function DevicesDialog({ controls, onClose }: { controls: Controls; onClose: () => void }): JSX.Element {
     const media = controls.session.media;
     const { mics, cameras, speakers } = devices.value;
@@ -121,6 +147,7 @@ function DevicesDialog({ controls, onClose }: { controls: Controls; onClose: () 
                 onChange={(id) => void media.choose('audiooutput', id)}
             />
             <TestTone speakerId={media.activeId('audiooutput')} />
+            <CodecSelect onChange={(codec) => void media.chooseCodec(codec)} />
         </Dialog>
     );
 }

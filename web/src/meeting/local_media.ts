@@ -27,12 +27,19 @@ import {
 } from '../devices/media';
 import type { TakenTracks } from '../devices/preview';
 import { t } from '../i18n';
+import { canSend, type VideoCodec } from '../secure/codecs';
 import { MutedSpeechWatch } from './muted_speech';
 import { Switch } from './switch';
 
 export interface LocalMediaListener {
     problem(problem: DeviceProblem): void;
     note(text: string, urgent?: boolean): void;
+}
+
+/** The codec that was chosen, where this browser has it. */
+export function sentCodec(): VideoCodec {
+    const { videoCodec } = settings.peek();
+    return canSend(videoCodec) ? videoCodec : 'vp8';
 }
 
 export class LocalMedia {
@@ -116,6 +123,17 @@ export class LocalMedia {
             else
                 this.listener.problem({ kind: kind === 'audioinput' ? 'microphone' : 'camera', cause: causeOf(error) });
         }
+    }
+
+    /** Sends pictures in another codec, from now on: the camera's track is published anew. */
+    async chooseCodec(videoCodec: VideoCodec): Promise<void> {
+        updateSettings({ videoCodec });
+        const defaults = this.room.options.publishDefaults;
+        if (defaults) defaults.videoCodec = sentCodec();
+        const track = this.cameraTrack.peek();
+        if (!track || !this.room.localParticipant.getTrackPublication(Track.Source.Camera)) return;
+        await this.room.localParticipant.unpublishTrack(track, false);
+        if (this.camera.isOn) await this.camera.set(true);
     }
 
     /** The id of the device in use, for the menus. */

@@ -17,12 +17,19 @@ import {
 } from 'livekit-client';
 import { cleanName } from '../app/settings';
 import { t } from '../i18n';
+import { canShow } from '../secure/codecs';
 import type { Secure } from '../secure/types';
 
 export type Quality = 'good' | 'poor' | 'lost' | 'unknown';
 
 function liveVideo(publication: TrackPublication | undefined): Track | undefined {
     return publication && !publication.isMuted && publication.videoTrack ? publication.videoTrack : undefined;
+}
+
+function codecNotShown(publication: TrackPublication | undefined): string {
+    if (!publication || publication.isMuted) return '';
+    const mimeType = publication.mimeType ?? '';
+    return canShow(mimeType) ? '' : mimeType.replace('video/', '').toUpperCase();
 }
 
 function qualityOf(participant: Participant): Quality {
@@ -58,6 +65,8 @@ export class Person {
     readonly reaction = signal('');
     readonly camera = signal<Track | undefined>(undefined);
     readonly screen = signal<Track | undefined>(undefined);
+    /** The codec of their picture, when this browser has none for it. */
+    readonly foreignCodec = signal('');
     /** Pictures that come but of which no frame was opened yet. */
     readonly pendingCamera = signal<Track | undefined>(undefined);
     readonly pendingScreen = signal<Track | undefined>(undefined);
@@ -99,6 +108,7 @@ export class Person {
             this.screen.value = this.opened(screenTrack);
             this.pendingCamera.value = this.camera.peek() ? undefined : cameraTrack;
             this.pendingScreen.value = this.screen.peek() ? undefined : screenTrack;
+            this.foreignCodec.value = this.isLocal ? '' : codecNotShown(camera);
             this.voice.value = heard(mic);
             this.screenSound.value = heard(screenSound);
             this.quality.value = qualityOf(p);

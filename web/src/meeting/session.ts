@@ -12,7 +12,7 @@ import { t } from '../i18n';
 import { openSecure } from '../secure/client';
 import type { Secure, SecureConfig } from '../secure/types';
 import { Chat, type ChatMessage } from './chat';
-import { LocalMedia } from './local_media';
+import { LocalMedia, sentCodec } from './local_media';
 import { endReason, secureEnd, SecureFailure, type EndReason } from './reasons';
 import { Roster, type Person } from './roster';
 
@@ -40,7 +40,7 @@ export function createRoom(secure: Secure): Room {
         dynacast: true,
         encryption: { e2eeManager: secure.manager },
         // A backup codec would be a second track that the others know nothing of.
-        publishDefaults: { videoCodec: 'vp8', backupCodec: false, red: false },
+        publishDefaults: { videoCodec: sentCodec(), backupCodec: false, red: false },
         disconnectOnPageLeave: true,
         audioCaptureDefaults: micConstraints(micId),
         videoCaptureDefaults: {

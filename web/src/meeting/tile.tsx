@@ -114,6 +114,12 @@ export function Tile({ person, source, view, large = false }: TileProps): JSX.El
                     {t.meeting.cannotDecrypt}
                 </p>
             )}
+            {source === 'camera' && person.foreignCodec.value !== '' && !person.sealedOff.value && (
+                <p class="tile-poster" data-testid="cannot-show">
+                    <Icon name="cameraOff" size={24} />
+                    {t.meeting.cannotShow(person.foreignCodec.value)}
+                </p>
+            )}
             {source === 'camera' && person.reaction.value !== '' && (
                 <span class="tile-reaction" data-testid="reaction" aria-hidden="true">
                     {person.reaction.value}
