@@ -304,7 +304,8 @@ uint32_t delivery_open(struct delivery *d, uint64_t now_us, struct rng *rng, str
     while (d->connections[index].handle != 0)
         index++;
     struct connection *c = &d->connections[index];
-    *c = (struct connection){.meeting = m, .leaf = TREE_NONE};
+    *c = (struct connection){.meeting = m, .leaf = TREE_NONE, .waiting_since_us = now_us};
+    m->look_at_us = time_min(m->look_at_us, now_us + DELIVERY_HELLO_US);
     d->generation = (d->generation + 1) & 0xffff;
     c->handle = (d->generation << HANDLE_INDEX_BITS) | (index + 1);
     name_set(&c->identity, identity);

@@ -37,6 +37,8 @@
 
 struct delivery;
 
+/* A connection that has not said hello by then is closed: it only takes a place. */
+#define DELIVERY_HELLO_US UINT64_C(10000000)
 #define DELIVERY_CREATE_US UINT64_C(5000000)
 #define DELIVERY_JOIN_US UINT64_C(2000000)
 #define DELIVERY_COMMIT_US UINT64_C(300000)
@@ -61,6 +63,7 @@ struct delivery;
 #define DELIVERY_COUNTERS(X)                                                                                           \
     X(delivery_opened, "connections to the delivery service")                                                          \
     X(delivery_refused_full, "connections and joins refused because a limit was reached")                              \
+    X(delivery_silent, "connections closed because no hello came")                                                     \
     X(delivery_malformed, "connections closed for a message that was none")                                            \
     X(delivery_groups, "groups created")                                                                               \
     X(delivery_commits, "commits accepted")                                                                            \

@@ -513,7 +513,7 @@ static void pump_membership(struct assembly *m, uint64_t now_us) {
     uint64_t gathered_us =
         work ? now_us : first->waiting_since_us + (busy ? DELIVERY_GATHER_BUSY_US : DELIVERY_GATHER_US);
     if (now_us < gathered_us) {
-        m->look_at_us = gathered_us;
+        m->look_at_us = time_min(m->look_at_us, gathered_us);
         return;
     }
     struct connection *committer = choose_committer(m);
@@ -522,7 +522,7 @@ static void pump_membership(struct assembly *m, uint64_t now_us) {
     else if (first != NULL && now_us >= first->waiting_since_us + DELIVERY_COMMIT_US)
         lease(m, first, now_us); /* nobody can commit: whoever enters can */
     else
-        m->look_at_us = now_us + DELIVERY_COMMIT_US;
+        m->look_at_us = time_min(m->look_at_us, now_us + DELIVERY_COMMIT_US);
 }
 
 static void pump_ready(struct assembly *m) {
@@ -572,8 +572,23 @@ static void pump_absent(struct assembly *m, uint64_t now_us) {
     }
 }
 
+static void pump_silent(struct assembly *m, uint64_t now_us) {
+    struct connection *c = NULL;
+    while ((c = delivery_next_connection(m, c)) != NULL) {
+        if (c->phase != PHASE_NEW)
+            continue;
+        if (now_us >= c->waiting_since_us + DELIVERY_HELLO_US) {
+            m->owner->counters.delivery_silent++;
+            delivery_close(m->owner, c, 0, WIRE_CLOSE_MALFORMED);
+        } else {
+            m->look_at_us = time_min(m->look_at_us, c->waiting_since_us + DELIVERY_HELLO_US);
+        }
+    }
+}
+
 void assembly_pump(struct assembly *m, uint64_t now_us) {
     m->look_at_us = TIME_NEVER;
+    pump_silent(m, now_us);
     if (m->lease != 0 && now_us >= m->lease_until_us) {
         struct connection *slow = delivery_find(m->owner, m->lease);
         m->lease = 0;

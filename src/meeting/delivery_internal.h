@@ -29,7 +29,7 @@ struct connection {
     struct assembly *meeting;
     struct name identity;
     struct mls_buf key_package;
-    uint64_t waiting_since_us;
+    uint64_t waiting_since_us; /* for its hello, then to be let in */
     uint32_t leaf;           /* of a member */
     bool acked;              /* has entered the present epoch */
     bool passed_over;        /* let a deadline pass, or its commit was refused by others */

@@ -212,6 +212,27 @@ static void an_empty_meeting_is_forgotten(void **state) {
     assembly_end(&a);
 }
 
+static void a_connection_that_never_says_hello_is_closed(void **state) {
+    (void)state;
+    struct rng rng = rng_seeded(5);
+    struct delivery_config config = {
+        .crypto = &crypto_openssl, .suite = 1, .meetings_max = 1, .connections_max = 2, .members_max = 2};
+    struct delivery *d = delivery_create(&config, &rng);
+    assert_non_null(d);
+    uint32_t connection = delivery_open(d, US_PER_S, &rng, span_str("a meeting"), span_str("quiet"));
+    assert_int_not_equal(connection, 0);
+    assert_int_equal(delivery_next_deadline_us(d), US_PER_S + DELIVERY_HELLO_US);
+    struct delivery_output out;
+    delivery_tick(d, US_PER_S + DELIVERY_HELLO_US - 1, 0, &rng);
+    assert_false(delivery_poll(d, &out));
+    delivery_tick(d, US_PER_S + DELIVERY_HELLO_US, 0, &rng);
+    assert_true(delivery_poll(d, &out));
+    assert_int_equal(out.type, DELIVERY_CLOSE);
+    assert_int_equal(out.connection, connection);
+    assert_int_equal(delivery_counters_get(d)->delivery_silent, 1);
+    delivery_destroy(d);
+}
+
 static void a_host_removes_somebody_and_others_may_not(void **state) {
     (void)state;
     assembly_begin(&a, 10, FAST);
@@ -373,6 +394,7 @@ int main(void) {
         cmocka_unit_test(committers_that_crash_are_passed_over),
         cmocka_unit_test(without_the_links_secret_nobody_gets_in),
         cmocka_unit_test(an_empty_meeting_is_forgotten),
+        cmocka_unit_test(a_connection_that_never_says_hello_is_closed),
         cmocka_unit_test(a_host_removes_somebody_and_others_may_not),
         cmocka_unit_test(an_answer_to_a_commit_that_lost_is_not_taken_for_its_successors),
         cmocka_unit_test(commits_that_follow_each_other_do_not_put_off_new_keys),
