@@ -99,12 +99,13 @@ bench: build ## measure; the figures of the machine at hand
 	@echo "== joins, memory, forwarding"; cd tests && CONCLAVE_BIN=$(abspath $(BUILD))/src/server/conclave ../tools/node bench/join.mjs
 	@echo "== bundle"; cd web && npm run --silent size
 
-bench-e2ee: build ## MLS groups beside ts-mls, frames beside the AEAD (MEMBERS="10 100" is less)
+bench-e2ee: build ## MLS groups beside ts-mls, frames beside the AEAD, meetings (MEMBERS="10 100" is less)
 	@tools/deps build test
 	@$(MAKE) --no-print-directory $(TEST_PACKAGES)
-	ninja -C $(BUILD) -j $(JOBS) bench/bench_mls_group bench/bench_sframe tools/conclave_e2ee.wasm
+	ninja -C $(BUILD) -j $(JOBS) bench/bench_mls_group bench/bench_sframe tools/conclave_e2ee.wasm tools/member-peer
 	@echo "== groups"; CONCLAVE_BIN=$(abspath $(BUILD))/src/server/conclave tools/node tests/bench/e2ee.mjs $(MEMBERS)
 	@echo "== frames"; $(BUILD)/bench/bench_sframe
+	@echo "== meetings"; CONCLAVE_BIN=$(abspath $(BUILD))/src/server/conclave tools/node tests/bench/meeting.mjs
 
 # --- the source ------------------------------------------------------------------------------------------------------
 

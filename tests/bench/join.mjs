@@ -1,50 +1,17 @@
 // Time from the join click to the first decoded frame of somebody else, 20 joins on loopback, through the web client;
 // then what the server process weighs, idle and with people in it that send nothing, and what processor time a packet takes
 // that it forwards (kernel included) in a room of six.
-import { chromium, newPage } from '../lib/browsers.mjs';
-import { arrive, Person } from '../lib/meeting.mjs';
 import { rtcNodeParticipant } from '../lib/rtcnode.mjs';
-import { cpuSeconds, rssBytes, startServer } from '../lib/server.mjs';
+import { cpuSeconds, rssBytes } from '../lib/server.mjs';
 import { sleep, until } from '../lib/runner.mjs';
+import { alone, printJoins, row, t } from './measure.mjs';
 import WebSocket from 'ws';
 
-const JOINS = Number(process.env.JOINS ?? 20);
 const SILENT = 200;
 const TALKING = 6;
 const TALK_MS = 10_000;
 // small pictures: the machine's time is for the server, not for encoders
 const PICTURE = { width: 160, height: 90, fps: 10 };
-
-const undo = [];
-const t = { defer: (f) => undo.push(f), note: console.log };
-const percentile = (values, share) => [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.ceil(values.length * share) - 1)];
-
-async function joinTimes(server) {
-  const { path } = await server.newMeeting();
-  const url = server.pageUrl + path;
-  await arrive(await chromium(t, { look: 'red' }), url, 'Host');
-  const browser = await chromium(t, { look: 'blue' });
-  const marks = { entered: [], connected: [], frame: [] };
-  for (let i = 0; i < JOINS; i++) {
-    const context = await browser.createBrowserContext();
-    const page = await newPage(context, url);
-    const guest = new Person(page, `Guest ${i}`);
-    await guest.shows('prejoin');
-    await sleep(1500); // people look at themselves before they click; the meeting's code loads meanwhile
-    await guest.join();
-    const at = await until('the first frame', () => page.evaluate(() => {
-      const mark = (name) => performance.getEntriesByName(`conclave:${name}`)[0]?.startTime;
-      const frame = mark('first-remote-frame');
-      return frame && { click: mark('join-click'), entered: mark('entered'), connected: mark('connected'), frame };
-    }), 20_000, 50);
-    marks.entered.push(at.entered - at.click);
-    marks.connected.push(at.connected - at.click);
-    marks.frame.push(at.frame - at.click);
-    await guest.click('leave');
-    await context.close();
-  }
-  return marks;
-}
 
 async function idleMemory(server) {
   const before = rssBytes(server.pid);
@@ -81,20 +48,7 @@ async function forwardingCost(server) {
   return { us: (1e6 * cpu) / count, perSecond: count / (TALK_MS / 1000), share: cpu / (TALK_MS / 1000), rss: rssBytes(server.pid) };
 }
 
-/** Each measurement has the machine to itself: what the former one started is ended before. */
-async function alone(measure) {
-  try {
-    return await measure(await startServer(t));
-  } finally {
-    while (undo.length > 0) await undo.pop()(null);
-  }
-}
-
-const row = (what, value) => console.log(`${what.padEnd(58)} ${value}`);
-const marks = await alone(joinTimes);
-row(`join click to being in the group, ${JOINS} joins, p50 / p95`, `${percentile(marks.entered, 0.5).toFixed(0)} / ${percentile(marks.entered, 0.95).toFixed(0)} ms`);
-row(`join click to connected, ${JOINS} joins, p50 / p95`, `${percentile(marks.connected, 0.5).toFixed(0)} / ${percentile(marks.connected, 0.95).toFixed(0)} ms`);
-row(`join click to first decoded remote frame, p50 / p95`, `${percentile(marks.frame, 0.5).toFixed(0)} / ${percentile(marks.frame, 0.95).toFixed(0)} ms`);
+await printJoins();
 const memory = await alone(idleMemory);
 row('server resident memory, idle', `${(memory.before / 1e6).toFixed(1)} MB`);
 row(`per participant without media (${SILENT} in rooms of 8)`, `${(memory.each / 1024).toFixed(1)} KiB`);

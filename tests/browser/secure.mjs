@@ -2,8 +2,8 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { chromium } from '../lib/browsers.mjs';
-import { arrive } from '../lib/meeting.mjs';
+import { chromium, newPage } from '../lib/browsers.mjs';
+import { arrive, Person } from '../lib/meeting.mjs';
 import { check, checkEqual, test, until } from '../lib/runner.mjs';
 import { startServer } from '../lib/server.mjs';
 
@@ -123,4 +123,31 @@ test('hands, reactions and the name of the meeting reach the others', { timeoutM
   await ann.click('title-save');
   await bob.page.bringToFront();
   await until('Bob to read the name', async () => (await bob.text('meeting-title')) === 'Budget');
+});
+
+test('a browser without script transforms is encrypted through its encoded streams', { timeoutMs: 120_000 }, async (t) => {
+  const server = await startServer(t);
+  const { path: link } = await server.newMeeting();
+  const url = server.pageUrl + link;
+  const page = await newPage(await chromium(t));
+  await page.evaluateOnNewDocument(() => {
+    delete window.RTCRtpScriptTransform;
+    window.streams = 0;
+    for (const half of [RTCRtpSender, RTCRtpReceiver]) {
+      const real = half.prototype.createEncodedStreams;
+      half.prototype.createEncodedStreams = function () {
+        window.streams++;
+        return real.call(this);
+      };
+    }
+  });
+  await page.goto(url);
+  const ann = new Person(page, 'Ann');
+  await ann.join();
+  const bob = await arrive(await chromium(t), url, 'Bob');
+  await bob.seesMoving('Ann');
+  await bob.hears('Ann');
+  await ann.seesMoving('Bob');
+  await ann.hears('Bob');
+  check((await page.evaluate(() => window.streams)) >= 4, 'encoded streams are in use');
 });

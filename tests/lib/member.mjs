@@ -80,6 +80,7 @@ export class Member {
   }
 
   take(event) {
+    event.at_ms = performance.now();
     if (event.type === 'send') {
       if (this.socket.readyState === WebSocket.OPEN) this.socket.send(Buffer.from(event.hex, 'hex'));
       return;
