@@ -274,6 +274,7 @@ void member_free(struct member *m) {
         person_free(&m->people[i]);
     if (m->people != NULL)
         mls_free(m->people, m->people_room * sizeof *m->people);
+    member_directs_forget(m);
     mls_buf_free(&m->given.storage);
     for (uint32_t i = 0; i < m->queue_count; i++)
         mls_buf_free(&m->queue[(m->queue_first + i) % m->queue_room].storage);

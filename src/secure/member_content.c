@@ -54,6 +54,74 @@ static enum mls_status seal_direct(struct member *m, struct rng *rng, struct spa
     return status;
 }
 
+static enum mls_status send_direct(struct member *m, struct rng *rng, struct span to, struct span content) {
+    struct mls_buf sealed;
+    mls_buf_init(&sealed, WIRE_APP_LEN_MAX);
+    enum mls_status status = seal_direct(m, rng, to, content, &sealed);
+    if (status == MLS_OK)
+        member_send_wire(m,
+                         &(struct wire_message){.type = WIRE_DIRECT, .identity = to, .sealed = mls_buf_span(&sealed)});
+    mls_buf_free(&sealed);
+    return status;
+}
+
+/* ---- private messages whose receivers change their keys meanwhile ---- */
+
+static void direct_forget(struct direct_sent *d) {
+    mls_buf_free(&d->to);
+    mls_buf_free(&d->to_key);
+    mls_buf_free(&d->content);
+}
+
+void member_directs_forget(struct member *m) {
+    for (uint32_t i = 0; i < DIRECTS_SENT_MAX; i++)
+        direct_forget(&m->directs_sent[i]);
+}
+
+static struct span encryption_key_of(const struct member *m, struct span identity) {
+    const struct person *p = member_find_person(m, identity);
+    struct mls_member leaf;
+    return p != NULL && mls_member_at(m->group, p->leaf, &leaf) ? leaf.leaf.encryption_key : span_of(NULL, 0);
+}
+
+static void direct_remember(struct member *m, struct span to, struct span content) {
+    struct direct_sent *d = &m->directs_sent[m->directs_sent_next++ % DIRECTS_SENT_MAX];
+    d->at_us = m->now_us;
+    buf_set(&d->to, to);
+    buf_set(&d->to_key, encryption_key_of(m, to));
+    buf_set(&d->content, content);
+}
+
+void member_directs_again(struct member *m, struct rng *rng) {
+    for (uint32_t i = 0; i < DIRECTS_SENT_MAX; i++) {
+        struct direct_sent *d = &m->directs_sent[i];
+        if (mls_buf_len(&d->content) == 0)
+            continue;
+        struct span key = encryption_key_of(m, mls_buf_span(&d->to));
+        if (key.len == 0 || time_since(m->now_us, d->at_us) > DIRECTS_SENT_US) {
+            direct_forget(d);
+        } else if (!span_equal(key, mls_buf_span(&d->to_key))) {
+            buf_set(&d->to_key, key);
+            (void)send_direct(m, rng, mls_buf_span(&d->to), mls_buf_span(&d->content));
+        }
+    }
+}
+
+/* Notes a private message; false when it was there before: sent again because our key had changed, though we could
+ * open the first. */
+static bool direct_is_new(struct member *m, struct span from, struct span content) {
+    const struct span parts[] = {from, content};
+    struct mls_hash hash;
+    if (mls_hash_parts(&m->suite, parts, ARRAY_LEN(parts), &hash) != MLS_OK)
+        return true;
+    for (uint32_t i = 0; i < DIRECTS_SEEN_MAX; i++) {
+        if (mls_hash_equal(&m->directs_seen[i], mls_hash_span(&hash)))
+            return false;
+    }
+    m->directs_seen[m->directs_seen_next++ % DIRECTS_SEEN_MAX] = hash;
+    return true;
+}
+
 static enum mls_status send_content(struct member *m, struct rng *rng, struct span to, struct mls_buf *content) {
     enum mls_status status = content->status;
     if (m->state != MEMBER_IN && m->state != MEMBER_AWAY)
@@ -63,13 +131,9 @@ static enum mls_status send_content(struct member *m, struct rng *rng, struct sp
     if (status == MLS_OK && to.len == 0) {
         status = send_to_all(m, rng, mls_buf_span(content));
     } else if (status == MLS_OK) {
-        struct mls_buf sealed;
-        mls_buf_init(&sealed, WIRE_APP_LEN_MAX);
-        status = seal_direct(m, rng, to, mls_buf_span(content), &sealed);
+        status = send_direct(m, rng, to, mls_buf_span(content));
         if (status == MLS_OK)
-            member_send_wire(
-                m, &(struct wire_message){.type = WIRE_DIRECT, .identity = to, .sealed = mls_buf_span(&sealed)});
-        mls_buf_free(&sealed);
+            direct_remember(m, to, mls_buf_span(content));
     }
     mls_buf_free(content);
     return status;
@@ -449,12 +513,12 @@ void member_take_direct(struct member *m, struct rng *rng, struct span from, str
         bool fine = mls_reader_ok(&r) && span_equal(said_from, from) && span_equal(to, mls_buf_span(&m->identity)) &&
                     mls_verify_with_label(&m->suite, mls_buf_span(&p->signature_key), DIRECT_LABEL, parts,
                                           ARRAY_LEN(parts), signature, MLS_SIGNATURE_INVALID) == MLS_OK;
-        if (fine)
-            take_content(m, &(struct source){.identity = said_from, .private_to_us = true, .rng = rng}, content);
-        else
+        if (!fine)
             member_alarm(m, MEMBER_ALARM_FROM, from, MLS_SIGNATURE_INVALID);
+        else if (direct_is_new(m, from, content))
+            take_content(m, &(struct source){.identity = said_from, .private_to_us = true, .rng = rng}, content);
     } else {
-        member_alarm(m, MEMBER_ALARM_CONTENT, from, status);
+        m->dropped++; /* sealed to a key that we had before: it comes again */
     }
     mls_buf_free(&plain);
 }

@@ -181,6 +181,7 @@ void member_entered(struct member *m, uint64_t now_us, uint64_t unix_s, struct r
     member_set_state(m, MEMBER_IN);
     member_put(m, &(struct member_output){.type = MEMBER_EPOCH, .epoch = member_epoch(m)});
     member_put(m, &(struct member_output){.type = MEMBER_ROSTER});
+    member_directs_again(m, rng);
     if (first)
         member_send_profile(m, rng);
 }

@@ -26,6 +26,12 @@
 /* Epochs entered within MEMBER_SWITCH_US: more than commits come in it; of further ones the newest counts, sooner. */
 #define SWITCHES_MAX 8
 
+/* Private messages that may have to be sent again: a person's key changed while one was on its way. Longer than that
+ * none is. */
+#define DIRECTS_SENT_MAX 16
+#define DIRECTS_SENT_US UINT64_C(5000000)
+#define DIRECTS_SEEN_MAX 64
+
 /* Kinds of application messages (docs/delivery-protocol.md). */
 enum content_kind {
     CONTENT_PROFILE = 1,
@@ -52,6 +58,11 @@ struct person {
     uint32_t name_version;
     struct text name;
     struct mls_buf profile; /* the signed statement, to hand on */
+};
+
+struct direct_sent {
+    uint64_t at_us;
+    struct mls_buf to, to_key, content; /* content empty: free */
 };
 
 struct change {
@@ -118,6 +129,10 @@ struct member {
     struct text title;
     struct change history[MEMBER_HISTORY_MAX];
     uint32_t history_count;
+    struct direct_sent directs_sent[DIRECTS_SENT_MAX];
+    uint32_t directs_sent_next;
+    struct mls_hash directs_seen[DIRECTS_SEEN_MAX]; /* of sender and content, a ring */
+    uint32_t directs_seen_next;
     struct queued *queue; /* ring of MEMBER_OUTPUTS_MAX at most, grown */
     uint32_t queue_first, queue_count, queue_room;
     struct queued given;
@@ -166,6 +181,10 @@ bool member_package_good(struct member *m, struct span key_package, uint64_t uni
 
 void member_take_app(struct member *m, struct rng *rng, struct span from, const struct mls_received *received);
 void member_take_direct(struct member *m, struct rng *rng, struct span from, struct span sealed);
+/* Sends those private messages again whose receivers have another key since; forgets old ones. After each change of
+ * epoch. */
+void member_directs_again(struct member *m, struct rng *rng);
+void member_directs_forget(struct member *m);
 void member_send_profile(struct member *m, struct rng *rng);
 void member_send_roster(struct member *m, struct rng *rng);
 /* Asks for the names that are missing; false when none is. */

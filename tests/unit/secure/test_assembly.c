@@ -76,6 +76,28 @@ static void chat_reaches_everybody_and_private_chat_one(void **state) {
     assembly_end(&a);
 }
 
+static void a_private_message_arrives_once_though_its_receivers_key_changes_on_the_way(void **state) {
+    (void)state;
+    for (uint64_t late_us = 0; late_us <= 400000; late_us += 20000) {
+        assembly_begin(&a, 20 + late_us, FAST);
+        for (int i = 0; i < 3; i++) {
+            assembly_join(&a, 1);
+            assert_true(assembly_settle(&a, 5 * US_PER_S));
+        }
+        a.people[0].delay_us = 5000;
+        a.people[1].delay_us = 200000; /* hears of the host's commit long after it was taken */
+        assembly_leave(&a, 2);
+        assembly_run(&a, late_us);
+        assert_int_equal(
+            member_chat(a.people[1].member, 1, &a.rng, span_str("p_0"), span_str("id"), span_str("to one")), MLS_OK);
+        assembly_drain(&a, 1);
+        assembly_run(&a, 2 * US_PER_S);
+        assert_int_equal(a.people[0].private_chats, 1);
+        assert_int_equal(alarms(), 0);
+        assembly_end(&a);
+    }
+}
+
 static void many_at_once_are_let_in_together(void **state) {
     (void)state;
     assembly_begin(&a, 3, FAST);
@@ -387,6 +409,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_people_share_keys_names_and_a_code),
         cmocka_unit_test(chat_reaches_everybody_and_private_chat_one),
+        cmocka_unit_test(a_private_message_arrives_once_though_its_receivers_key_changes_on_the_way),
         cmocka_unit_test(many_at_once_are_let_in_together),
         cmocka_unit_test(who_leaves_is_out_within_a_second_and_has_no_newer_keys),
         cmocka_unit_test(a_cut_connection_resumes_and_misses_nothing),
