@@ -221,12 +221,13 @@ export function decryptMedia(all, serverPort, keylog) {
         }
         finish(peer);
       }
-    } else if (header[0] === 23 && peer.records) {
-      const { key, salt } = peer.records[toServer];
-      const explicit = peer.chacha ? 0 : 8;
-      const nonce = peer.chacha ? Buffer.from(salt) : Buffer.concat([salt, body.subarray(0, 8)]);
-      if (peer.chacha) for (let i = 0; i < 8; i++) nonce[4 + i] ^= header[3 + i];
-      const opener = crypto.createDecipheriv(peer.chacha ? 'chacha20-poly1305' : `aes-${key.length * 8}-gcm`, key, nonce, { authTagLength: 16 });
+    } else if (header[0] === 23 && (peer.records ?? peer.same?.records)) {
+      const { records, chacha } = peer.records ? peer : peer.same;
+      const { key, salt } = records[toServer];
+      const explicit = chacha ? 0 : 8;
+      const nonce = chacha ? Buffer.from(salt) : Buffer.concat([salt, body.subarray(0, 8)]);
+      if (chacha) for (let i = 0; i < 8; i++) nonce[4 + i] ^= header[3 + i];
+      const opener = crypto.createDecipheriv(chacha ? 'chacha20-poly1305' : `aes-${key.length * 8}-gcm`, key, nonce, { authTagLength: 16 });
       const length = Buffer.alloc(2);
       length.writeUInt16BE(body.length - 16 - explicit);
       opener.setAAD(Buffer.concat([header.subarray(3, 11), header.subarray(0, 3), length]));
@@ -255,7 +256,9 @@ export function decryptMedia(all, serverPort, keylog) {
       }
     } else if (payload[0] >= 128 && payload[0] <= 191 && !(payload[1] >= 192 && payload[1] <= 223)) {
       result.encrypted++;
-      const opened = peer.srtp?.[toServer].open(payload);
+      // ICE may go on with another pair of addresses than the handshake's: the tag tells whose packet it is
+      if (!peer.srtp) peer.same = peer.same ?? [...peers.values()].find((other) => other.srtp?.[toServer].open(payload));
+      const opened = (peer.srtp ?? peer.same?.srtp)?.[toServer].open(payload);
       if (opened) result.rtp.push({ toServer, peer: name, time: packet.time, ...opened });
       else result.failed++;
     }

@@ -24,7 +24,7 @@ const DUMPS = LONG ? 6 : 3;
 const AUDIO = 1;
 const VIDEO = 2;
 
-const KNOWN = {
+export const KNOWN = {
   'name in Chromium': 'Zaphira Quellmann',
   'name in Firefox': 'Ottokar Wimmelfeld',
   'name of the native member': 'Ludmilla Tannhofer',
@@ -124,7 +124,7 @@ function groupBy(list, nameOf) {
 }
 
 /** Frames of all SSRCs that go to the server, taken apart. */
-function sealedFrames({ media }) {
+export function sealedFrames({ media }) {
   const by = new Map();
   for (const packet of media.rtp.filter((one) => one.toServer)) {
     const name = `${packet.ssrc}/${packet.type}`;
@@ -144,7 +144,7 @@ function sealedFrames({ media }) {
 }
 
 /** What the keys of the group open, by leaf and codec. */
-function openedFrames(seenOf) {
+export function openedFrames(seenOf) {
   const open = [];
   for (const frame of sealedFrames(seenOf)) {
     const key = seenOf.keys.find(({ epoch }) => epoch % 256 === frame.said.epoch8);
@@ -316,6 +316,11 @@ test('1 no frame opens with other keys, and all sound and picture that is sent i
     lines.push(`${name}: ${list[0].codec}, leaf ${list[0].said.leaf}, ${whole.length} whole frames, ${list.length} open`);
     check(list.length >= whole.length * 0.95 - 2, `a stream with frames that are not sealed for the group: ${lines.at(-1)}`);
   }
+  // the rest is what was sent again (RFC 4588: behind two bytes), or padding
+  const originals = new Set(seenOf.media.rtp.filter((packet) => streams[`${packet.ssrc}/${packet.type}`]).map((packet) => packet.payload.toString('latin1')));
+  const again = seenOf.media.rtp.filter((packet) => packet.toServer && !streams[`${packet.ssrc}/${packet.type}`] && packet.payload.length > 0);
+  checkEqual(again.filter((packet) => !originals.has(packet.payload.toString('latin1', 2))).length, 0, 'packets to the server that are neither sealed frames nor copies of such');
+  lines.push(`sent again: ${again.length} packets, each a copy of a sealed one`);
   seenOf.kept.add('summary.txt', lines.join('\n'));
   // each leaf of a browser has sound and picture among them
   for (const person of seenOf.people.filter((p) => !p.self)) {
