@@ -404,7 +404,8 @@ struct client *conference_join(struct conference *c, const struct client_options
                                         .auto_subscribe = !options->no_auto_subscribe,
                                         .adaptive_stream = options->adaptive_stream,
                                         .dynacast = options->dynacast,
-                                        .streams_max = CONFERENCE_STREAMS_MAX,
+                                        .streams_max =
+                                            options->streams_max != 0 ? options->streams_max : CONFERENCE_STREAMS_MAX,
                                         .datagrams_max = 256,
                                         .crypt = options->crypt};
     client->memory = calloc(1, participant_size(&config));

@@ -162,6 +162,7 @@ struct client_options {
     uint32_t room;
     bool single_connection, adaptive_stream, dynacast;
     bool no_auto_subscribe;
+    uint32_t streams_max; /* 0: CONFERENCE_STREAMS_MAX */
     /* of a meeting: its room, who it is there, sealing; NULL: by number, in clear */
     const char *room_name, *identity;
     const struct participant_crypt *crypt;

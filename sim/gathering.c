@@ -11,6 +11,8 @@
 
 #define SUITE SFRAME_AES_256_GCM_SHA512_128
 #define RECEIVER_KEYS_MAX 512
+/* Of those who publish now, and of those who just went. */
+#define STREAMS_MAX 32
 #define CAMERA_CONTEXT 1
 #define CAMERA_FPS 5
 #define CAMERA_BYTES 250
@@ -310,6 +312,7 @@ static void enter_room(struct gathering *g, struct attendee *a) {
     struct client_options options = {.single_connection = rng_below(&c->rng, 2) == 0,
                                      .up = path,
                                      .down = path,
+                                     .streams_max = STREAMS_MAX,
                                      .room_name = g->room,
                                      .identity = person_of(a)->identity,
                                      .crypt = &a->crypt};

@@ -414,8 +414,7 @@ const char *participant_violation(const struct participant *p) {
 }
 
 bool participant_stream_get(const struct participant *p, uint32_t slot, struct participant_stream *out) {
-    ASSERT(slot < p->config.streams_max);
-    if (!p->streams[slot].used)
+    if (slot >= p->config.streams_max || !p->streams[slot].used)
         return false;
     *out = p->streams[slot].view;
     return true;

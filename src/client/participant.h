@@ -246,7 +246,7 @@ uint32_t participant_number(const struct participant *p);
 void participant_counters_get(const struct participant *p, struct participant_counters *out);
 /* One sentence about the newest violation, "" without. */
 const char *participant_violation(const struct participant *p);
-/* Streams by slot, 0 .. streams_max - 1; false = the slot is free. */
+/* Streams by slot, 0 .. streams_max - 1; false = the slot is free, or beyond. */
 bool participant_stream_get(const struct participant *p, uint32_t slot, struct participant_stream *out);
 /* How many of the newest `count` numbers of a stream in use have not come, neither at first nor again. Only the last
  * PARTICIPANT_NUMBERS_MAX are remembered; what is older and never came is in `lost`. */

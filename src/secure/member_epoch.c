@@ -76,21 +76,33 @@ static void fill(struct person *p, const struct mls_member *leaf) {
     }
 }
 
+static bool is_leaf_of(const struct person *p, const struct mls_member *leaf) {
+    return span_equal(leaf->leaf.signature_key, mls_buf_span(&p->signature_key)) &&
+           span_equal(leaf->leaf.identity, mls_buf_span(&p->identity));
+}
+
+/* Most stay where they were; who came again has another leaf. */
+static bool find_leaf(const struct member *m, struct person *p) {
+    struct mls_member leaf;
+    uint32_t cursor = 0;
+    if (mls_member_at(m->group, p->leaf, &leaf) && is_leaf_of(p, &leaf))
+        return true;
+    while (mls_member_next(m->group, &cursor, &leaf)) {
+        if (!is_leaf_of(p, &leaf))
+            continue;
+        p->leaf = leaf.leaf_index;
+        return true;
+    }
+    return false;
+}
+
 /* Brings the list in line with the group's leaves; who is new or gone is noted. */
 static void update_people(struct member *m, uint64_t unix_s, struct span by, bool first) {
     struct mls_member leaf;
     uint32_t cursor = 0;
     for (uint32_t i = 0; i < m->people_count;) {
         struct person *p = &m->people[i];
-        bool stays = false;
-        cursor = 0;
-        while (!stays && mls_member_next(m->group, &cursor, &leaf)) {
-            stays = span_equal(leaf.leaf.signature_key, mls_buf_span(&p->signature_key)) &&
-                    span_equal(leaf.leaf.identity, mls_buf_span(&p->identity));
-            if (stays)
-                p->leaf = leaf.leaf_index;
-        }
-        if (stays) {
+        if (find_leaf(m, p)) {
             i++;
             continue;
         }
@@ -100,8 +112,7 @@ static void update_people(struct member *m, uint64_t unix_s, struct span by, boo
         person_end(p);
         m->people[i] = m->people[--m->people_count];
     }
-    cursor = 0;
-    while (mls_member_next(m->group, &cursor, &leaf)) {
+    while (m->people_count < mls_member_count(m->group) && mls_member_next(m->group, &cursor, &leaf)) {
         if (member_find_person(m, leaf.leaf.identity) != NULL)
             continue;
         struct person *p = person_new(m);
