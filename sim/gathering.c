@@ -368,7 +368,6 @@ static void part_step(void *context) {
 void gathering_begin(struct gathering *g, struct conference *c, uint16_t suite) {
     memset(g, 0, sizeof *g);
     g->conference = c;
-    g->planted_on = -1;
     g->publishers_wanted = GATHERING_PUBLISHERS;
     struct meeting_config config = {.suite = suite, .rates = {{1, 1}, {1, 1}, {1, 1}}};
     rng_fill(&c->rng, config.secret, sizeof config.secret);
@@ -395,6 +394,8 @@ void gathering_begin(struct gathering *g, struct conference *c, uint16_t suite) 
 
 void gathering_end(struct gathering *g) {
     struct delivery_counters counters = *delivery_counters_get(g->assembly.delivery);
+    g->figures.external = counters.delivery_joins_external;
+    g->figures.welcomed = counters.delivery_joins_welcome;
     g->figures.removes = counters.delivery_removes;
     g->figures.resyncs = counters.delivery_resyncs;
     g->conference->part = NULL;

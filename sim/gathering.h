@@ -7,8 +7,8 @@
  *     delivery service: expelled --> control_expel; over --> control_room_end; control: expelled --> delivery_expel
  *
  * Each person is a member core and a participant; some publish pictures at a low rate, everybody receives all of them.
- * Nobody who is put out of the group goes by itself: participants stay until the server throws them out, and go on
- * sending, and those who are out keep every key that they had.
+ * Nobody's participant goes by itself when the group goes on without the person: half of them hear no goodbye either
+ * and go on sending while their consent lasts. Those who are out keep the keys of the last epochs that they were in.
  *
  * Checked, beside what conference.h lists:
  *
@@ -103,8 +103,7 @@ struct departure {
 };
 
 struct gathering_figures {
-    uint64_t sealed, opened, unopened, tries, forwarded, traced, epochs, external_commits, adds, removes, resyncs,
-        crashes;
+    uint64_t sealed, opened, unopened, tries, forwarded, traced, epochs, external, welcomed, removes, resyncs, crashes;
     uint64_t rekeys, rekey_sum_us, rekey_max_us;
 };
 
@@ -133,7 +132,6 @@ struct gathering {
     uint32_t departures_count;
     char out_of_control[16][32]; /* identities that control put out, for the next step */
     uint32_t out_of_control_count;
-    int planted_on; /* person, -1 none yet */
     struct gathering_figures figures;
 };
 

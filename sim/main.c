@@ -220,6 +220,8 @@ static void count_meeting(struct gathering_figures *sum, const struct gathering_
     sum->tries += one->tries;
     sum->forwarded += one->forwarded;
     sum->epochs += one->epochs;
+    sum->external += one->external;
+    sum->welcomed += one->welcomed;
     sum->removes += one->removes;
     sum->resyncs += one->resyncs;
     sum->crashes += one->crashes;
@@ -250,20 +252,25 @@ static void print_totals(const char *name, const struct totals *of) {
 
 static void print_meeting(const char *name, const struct totals *of) {
     const struct gathering_figures *m = &of->meeting;
-    printf("%-10s %6u %8u %10.1f %8llu %8llu %8llu %8llu %9llu %10llu %9llu %8llu %8llu %8.0f %8.0f\n", name, of->runs,
-           of->failures, (double)of->virtual_us / 1e6, (unsigned long long)m->epochs, (unsigned long long)m->removes,
-           (unsigned long long)m->resyncs, (unsigned long long)m->crashes, (unsigned long long)m->sealed,
-           (unsigned long long)m->opened, (unsigned long long)m->unopened, (unsigned long long)m->tries,
-           (unsigned long long)m->rekeys, m->rekeys > 0 ? (double)m->rekey_sum_us / 1e3 / (double)m->rekeys : 0.0,
+    const uint64_t counts[] = {m->epochs, m->external, m->welcomed, m->removes, m->resyncs, m->crashes,
+                               m->sealed, m->opened,   m->unopened, m->tries,   m->rekeys};
+    printf("%-10s %6u %8u %10.1f", name, of->runs, of->failures, (double)of->virtual_us / 1e6);
+    for (size_t i = 0; i < ARRAY_LEN(counts); i++)
+        printf(" %9llu", (unsigned long long)counts[i]);
+    printf(" %8.0f %8.0f\n", m->rekeys > 0 ? (double)m->rekey_sum_us / 1e3 / (double)m->rekeys : 0.0,
            (double)m->rekey_max_us / 1e3);
 }
 
-/* Rekeys: from the moment when somebody is out to all senders using keys that this person has not, in milliseconds. */
+/* External, welcomed: how people came in. Tries: keys of people who are out, or not yet in, tried on frames. Rekeys:
+ * from the moment when somebody is out to all senders using keys that this person has not, in milliseconds. */
 static int summary_of_meetings(const struct table *table, const struct totals totals[SCENARIOS_MAX], double took_s) {
     struct totals sum = {0};
-    printf("%-10s %6s %8s %10s %8s %8s %8s %8s %9s %10s %9s %8s %8s %8s %8s\n", "scenario", "runs", "failed",
-           "virtual s", "epochs", "removes", "resyncs", "crashes", "sealed", "opened", "unopened", "tries", "rekeys",
-           "mean ms", "max ms");
+    static const char *const counted[] = {"epochs", "external", "welcomed", "removes", "resyncs", "crashes",
+                                          "sealed", "opened",   "unopened", "tries",   "rekeys"};
+    printf("%-10s %6s %8s %10s", "scenario", "runs", "failed", "virtual s");
+    for (size_t i = 0; i < ARRAY_LEN(counted); i++)
+        printf(" %9s", counted[i]);
+    printf(" %8s %8s\n", "mean ms", "max ms");
     for (uint32_t i = 0; i < table->count; i++) {
         if (totals[i].runs == 0)
             continue;

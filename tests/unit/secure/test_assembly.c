@@ -315,6 +315,29 @@ static void an_answer_to_a_commit_that_lost_is_not_taken_for_its_successors(void
     assembly_end(&a);
 }
 
+static void who_hears_of_the_own_commit_after_giving_it_up_comes_in_again(void **state) {
+    (void)state;
+    assembly_begin(&a, 14, FAST);
+    for (int i = 0; i < 4; i++) {
+        assembly_join(&a, 1);
+        assert_true(assembly_settle(&a, 5 * US_PER_S));
+    }
+    a.people[0].delay_us = 14 * US_PER_S;
+    assert_int_equal(member_remove(a.people[0].member, a.now_us, ASSEMBLY_UNIX_S(&a), &a.rng, span_str("p_2")), MLS_OK);
+    assembly_drain(&a, 0);
+    a.people[0].delay_us = 1000;
+    uint64_t epoch = a.people[1].key_epoch;
+    while (a.people[1].key_epoch == epoch)
+        assembly_run(&a, 1000);
+    assert_true(assembly_settle(&a, 5 * US_PER_S));
+    assert_true(a.people[2].ended);
+    assert_int_equal(member_people(a.people[0].member), 3);
+    same_keys(0, 1);
+    same_keys(0, 3);
+    assert_int_equal(alarms(), 0);
+    assembly_end(&a);
+}
+
 /* Each new epoch within SWITCH_MS, though the next one comes sooner. */
 static void commits_that_follow_each_other_do_not_put_off_new_keys(void **state) {
     (void)state;
@@ -420,6 +443,7 @@ int main(void) {
         cmocka_unit_test(a_connection_that_never_says_hello_is_closed),
         cmocka_unit_test(a_host_removes_somebody_and_others_may_not),
         cmocka_unit_test(an_answer_to_a_commit_that_lost_is_not_taken_for_its_successors),
+        cmocka_unit_test(who_hears_of_the_own_commit_after_giving_it_up_comes_in_again),
         cmocka_unit_test(commits_that_follow_each_other_do_not_put_off_new_keys),
         cmocka_unit_test(who_loses_the_connection_goes_over_to_the_new_keys_all_the_same),
         cmocka_unit_test(random_meetings_converge),
