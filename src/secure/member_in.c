@@ -522,7 +522,10 @@ static void on_message(struct member *m, uint64_t now_us, uint64_t unix_s, struc
             send_bad(m, mls_group_epoch(m->group) + 1, status);
         } else if (!handshake) {
             m->dropped++;
-            if (status != MLS_EPOCH_FORGOTTEN && status != MLS_EPOCH_AHEAD)
+            /* the server orders commits and messages: one of a later epoch means that it kept a commit back */
+            if (status == MLS_EPOCH_AHEAD)
+                member_alarm(m, MEMBER_ALARM_ORDER, span_of(NULL, 0), status);
+            else if (status != MLS_EPOCH_FORGOTTEN)
                 member_alarm(m, MEMBER_ALARM_CONTENT, message->identity, status);
         }
         return;
