@@ -124,8 +124,13 @@ static void unescape_any(struct span bytes) {
     struct span rest = span_of(bytes.data + before_len, bytes.len - before_len);
     uint8_t *plain = malloc(frame_escaped_len_max(rest.len));
     ASSERT(plain != NULL);
-    if (frame_unescape(before, rest, plain, &len)) {
-        ASSERT(len <= rest.len && frame_escape(before, plain, len) == rest.len);
+    struct span unescaped = rest;
+    if (frame_unescape(before, &unescaped, plain)) {
+        len = unescaped.len;
+        ASSERT(len <= rest.len && (unescaped.data == plain || len == rest.len));
+        if (len > 0 && unescaped.data != plain)
+            memcpy(plain, unescaped.data, len);
+        ASSERT(frame_escape(before, plain, len) == rest.len);
         ASSERT(rest.len == 0 || memcmp(plain, rest.data, rest.len) == 0);
     }
     free(plain);

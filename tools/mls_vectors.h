@@ -12,6 +12,7 @@
 
 #include "base/rng.h"
 #include "e2ee/mls_suite.h"
+#include "hex.h"
 
 /* What the build under test relies on. */
 #ifdef __wasm__
@@ -68,13 +69,6 @@ struct vector_outcome vector_run(const struct vector_kind *kind, const json_t *j
             return false;                                                                                              \
         }                                                                                                              \
     } while (0)
-
-/* 0 to 15; -1: no digit of lower-case hex. */
-static inline int vector_hex_value(char c) {
-    static const char digits[] = "0123456789abcdef";
-    const char *at = c == 0 ? NULL : strchr(digits, c);
-    return at == NULL ? -1 : (int)(at - digits);
-}
 
 /* Hex text as bytes. Text that is missing or no hex counts as a failure of the entry: `entry->failed` is set and the
  * span is empty, so the check fails in any case. */

@@ -25,12 +25,12 @@ struct span vector_hex_of(struct vector_entry *entry, const json_t *text) {
     uint8_t *start = entry->bytes + entry->bytes_used;
     size_t len = strlen(hex) / 2;
     for (size_t i = 0; i < len; i++) {
-        int high = vector_hex_value(hex[2 * i]), low = vector_hex_value(hex[2 * i + 1]);
-        if (high < 0 || low < 0) {
+        int byte = hex_byte(hex + 2 * i);
+        if (byte < 0) {
             entry_fail(entry, "a field is no hex");
             return (struct span){0};
         }
-        start[i] = (uint8_t)(high * 16 + low);
+        start[i] = (uint8_t)byte;
     }
     entry->bytes_used += len;
     return span_of(start, len);

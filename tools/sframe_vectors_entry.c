@@ -21,10 +21,10 @@ static bool get_bytes(const json_t *vector, const char *name, struct bytes *out)
     const char *text = json_string_value(json_object_get(vector, name));
     out->len = 0;
     for (; text != NULL && text[0] != 0; text += 2) {
-        int high = vector_hex_value(text[0]), low = high < 0 ? -1 : vector_hex_value(text[1]);
-        if (out->len == sizeof out->data || low < 0)
+        int byte = hex_byte(text);
+        if (out->len == sizeof out->data || byte < 0)
             return false;
-        out->data[out->len++] = (uint8_t)(high * 16 + low);
+        out->data[out->len++] = (uint8_t)byte;
     }
     return text != NULL;
 }

@@ -52,31 +52,12 @@ bool span_to_u64(struct span a, uint64_t max, uint64_t *out) {
     return true;
 }
 
-void reader_fail(struct reader *r) {
-    r->failed = true;
-}
-
-/* Answers where `len` bytes start and moves past them, or NULL with the sticky error. */
-static const uint8_t *take(struct reader *r, size_t len) {
-    if (r->failed || r->len - r->pos < len) {
-        r->failed = true;
-        return NULL;
-    }
-    const uint8_t *at = r->data + r->pos;
-    r->pos += len;
-    return at;
-}
-
 static uint64_t take_uint(struct reader *r, size_t len) {
-    const uint8_t *at = take(r, len);
+    const uint8_t *at = rd_take(r, len);
     uint64_t value = 0;
     for (size_t i = 0; at != NULL && i < len; i++)
         value = value << 8 | at[i];
     return value;
-}
-
-uint8_t rd_u8(struct reader *r) {
-    return (uint8_t)take_uint(r, 1);
 }
 
 uint16_t rd_u16(struct reader *r) {
@@ -99,30 +80,10 @@ uint64_t rd_u64(struct reader *r) {
     return take_uint(r, 8);
 }
 
-uint8_t rd_peek(const struct reader *r, size_t offset) {
-    return reader_left(r) > offset ? r->data[r->pos + offset] : 0;
-}
-
-void rd_skip(struct reader *r, size_t len) {
-    if (len > 0)
-        (void)take(r, len);
-}
-
-struct span rd_span(struct reader *r, size_t len) {
-    if (len == 0)
-        return (struct span){0};
-    const uint8_t *at = take(r, len);
-    return at != NULL ? (struct span){.data = at, .len = len} : (struct span){0};
-}
-
-struct span rd_rest(struct reader *r) {
-    return rd_span(r, reader_left(r));
-}
-
 void rd_copy(struct reader *r, void *out, size_t len) {
     if (len == 0)
         return;
-    const uint8_t *at = take(r, len);
+    const uint8_t *at = rd_take(r, len);
     if (at != NULL)
         memcpy(out, at, len);
     else
@@ -156,16 +117,6 @@ bool rd_line(struct reader *r, struct span *line) {
     return true;
 }
 
-uint8_t *wr_reserve(struct writer *w, size_t len) {
-    if (w->failed || w->size - w->len < len) {
-        w->failed = true;
-        return NULL;
-    }
-    uint8_t *at = w->data + w->len;
-    w->len += len;
-    return at;
-}
-
 static void store(uint8_t *at, uint64_t value, size_t len) {
     for (size_t i = 0; i < len; i++)
         at[i] = (uint8_t)(value >> (8 * (len - 1 - i)));
@@ -175,10 +126,6 @@ static void put_uint(struct writer *w, uint64_t value, size_t len) {
     uint8_t *at = wr_reserve(w, len);
     if (at != NULL)
         store(at, value, len);
-}
-
-void wr_u8(struct writer *w, uint8_t value) {
-    put_uint(w, value, 1);
 }
 
 void wr_u16(struct writer *w, uint16_t value) {
@@ -201,18 +148,6 @@ void wr_u48(struct writer *w, uint64_t value) {
 
 void wr_u64(struct writer *w, uint64_t value) {
     put_uint(w, value, 8);
-}
-
-void wr_bytes(struct writer *w, const void *data, size_t len) {
-    if (len == 0)
-        return;
-    uint8_t *at = wr_reserve(w, len);
-    if (at != NULL)
-        memcpy(at, data, len);
-}
-
-void wr_span(struct writer *w, struct span bytes) {
-    wr_bytes(w, bytes.data, bytes.len);
 }
 
 void wr_zeros(struct writer *w, size_t len) {

@@ -181,12 +181,8 @@ static enum sframe_status take_apart(const struct frame_info *info, struct span 
     *ciphertext = span_of(sealed.data + clear->source_len, sealed.len - clear->source_len);
     if (writer_left(w) < ciphertext->len)
         return SFRAME_NO_ROOM;
-    if (escapes(info->codec)) {
-        uint8_t *plain = w->data + w->len;
-        if (!frame_unescape(writer_span(w), *ciphertext, plain, &ciphertext->len))
-            return SFRAME_BAD_ESCAPE;
-        ciphertext->data = plain;
-    }
+    if (escapes(info->codec) && !frame_unescape(writer_span(w), ciphertext, w->data + w->len))
+        return SFRAME_BAD_ESCAPE;
     return take_trailer(ciphertext, clear->len);
 }
 

@@ -83,7 +83,7 @@ struct frame_seal {
 struct frame_open {
     struct sframe_open sframe;
     struct frame_aad aad;
-    struct span sealed; /* encrypted data and tag, in the sealed frame or, H.264, in the output */
+    struct span sealed; /* encrypted data and tag, in the sealed frame or, when it had escapes, in the output */
     uint8_t *text;      /* in the output: where the plaintext goes; may overlap `sealed` */
     size_t text_len;
     enum frame_type type; /* of the frame, not to be used before the finish */

@@ -57,8 +57,9 @@ enum sframe_status frame_clear_find(enum frame_codec codec, struct span frame, s
  * frame_escaped_len_max(len): the caller has that much room. */
 size_t frame_escape(struct span before, uint8_t *bytes, size_t len);
 size_t frame_escaped_len_max(size_t len);
-/* The reverse: writes at most escaped.len bytes. False when the bytes are not what frame_escape writes: there is
- * exactly one escaped form of anything. */
-bool frame_unescape(struct span before, struct span escaped, uint8_t *out, size_t *out_len);
+/* The reverse. Bytes that hold no escape, as nearly all do, stay where they are; else the plain ones are written to
+ * `out`, which has room for bytes->len, and `*bytes` is there. False when the bytes are not what frame_escape writes:
+ * there is exactly one escaped form of anything. */
+bool frame_unescape(struct span before, struct span *bytes, uint8_t *out);
 
 #endif

@@ -25,7 +25,7 @@ enum sframe_status frame_open(struct sframe_receiver *receiver, uint32_t leaf, c
     if (status != SFRAME_OK)
         return status;
     struct span aad = span_of(open.aad.bytes, open.aad.len);
-    /* H.264: unescaped into the output already, a little behind the text's place; opened there, then moved */
+    /* H.264 with escapes: in the output already, a little behind the text's place; opened there, then moved */
     bool moved = open.sealed.data >= out && open.sealed.data < out + out_size;
     uint8_t *plain = moved ? out + (open.sealed.data - out) : open.text;
     bool authentic = sframe_native_open(&open.sframe, aad, open.sealed, plain);

@@ -37,10 +37,12 @@ static size_t half_len(unsigned half) {
     return half < EXTENDED ? 0 : half - EXTENDED + 1;
 }
 
+/* Writes 8 bytes, of which those count that the value needs: what follows is written over the others. */
 static size_t put_value(uint8_t *out, uint64_t value) {
     size_t len = value_len(value);
-    for (size_t i = 0; i < len; i++)
-        out[i] = (uint8_t)(value >> (8 * (len - 1 - i)));
+    uint64_t word = len > 0 ? value << (64 - 8 * len) : 0;
+    word = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? __builtin_bswap64(word) : word;
+    memcpy(out, &word, sizeof word);
     return len;
 }
 

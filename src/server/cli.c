@@ -28,6 +28,20 @@ static const struct cli_option *find_option(const struct cli_option *options, si
     return NULL;
 }
 
+static bool take_value(const struct cli_option *option, const char *value) {
+    struct cli_values *values = option->values;
+    if (values == NULL) {
+        *option->value = value;
+        return true;
+    }
+    if (values->count == CLI_VALUES_MAX) {
+        cli_complain("--%s can be given %d times at most; use a file", option->name, CLI_VALUES_MAX);
+        return false;
+    }
+    values->items[values->count++] = value;
+    return true;
+}
+
 /* One argument and perhaps the next; answers how many were used, 0 when it was wrong. */
 static int take_option(const char *command, const struct cli_option *options, size_t options_count, int left,
                        char **arguments) {
@@ -55,7 +69,8 @@ static int take_option(const char *command, const struct cli_option *options, si
         cli_complain("--%s needs a value (%s)", option->name, option->value_name);
         return 0;
     }
-    *option->value = equals != NULL ? equals + 1 : arguments[1];
+    if (!take_value(option, equals != NULL ? equals + 1 : arguments[1]))
+        return 0;
     return equals != NULL ? 1 : 2;
 }
 
@@ -118,8 +133,8 @@ static bool load_flags(const struct cli_common *c, struct config *config, struct
     const struct {
         const char *flag, *key, *value;
     } flags[] = {
-        {"--data-dir", "data_dir", c->data_dir},   {"--port", "port", c->port},
-        {"--node-ip", "rtc.node_ip", c->node_ip},  {"--media-threads", "media_threads", c->media_threads},
+        {"--data-dir", "data_dir", c->data_dir},        {"--port", "port", c->port},
+        {"--node-ip", "rtc.node_ip", c->node_ip},       {"--media-threads", "media_threads", c->media_threads},
         {"--log-level", "logging.level", c->log_level},
     };
     for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
@@ -133,8 +148,10 @@ static bool load_flags(const struct cli_common *c, struct config *config, struct
     }
     if (c->keys != NULL && !config_load_keys(config, "--keys", span_str(c->keys), error))
         return false;
-    if (c->set != NULL && !load_settings(config, c->set, error))
-        return false;
+    for (size_t i = 0; i < c->set.count; i++) {
+        if (!load_settings(config, c->set.items[i], error))
+            return false;
+    }
     config->dev = c->dev != NULL;
     return true;
 }
@@ -143,9 +160,8 @@ bool cli_load(const struct cli_common *common, struct config *config) {
     struct config_error error = {{0}};
     config_init(config);
     const char *path = common->config != NULL ? common->config : getenv("CONCLAVE_CONFIG");
-    bool ok = (path == NULL || load_file(config, path, &error)) &&
-              config_load_environment(config, environ, &error) && load_flags(common, config, &error) &&
-              config_finish(config, &error);
+    bool ok = (path == NULL || load_file(config, path, &error)) && config_load_environment(config, environ, &error) &&
+              load_flags(common, config, &error) && config_finish(config, &error);
     if (!ok)
         cli_complain("%s", error.text);
     return ok;

@@ -66,7 +66,9 @@ static bool find_key(struct config *config) {
 static int print_token(const struct config *config, const struct token_options *o, uint32_t ttl_s) {
     struct control_token_request request = {
         .identity = o->identity != NULL ? o->identity : "",
-        .name = o->name != NULL ? o->name : o->identity != NULL ? o->identity : "",
+        .name = o->name != NULL       ? o->name
+                : o->identity != NULL ? o->identity
+                                      : "",
         .room = o->room != NULL ? o->room : "",
         .metadata = o->metadata,
         .ttl_s = ttl_s,
@@ -94,19 +96,19 @@ int cli_token(int count, char **arguments) {
     struct cli_common common = {0};
     struct token_options o = {0};
     const struct cli_option options[] = {
-        {"room", "NAME", "the room to join", &o.room},
-        {"identity", "TEXT", "who it is for; unique in the room", &o.identity},
-        {"name", "TEXT", "the name to show (the identity)", &o.name},
-        {"ttl", "TIME", "how long it is valid: 90s, 15m, 6h, 30d (6h)", &o.ttl},
-        {"metadata", "TEXT", "metadata of the participant", &o.metadata},
-        {"no-publish", NULL, "may not publish", &o.no_publish},
-        {"no-subscribe", NULL, "may not subscribe", &o.no_subscribe},
-        {"no-data", NULL, "may not send data", &o.no_data},
-        {"admin", NULL, "may moderate the room by the room API", &o.admin},
-        {"create", NULL, "may make and delete rooms", &o.create},
-        {"list", NULL, "may list rooms", &o.list},
-        {"hidden", NULL, "is not shown to others", &o.hidden},
-        {"own-metadata", NULL, "may change its own name and metadata", &o.own_metadata},
+        {"room", "NAME", "the room to join", &o.room, NULL},
+        {"identity", "TEXT", "who it is for; unique in the room", &o.identity, NULL},
+        {"name", "TEXT", "the name to show (the identity)", &o.name, NULL},
+        {"ttl", "TIME", "how long it is valid: 90s, 15m, 6h, 30d (6h)", &o.ttl, NULL},
+        {"metadata", "TEXT", "metadata of the participant", &o.metadata, NULL},
+        {"no-publish", NULL, "may not publish", &o.no_publish, NULL},
+        {"no-subscribe", NULL, "may not subscribe", &o.no_subscribe, NULL},
+        {"no-data", NULL, "may not send data", &o.no_data, NULL},
+        {"admin", NULL, "may moderate the room by the room API", &o.admin, NULL},
+        {"create", NULL, "may make and delete rooms", &o.create, NULL},
+        {"list", NULL, "may list rooms", &o.list, NULL},
+        {"hidden", NULL, "is not shown to others", &o.hidden, NULL},
+        {"own-metadata", NULL, "may change its own name and metadata", &o.own_metadata, NULL},
         CLI_COMMON_OPTIONS(common),
     };
     switch (cli_parse("token", options, ARRAY_LEN(options), count, arguments)) {

@@ -7,6 +7,7 @@
 
 #include "base/cursor.h"
 #include "base/secret.h"
+#include "hex.h"
 #include "unit.h"
 
 /* Longest value of any file: messages of Wycheproof's hash-like algorithms, keys of ML-KEM. */
@@ -27,17 +28,16 @@ static inline json_t *vectors_load(const char *name) {
     return root;
 }
 
-static inline uint8_t vector_digit(char c) {
-    return (uint8_t)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
-}
-
 static inline struct vector vector_of_hex(const char *text) {
     struct vector out = {0};
     assert_non_null(text);
     out.len = strlen(text) / 2;
     assert_true(out.len <= sizeof out.data && strlen(text) % 2 == 0);
-    for (size_t i = 0; i < out.len; i++)
-        out.data[i] = (uint8_t)(vector_digit(text[2 * i]) << 4 | vector_digit(text[2 * i + 1]));
+    for (size_t i = 0; i < out.len; i++) {
+        int byte = hex_byte(text + 2 * i);
+        assert_true(byte >= 0);
+        out.data[i] = (uint8_t)byte;
+    }
     return out;
 }
 

@@ -128,6 +128,9 @@ static const struct clear_case clear_cases[] = {
      * 00 00 00 40 00 00 02 3f, into which two emulation prevention bytes come */
     {FRAME_CODEC_H264, "00 00 00 01 41 00 00 03 00 40 00 00 03 02 3f aa",
      "00 00 00 01 41 00 00 03 00 40 00 00 03 02 3f", FRAME_TYPE_DELTA},
+    /* first_mb_in_slice 2^23 - 2, slice_type 7, pic_parameter_set_id 0: 00 00 03 ff ff f8 8a, within 8 bytes */
+    {FRAME_CODEC_H264, "00 00 00 01 41 00 00 03 03 ff ff f8 8a aa", "00 00 00 01 41 00 00 03 03 ff ff f8 8a",
+     FRAME_TYPE_DELTA},
     {FRAME_CODEC_H264, "00 00 00 01 41 00 00 03 00 00", NULL, 0}, /* a value that does not end */
     {FRAME_CODEC_H264, "00 00 00 01 41 00 00 03 00 00 03 00 00 80 00 00 03 00 00 ff ff", NULL, 0}, /* of 33 bits */
     {FRAME_CODEC_H264, "00 00 00 01", NULL, 0},
@@ -322,7 +325,7 @@ static void escaped_bytes_hold_no_start_code_and_come_back(void **state) {
     struct rng rng = rng_seeded(5);
     uint8_t plain[200], escaped[400], again[400];
     for (int round = 0; round < 200000; round++) {
-        size_t before_len = rng_below(&rng, 4), len = rng_below(&rng, 60), out_len;
+        size_t before_len = rng_below(&rng, 4), len = rng_below(&rng, 60);
         uint64_t values = 1 + rng_below(&rng, 6);
         for (size_t i = 0; i < before_len + len; i++)
             plain[i] = (uint8_t)rng_below(&rng, values);
@@ -336,9 +339,11 @@ static void escaped_bytes_hold_no_start_code_and_come_back(void **state) {
                        : before_len >= 1 && plain[before_len - 1] == 0                             ? 1
                                                                                                    : 0;
         assert_false(has_start_code(escaped + before_len - zeros, zeros + escaped_len));
-        assert_true(frame_unescape(before, span_of(escaped + before_len, escaped_len), again, &out_len));
-        assert_int_equal(out_len, len);
-        assert_memory_equal(again, plain + before_len, len);
+        struct span unescaped = span_of(escaped + before_len, escaped_len);
+        assert_true(frame_unescape(before, &unescaped, again));
+        assert_int_equal(unescaped.len, len);
+        assert_memory_equal(unescaped.data, plain + before_len, len);
+        assert_ptr_equal(unescaped.data, escaped_len == len ? escaped + before_len : again); /* no copy without need */
     }
 }
 
@@ -348,18 +353,67 @@ static void there_is_one_escaped_form_only(void **state) {
     uint8_t bytes[40], plain[40], again[80];
     size_t accepted = 0;
     for (int round = 0; round < 300000; round++) {
-        size_t before_len = rng_below(&rng, 3), len = rng_below(&rng, 12), out_len;
+        size_t before_len = rng_below(&rng, 3), len = rng_below(&rng, 12);
         for (size_t i = 0; i < before_len + len; i++)
             bytes[i] = (uint8_t)(rng_below(&rng, 2) == 0 ? 0 : rng_below(&rng, 5));
-        struct span before = span_of(bytes, before_len);
-        if (!frame_unescape(before, span_of(bytes + before_len, len), plain, &out_len))
+        struct span before = span_of(bytes, before_len), unescaped = span_of(bytes + before_len, len);
+        if (!frame_unescape(before, &unescaped, plain))
             continue;
         accepted++;
-        memcpy(again, plain, out_len);
-        assert_int_equal(frame_escape(before, again, out_len), len);
+        memcpy(again, unescaped.data, unescaped.len);
+        assert_int_equal(frame_escape(before, again, unescaped.len), len);
         assert_memory_equal(again, bytes + before_len, len);
     }
     assert_true(accepted > 10000);
+}
+
+/* As the standard's text has it, byte by byte. */
+static size_t escape_bytewise(size_t zeros, const uint8_t *plain, size_t len, uint8_t *out) {
+    size_t out_len = 0;
+    for (size_t i = 0; i < len; i++) {
+        if (zeros >= 2 && plain[i] <= 3) {
+            out[out_len++] = 3;
+            zeros = 0;
+        }
+        out[out_len++] = plain[i];
+        zeros = plain[i] == 0 ? zeros + 1 : 0;
+    }
+    return out_len;
+}
+
+/* Behind so many zeros, `run` at `at` among bytes that need no escape. */
+static void escapes_as_bytewise(size_t zeros, size_t len, size_t at, struct span run) {
+    static const uint8_t before[2] = {0};
+    uint8_t plain[400], expected[600], escaped[600], again[600];
+    memset(plain, 0xff, sizeof plain);
+    memcpy(plain + at, run.data, run.len);
+    size_t expected_len = escape_bytewise(zeros, plain, len, expected);
+    memcpy(escaped, plain, len);
+    assert_int_equal(frame_escape(span_of(before, zeros), escaped, len), expected_len);
+    assert_memory_equal(escaped, expected, expected_len);
+    struct span unescaped = span_of(escaped, expected_len);
+    assert_true(frame_unescape(span_of(before, zeros), &unescaped, again));
+    assert_int_equal(unescaped.len, len);
+    assert_memory_equal(unescaped.data, plain, len);
+}
+
+/* Bytes are looked at in blocks of 128, the last of which overlaps the one before: every place around their edges. */
+static void escapes_at_every_place_are_those_of_a_byte_by_byte_search(void **state) {
+    (void)state;
+    static const char *const runs[] = {"00",       "00 00",       "00 00 00",       "00 00 01", "00 00 03",
+                                       "00 00 04", "00 00 03 03", "00 00 00 00 00", "00 01",    "01"};
+    static const size_t lens[] = {1, 2, 3, 127, 128, 129, 130, 131, 255, 256, 257, 258, 300, 384, 385};
+    for (size_t r = 0; r < ARRAY_LEN(runs); r++) {
+        uint8_t bytes[8];
+        struct span run = span_of(bytes, unhex(runs[r], bytes));
+        for (size_t l = 0; l < ARRAY_LEN(lens); l++) {
+            for (size_t at = 0; at < lens[l]; at++) {
+                for (size_t zeros = 0; zeros <= 2; zeros++)
+                    escapes_as_bytewise(zeros, lens[l], at,
+                                        span_of(run.data, run.len < lens[l] - at ? run.len : lens[l] - at));
+            }
+        }
+    }
 }
 
 /* The worst that a cipher could give: nothing but zeros, through the two steps of a host. */
@@ -722,6 +776,7 @@ int main(void) {
         cmocka_unit_test(an_av1_frame_that_is_not_one_obu_as_we_write_it_is_refused),
         cmocka_unit_test(escaped_bytes_hold_no_start_code_and_come_back),
         cmocka_unit_test(there_is_one_escaped_form_only),
+        cmocka_unit_test(escapes_at_every_place_are_those_of_a_byte_by_byte_search),
         cmocka_unit_test(ciphertext_of_zeros_survives_h264),
         cmocka_unit_test(every_changed_byte_is_refused),
         cmocka_unit_test(every_cut_is_refused),

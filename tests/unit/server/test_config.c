@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "server/cli.h"
 #include "server/config.h"
 #include "server/places.h"
 
@@ -129,8 +130,12 @@ static void too_many_keys_entries_and_bytes_are_refused(void **state) {
 static void the_environment_overrides_the_file(void **state) {
     (void)state;
     assert_true(load("port: 1000\nrtc:\n  udp_port: 1001\n"));
-    char *environment[] = {"PATH=/bin", "CONCLAVE_RTC_UDP_PORT=2001", "CONCLAVE_BIND_ADDRESSES=10.0.0.1, ::1",
-                           "LIVEKIT_KEYS=envkey: envsecret", "CONCLAVE_BIN=/somewhere", NULL};
+    char *environment[] = {"PATH=/bin",
+                           "CONCLAVE_RTC_UDP_PORT=2001",
+                           "CONCLAVE_BIND_ADDRESSES=10.0.0.1, ::1",
+                           "LIVEKIT_KEYS=envkey: envsecret",
+                           "CONCLAVE_BIN=/somewhere",
+                           NULL};
     assert_true(config_load_environment(&config, environment, &error));
     assert_int_equal(config.port, 1000);
     assert_int_equal(config.udp_port, 2001);
@@ -152,8 +157,10 @@ static void the_same_api_key_again_replaces_its_secret(void **state) {
 static void settings_that_contradict_each_other_are_refused(void **state) {
     (void)state;
     static const char *const texts[] = {
-        "tls:\n  cert_file: /a\n", "port: 7443\n", "rtc:\n  tcp_port: 7880\n", "rtc:\n  udp_port: 0\n",
-        "prometheus:\n  username: a\n", "webhook:\n  api_key: nobody\n", "limit:\n  max_rooms: 0\n",
+        "tls:\n  cert_file: /a\n",      "port: 7443\n",
+        "rtc:\n  tcp_port: 7880\n",     "rtc:\n  udp_port: 0\n",
+        "prometheus:\n  username: a\n", "webhook:\n  api_key: nobody\n",
+        "limit:\n  max_rooms: 0\n",
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         assert_true(load(texts[i]));
@@ -195,8 +202,9 @@ static struct address_interface at(const char *name, const char *ip, bool loopba
 
 static size_t candidates(struct net_addr out[CONTROL_CANDIDATES_MAX]) {
     struct address_interface machine[] = {
-        at("lo", "127.0.0.1", true),    at("lo", "::1", true),
-        at("eth0", "192.0.2.7", false), at("eth0", "2001:db8::7", false), at("docker0", "172.17.0.1", false),
+        at("lo", "127.0.0.1", true),        at("lo", "::1", true),
+        at("eth0", "192.0.2.7", false),     at("eth0", "2001:db8::7", false),
+        at("docker0", "172.17.0.1", false),
     };
     return places_candidates(&config, machine, 5, 7882, 7881, out);
 }
@@ -269,6 +277,45 @@ static void meetings_have_one_of_two_suites(void **state) {
     assert_non_null(strstr(error.text, "must be hybrid or x25519"));
 }
 
+/* As `conclave serve` reads its arguments, `--dev` first, then `option` with each value. */
+static enum cli_parsed load_arguments(const char *option, const char *const *values, size_t count, bool *loaded) {
+    struct cli_common common = {0};
+    const struct cli_option options[] = {CLI_COMMON_OPTIONS(common)};
+    char text[CLI_VALUES_MAX + 1][64], *arguments[2 * CLI_VALUES_MAX + 3] = {"--dev"};
+    for (size_t i = 0; i < count; i++) {
+        (void)snprintf(text[i], sizeof text[i], "%s=%s", option, values[i]);
+        arguments[1 + i] = text[i];
+    }
+    enum cli_parsed parsed = cli_parse("serve", options, ARRAY_LEN(options), (int)count + 1, arguments);
+    *loaded = parsed == CLI_PARSED && cli_load(&common, &config);
+    return parsed;
+}
+
+static void settings_given_several_times_on_the_command_line_all_count(void **state) {
+    (void)state;
+    const char *const values[] = {"rtc.udp_port=5001", "port=5000,rtc.tcp_port=5003", "rtc.udp_port=5002"};
+    bool loaded;
+    assert_int_equal(load_arguments("--set", values, ARRAY_LEN(values), &loaded), CLI_PARSED);
+    assert_true(loaded);
+    assert_int_equal(config.port, 5000);
+    assert_int_equal(config.tcp_port, 5003);
+    assert_int_equal(config.udp_port, 5002); /* the later wins */
+    const char *const wrong[] = {"port=5000", "no_such_setting=1", "port=5001"};
+    assert_int_equal(load_arguments("--set", wrong, ARRAY_LEN(wrong), &loaded), CLI_PARSED);
+    assert_false(loaded);
+}
+
+static void settings_on_the_command_line_have_a_limit(void **state) {
+    (void)state;
+    const char *values[CLI_VALUES_MAX + 1];
+    bool loaded;
+    for (size_t i = 0; i < ARRAY_LEN(values); i++)
+        values[i] = "port=5000";
+    assert_int_equal(load_arguments("--set", values, CLI_VALUES_MAX, &loaded), CLI_PARSED);
+    assert_true(loaded);
+    assert_int_equal(load_arguments("--set", values, CLI_VALUES_MAX + 1, &loaded), CLI_WRONG);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(meetings_have_one_of_two_suites),
@@ -286,6 +333,8 @@ int main(void) {
         cmocka_unit_test(interfaces_addresses_and_node_ip_narrow_what_is_announced),
         cmocka_unit_test(without_any_other_address_loopback_is_announced),
         cmocka_unit_test(plain_http_listens_on_this_machine_only_unless_told),
+        cmocka_unit_test(settings_given_several_times_on_the_command_line_all_count),
+        cmocka_unit_test(settings_on_the_command_line_have_a_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
