@@ -12,6 +12,7 @@
 //     await state()                       -> {epoch, leaf, authenticator, members: [{leaf, identity}]}
 //     await info()                        GroupInfo with external_pub and tree (ours only)
 import { spawn } from 'node:child_process';
+import { createPrivateKey, createPublicKey, sign, verify } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import { p256, p384 } from '@noble/curves/nist.js';
 import * as ts from 'ts-mls';
@@ -144,6 +145,51 @@ export class WasmMember {
 const tsName = (suite) => Object.keys(ts.ciphersuites).find((name) => ts.ciphersuites[name] === suite);
 const wire = (content) => ts.encodeMlsMessage({ version: 'mls10', ...content });
 
+/** Signatures of a NIST curve by Node: those that ts-mls takes from JavaScript cost milliseconds each. The rest of ts-mls is its own. */
+function nistSignature(curve, name, hash, noble) {
+  const base64 = (bytes) => Buffer.from(bytes).toString('base64url');
+  const jwk = (point) => {
+    const bytes = noble.Point.fromBytes(point).toBytes(false);
+    const half = (bytes.length - 1) / 2;
+    return { kty: 'EC', crv: name, x: base64(bytes.subarray(1, 1 + half)), y: base64(bytes.subarray(1 + half)) };
+  };
+  const publicKeys = new Map();
+  const publicKey = (point) => {
+    const id = hex(point);
+    if (!publicKeys.has(id)) publicKeys.set(id, createPublicKey({ key: jwk(point), format: 'jwk' }));
+    return publicKeys.get(id);
+  };
+  const privateKeys = new Map();
+  const privateKey = (d) => {
+    const id = hex(d);
+    if (!privateKeys.has(id)) privateKeys.set(id, createPrivateKey({ key: { ...jwk(noble.getPublicKey(d)), d: base64(d) }, format: 'jwk' }));
+    return privateKeys.get(id);
+  };
+  return {
+    ...curve,
+    sign: async (key, message) => new Uint8Array(sign(hash, message, privateKey(key))),
+    verify: async (key, message, signature) => {
+      try {
+        return verify(hash, message, publicKey(key), signature);
+      } catch {
+        return false; // no point, as in what ts-mls would do
+      }
+    },
+  };
+}
+
+const nistCurves = { 2: ['P-256', 'sha256', p256], 7: ['P-384', 'sha384', p384] };
+const suiteImplementations = new Map();
+/** ts-mls's implementation of a suite, made once. */
+async function tsSuite(suite) {
+  if (!suiteImplementations.has(suite)) {
+    const cs = await ts.getCiphersuiteImpl(ts.getCiphersuiteFromName(tsName(suite)), ts.defaultCryptoProvider);
+    const nist = nistCurves[suite];
+    suiteImplementations.set(suite, nist ? { ...cs, signature: nistSignature(cs.signature, ...nist) } : cs);
+  }
+  return suiteImplementations.get(suite);
+}
+
 /** Three months, as RFC 9420 section 7.2 has in mind: ts-mls's default never ends, which ours refuses. */
 const lifetime = () => {
   const now = BigInt(Math.floor(Date.now() / 1000));
@@ -155,7 +201,7 @@ export class TsMember {
 
   static async make(suite, name) {
     const m = new TsMember();
-    Object.assign(m, { suite, name, cs: await ts.getCiphersuiteImpl(ts.getCiphersuiteFromName(tsName(suite)), ts.defaultCryptoProvider) });
+    Object.assign(m, { suite, name, cs: await tsSuite(suite) });
     return m;
   }
 
