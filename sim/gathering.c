@@ -123,8 +123,10 @@ static void take_keys(struct gathering *g, struct attendee *a, const struct memb
     enum sframe_status sender = sframe_sender_install(&a->sender, &key, now_us);
     enum sframe_status receiver = sframe_receiver_install(&a->receiver, &key, now_us);
     ASSERT(sender == SFRAME_OK && receiver == SFRAME_OK);
-    if (first)
+    if (first) {
         a->first_epoch = out->epoch;
+        a->group = g->group;
+    }
     if (!(early && first && a->kept_count > 0))
         keep(a, out);
     if (out->epoch > g->figures.epochs)
@@ -171,7 +173,10 @@ static void on_output(void *context, int person, const struct member_output *out
         conference_fail(c, "p_%d raised an alarm: %s (%s)", person, member_alarm_text(out->alarm),
                         mls_status_name(out->status));
     case MEMBER_ENDED:
-        if (a->should_be_in)
+        /* "over", or "removed" when others were faster to begin a new group: as in web/src/secure/worker.ts */
+        if (a->should_be_in && (out->gone == WIRE_GONE_OVER || out->gone == WIRE_GONE_REMOVED) && a->group != g->group)
+            a->again = true;
+        else if (a->should_be_in)
             conference_fail(c, "p_%d, who should be in, was sent away: %u", person, out->gone);
         break;
     default:
@@ -331,6 +336,14 @@ static void publish(struct gathering *g, struct attendee *a) {
 
 static void put_out_again(struct gathering *g, struct attendee *a);
 
+/* As the web client: it leaves the room, asks for a token again, and is somebody else. */
+static void stay_again(struct gathering *g, struct attendee *a) {
+    a->again = a->should_be_in = false;
+    if (a->client != NULL && a->client->used)
+        conference_kill(g->conference, a->client);
+    (void)gathering_join(g);
+}
+
 static void look_after(struct gathering *g) {
     uint32_t publishers = 0;
     bool open_room = g->conference->options.plant == PLANT_OPEN;
@@ -339,6 +352,8 @@ static void look_after(struct gathering *g) {
         bool in = gathering_in(g, a);
         if (a->client == NULL && ((in && a->keyed) || (open_room && a->should_be_in)))
             enter_room(g, a);
+        if (a->again)
+            stay_again(g, a);
         if (a->put_out_us != 0 && a->put_out_us <= g->assembly.now_us)
             put_out_again(g, a);
         publishers += in && a->publisher;
@@ -423,6 +438,17 @@ struct attendee *gathering_join(struct gathering *g) {
                          &g->conference->rng);
     a->crypt = (struct participant_crypt){.context = a, .seal = seal, .open = open};
     return a;
+}
+
+void gathering_restart(struct gathering *g, uint64_t down_us) {
+    conference_server_stop(g->conference);
+    assembly_server_stop(&g->assembly);
+    conference_run(g->conference, down_us);
+    g->group++;
+    for (uint32_t i = 0; i < g->departures_count; i++)
+        g->departures[i].done = true; /* of a group that is no more */
+    assembly_server_start(&g->assembly);
+    conference_server_start(g->conference);
 }
 
 void gathering_leave(struct gathering *g, struct attendee *a) {

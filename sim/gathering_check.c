@@ -80,7 +80,8 @@ static void removed_try(struct gathering *g, const struct sealed_frame *frame) {
     uint32_t tries = 0, first = (uint32_t)rng_below(&g->conference->rng, g->attendees_count);
     for (uint32_t i = 0; i < g->attendees_count; i++) {
         struct attendee *a = &g->attendees[(first + i) % g->attendees_count];
-        if (!a->removed || a->removed_epoch > frame->epoch || a->kept_count == 0)
+        bool is_out = a->group != frame->group || (a->removed && a->removed_epoch <= frame->epoch);
+        if (!is_out || a->kept_count == 0)
             continue;
         bool opened = frame_open(&a->receiver, frame->leaf, &picture, span_of(frame->bytes, frame->len),
                                  a->last_frame_us, out, sizeof out, &len) == SFRAME_OK;
@@ -96,7 +97,7 @@ void gathering_check_newcomer(struct gathering *g, struct attendee *a) {
     uint32_t count = g->frames_count < GATHERING_FRAMES ? g->frames_count : GATHERING_FRAMES;
     for (uint32_t i = 0; i < count; i++) {
         const struct sealed_frame *frame = &g->frames[i];
-        if (frame->epoch >= a->first_epoch)
+        if (frame->group == a->group && frame->epoch >= a->first_epoch)
             continue;
         uint8_t out[sizeof frame->bytes];
         size_t len;
@@ -123,7 +124,9 @@ void gathering_check_sealed(struct gathering *g, struct attendee *a, const struc
                         (unsigned long long)epoch, GATHERING_KEPT);
     if (key != NULL)
         note_use(g, a, key->print, seal->kid, seal->ctr);
-    note_use(g, a, ~epoch, seal->kid, seal->ctr); /* and whatever the key: each name of a counter once in an epoch */
+    note_use(g, a, ~(epoch | (uint64_t)a->group << 32), seal->kid,
+             seal->ctr); /* and whatever the key: each name of a counter once in an epoch */
+    frame->group = a->group;
     frame->epoch = epoch;
     frame->leaf = kid.leaf;
     frame->video = video;
@@ -147,7 +150,8 @@ void gathering_check_opened(struct gathering *g, const struct attendee *a, uint6
 /* ---- d, e: what the server sends --------------------------------------------------------------------------------- */
 
 static bool is_member(const struct gathering *g, const char *identity) {
-    return delivery_is_member(g->assembly.delivery, span_str(g->id), span_str(identity));
+    return g->assembly.delivery != NULL &&
+           delivery_is_member(g->assembly.delivery, span_str(g->id), span_str(identity));
 }
 
 static const struct transport *transport_to(const struct engine *e, uint32_t transports_max,
