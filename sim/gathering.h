@@ -106,7 +106,7 @@ struct departure {
 };
 
 struct gathering_figures {
-    uint64_t sealed, opened, unopened, tries, forwarded, traced, epochs, external, welcomed, removes, resyncs, crashes;
+    uint64_t sealed, opened, unopened, tries, forwarded, epochs, external, welcomed, removes, resyncs, crashes;
     uint64_t rekeys, rekey_sum_us, rekey_max_us;
 };
 

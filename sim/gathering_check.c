@@ -193,10 +193,11 @@ void gathering_check_media(struct gathering *g, const struct client *to, uint32_
     if (demux(span_of(tx->data, tx->len)) != DEMUX_RTP)
         return;
     const struct client *from = sender_of(g, shard, tx);
-    if (from != NULL && !is_member(g, from->identity))
+    if (from == NULL)
+        conference_fail(c, "%s gets media without a source", to->identity);
+    if (!is_member(g, from->identity))
         conference_fail(c, "media of %s, who is not in the group, goes to %s", from->identity, to->identity);
     g->figures.forwarded++;
-    g->figures.traced += from != NULL;
 }
 
 void gathering_check_signal(struct gathering *g, const struct client *to) {
