@@ -9,21 +9,19 @@
 #include "base/time.h"
 #include "e2ee/sframe_native.h"
 
-#define SUITE SFRAME_AES_256_GCM_SHA512_128
 #define RECEIVER_KEYS_MAX 512
 /* Of those who publish now, and of those who just went. */
 #define STREAMS_MAX 32
 #define CAMERA_CONTEXT 1
 #define CAMERA_FPS 5
 #define CAMERA_BYTES 250
-#define USED_MAX (1u << 20)
 /* A person asks again for a removal that lost against another commit. */
 #define REMOVE_AGAIN_US (500 * US_PER_MS)
 #define PUT_OUT_TRIES_MAX 8
 /* How long a server may take to see that somebody is gone who said nothing. */
 #define UNSEEN_MAX_US (3 * US_PER_S)
 
-static const struct frame_info picture = {.codec = FRAME_CODEC_VP8, .kind = FRAME_KIND_VIDEO};
+static const struct frame_info picture = GATHERING_FRAME;
 
 static struct attendee *attendee_of(struct gathering *g, struct span identity) {
     for (uint32_t i = 0; i < g->attendees_count; i++) {
@@ -44,7 +42,7 @@ static struct assembly_person *person_of(const struct attendee *a) {
 
 /* ---- frames ------------------------------------------------------------------------------------------------------ */
 
-static size_t seal(void *context, uint64_t now_us, bool video, struct span frame, uint8_t *out, size_t out_size) {
+static size_t seal_frame(void *context, uint64_t now_us, bool video, struct span frame, uint8_t *out, size_t out_size) {
     struct attendee *a = context;
     struct frame_seal begun;
     size_t len;
@@ -61,8 +59,8 @@ static size_t seal(void *context, uint64_t now_us, bool video, struct span frame
     return len;
 }
 
-static size_t open(void *context, uint64_t now_us, const char *identity, bool video, struct span sealed, uint8_t *out,
-                   size_t out_size) {
+static size_t open_frame(void *context, uint64_t now_us, const char *identity, bool video, struct span sealed,
+                         uint8_t *out, size_t out_size) {
     struct attendee *a = context;
     struct gathering *g = a->gathering;
     struct member_person publisher;
@@ -387,7 +385,7 @@ void gathering_begin(struct gathering *g, struct conference *c, uint16_t suite) 
     struct meeting_config config = {.suite = suite, .rates = {{1, 1}, {1, 1}, {1, 1}}};
     rng_fill(&c->rng, config.secret, sizeof config.secret);
     void *memory = calloc(1, meeting_size());
-    g->used = calloc(USED_MAX, sizeof *g->used);
+    g->used = calloc(GATHERING_USED_MAX, sizeof *g->used);
     ASSERT(memory != NULL && g->used != NULL);
     g->meeting = meeting_init(memory, &config, &c->rng);
     meeting_make(g->meeting, &c->rng, g->id);
@@ -433,10 +431,10 @@ struct attendee *gathering_join(struct gathering *g) {
     *a = (struct attendee){.gathering = g, .person = person, .should_be_in = true, .first_epoch = UINT64_MAX};
     a->receiver_memory = calloc(1, sframe_receiver_size(RECEIVER_KEYS_MAX));
     ASSERT(a->receiver_memory != NULL);
-    sframe_sender_init(&a->sender, &crypto_openssl, SUITE, &sframe_native);
-    sframe_receiver_init(&a->receiver, a->receiver_memory, RECEIVER_KEYS_MAX, &crypto_openssl, SUITE, &sframe_native,
-                         &g->conference->rng);
-    a->crypt = (struct participant_crypt){.context = a, .seal = seal, .open = open};
+    sframe_sender_init(&a->sender, &crypto_openssl, GATHERING_SFRAME, &sframe_native);
+    sframe_receiver_init(&a->receiver, a->receiver_memory, RECEIVER_KEYS_MAX, &crypto_openssl, GATHERING_SFRAME,
+                         &sframe_native, &g->conference->rng);
+    a->crypt = (struct participant_crypt){.context = a, .seal = seal_frame, .open = open_frame};
     return a;
 }
 

@@ -36,6 +36,12 @@
 /* Newest sealed frames that newcomers try to open. */
 #define GATHERING_FRAMES 64
 #define GATHERING_DEPARTURES_MAX 256
+/* Frames that may be sealed in a run, twice over. */
+#define GATHERING_USED_MAX (1u << 20)
+/* What everybody publishes, and how it is sealed. */
+#define GATHERING_SFRAME SFRAME_AES_256_GCM_SHA512_128
+#define GATHERING_FRAME                                                                                                \
+    { .codec = FRAME_CODEC_VP8, .kind = FRAME_KIND_VIDEO }
 /* Of those who stay connected. Committers crash one after the other: 0.3, 0.6, 1.2, 2.4, 2.4 .. s of waiting. */
 #define GATHERING_REKEY_MAX_US (12 * US_PER_S)
 

@@ -9,12 +9,11 @@
 #include "protocol/demux.h"
 #include "sim/gathering.h"
 
-#define USED_MAX (1u << 20)
 /* A leaf that nobody has: who tries keys is not the sender. */
 #define NOBODY SFRAME_LEAF_MAX
 #define REMOVED_TRIES 4
 
-static const struct frame_info picture = {.codec = FRAME_CODEC_VP8, .kind = FRAME_KIND_VIDEO};
+static const struct frame_info picture = GATHERING_FRAME;
 
 static const char *name_of(const struct gathering *g, const struct attendee *a) {
     return g->assembly.people[a->person].identity;
@@ -24,11 +23,11 @@ static const char *name_of(const struct gathering *g, const struct attendee *a) 
 
 /* Nonce and key follow from base key, KID and counter (RFC 9605 sections 4.4.2, 4.4.3). */
 static void note_use(struct gathering *g, const struct attendee *a, uint64_t print, uint64_t kid, uint64_t ctr) {
-    ASSERT(g->used_count < USED_MAX / 2);
+    ASSERT(g->used_count < GATHERING_USED_MAX / 2);
     uint64_t mixed = (print ^ kid * UINT64_C(0x9e3779b97f4a7c15) ^ ctr * UINT64_C(0xc2b2ae3d27d4eb4f)) *
                      UINT64_C(0xff51afd7ed558ccd);
     for (uint64_t at = mixed >> 40;; at++) {
-        struct used_counter *slot = &g->used[at % USED_MAX];
+        struct used_counter *slot = &g->used[at % GATHERING_USED_MAX];
         if (slot->print == 0) {
             *slot = (struct used_counter){print, kid, ctr};
             g->used_count++;
@@ -59,8 +58,7 @@ static bool opens(struct gathering *g, const struct kept_key *key, const struct 
     if (memory == NULL)
         memory = calloc(1, sframe_receiver_size(4));
     ASSERT(memory != NULL);
-    sframe_receiver_init(&receiver, memory, 4, &crypto_openssl, SFRAME_AES_256_GCM_SHA512_128, &sframe_native,
-                         &g->conference->rng);
+    sframe_receiver_init(&receiver, memory, 4, &crypto_openssl, GATHERING_SFRAME, &sframe_native, &g->conference->rng);
     struct sframe_epoch_key install = {.epoch = frame->epoch,
                                        .leaf = NOBODY,
                                        .base_key = span_of(key->key, sizeof key->key),
