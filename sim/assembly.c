@@ -7,7 +7,7 @@
 #include "base/assert.h"
 #include "base/time.h"
 
-enum event_kind { TO_SERVER, TO_PERSON, SERVER_SEES_CLOSE, PERSON_SEES_CLOSE, CONNECT, FETCH, FETCHED };
+enum event_kind { TO_SERVER, TO_PERSON, SERVER_SEES_CLOSE, PERSON_SEES_CLOSE, CONNECT, FETCH, FETCHED, NOTHING };
 
 struct assembly_event {
     uint64_t at_us;
@@ -177,10 +177,30 @@ void assembly_begin(struct assembly *a, uint64_t seed, uint16_t suite) {
     a->rng = rng_seeded(seed);
     a->suite = suite;
     snprintf(a->meeting, sizeof a->meeting, "%s", ASSEMBLY_MEETING);
+    assembly_server_start(a);
+}
+
+void assembly_server_start(struct assembly *a) {
     struct delivery_config config = {
-        .crypto = assembly_crypto(), .suite = suite, .meetings_max = 10, .connections_max = 400, .members_max = 200};
+        .crypto = assembly_crypto(), .suite = a->suite, .meetings_max = 10, .connections_max = 400, .members_max = 200};
     a->delivery = delivery_create(&config, &a->rng);
     ASSERT(a->delivery != NULL);
+}
+
+void assembly_server_stop(struct assembly *a) {
+    for (size_t i = 0; i < a->events_count; i++) {
+        struct assembly_event *e = a->events[i];
+        if (e->kind == TO_SERVER || e->kind == SERVER_SEES_CLOSE || e->kind == FETCH)
+            e->kind = NOTHING;
+    }
+    for (int i = 0; i < ASSEMBLY_PEOPLE_MAX; i++) {
+        struct assembly_person *p = &a->people[i];
+        if (p->used && p->up)
+            post(a, arrival(a, &p->last_down_us, p->delay_us), PERSON_SEES_CLOSE, i, 1001, span_of(NULL, 0));
+        p->connection = 0; /* the next server numbers them anew; what is on the way is lost */
+    }
+    delivery_destroy(a->delivery);
+    a->delivery = NULL;
 }
 
 void assembly_end(struct assembly *a) {
@@ -222,6 +242,10 @@ static void connect_person(struct assembly *a, int i) {
     struct assembly_person *p = &a->people[i];
     if (p->crashed || p->up || p->ended)
         return;
+    if (a->delivery == NULL) {
+        post(a, a->now_us + MEMBER_RETRY_MIN_US, CONNECT, i, 0, span_of(NULL, 0));
+        return;
+    }
     p->connection = delivery_open(a->delivery, a->now_us, &a->rng, span_str(a->meeting), span_str(p->identity));
     drain_delivery(a);
     ASSERT(p->connection != 0);
@@ -266,7 +290,12 @@ static void serve_fetch(struct assembly *a, const struct assembly_event *e) {
 
 static void happen(struct assembly *a, const struct assembly_event *e) {
     struct assembly_person *p = &a->people[e->person];
+    bool for_server = e->kind == TO_SERVER || e->kind == SERVER_SEES_CLOSE || e->kind == FETCH;
+    if (for_server && a->delivery == NULL)
+        return;
     switch (e->kind) {
+    case NOTHING:
+        break;
     case TO_SERVER:
         delivery_message(a->delivery, a->now_us, ASSEMBLY_UNIX_S(a), &a->rng, e->connection, span_of(e->bytes, e->len));
         drain_delivery(a);
@@ -297,7 +326,7 @@ static void happen(struct assembly *a, const struct assembly_event *e) {
 }
 
 static uint64_t next_deadline(const struct assembly *a) {
-    uint64_t at_us = delivery_next_deadline_us(a->delivery);
+    uint64_t at_us = a->delivery != NULL ? delivery_next_deadline_us(a->delivery) : TIME_NEVER;
     for (int i = 0; i < ASSEMBLY_PEOPLE_MAX; i++) {
         if (a->people[i].used && !a->people[i].crashed)
             at_us = time_min(at_us, member_next_deadline_us(a->people[i].member));
@@ -306,7 +335,7 @@ static uint64_t next_deadline(const struct assembly *a) {
 }
 
 static void tick(struct assembly *a) {
-    if (delivery_next_deadline_us(a->delivery) <= a->now_us) {
+    if (a->delivery != NULL && delivery_next_deadline_us(a->delivery) <= a->now_us) {
         delivery_tick(a->delivery, a->now_us, ASSEMBLY_UNIX_S(a), &a->rng);
         drain_delivery(a);
     }

@@ -47,7 +47,7 @@ struct assembly {
     struct rng rng;
     uint16_t suite;
     char meeting[MEMBER_MEETING_ID_LEN_MAX + 1]; /* ASSEMBLY_MEETING, unless changed before the first joins */
-    struct delivery *delivery;
+    struct delivery *delivery;                   /* NULL while the server is down */
     struct assembly_person people[ASSEMBLY_PEOPLE_MAX];
     struct assembly_event **events; /* a heap by time */
     size_t events_count, events_room;
@@ -58,6 +58,10 @@ struct assembly {
 
 void assembly_begin(struct assembly *a, uint64_t seed, uint16_t suite);
 void assembly_end(struct assembly *a);
+/* The delivery service dies with all that it knew, and connections break; a new one begins. Between the two nobody can
+ * connect. */
+void assembly_server_stop(struct assembly *a);
+void assembly_server_start(struct assembly *a);
 /* Connects somebody new; returns the index. `secret_seed` picks the link's secret: 1 is the meeting's. */
 int assembly_join(struct assembly *a, uint8_t secret_seed);
 void assembly_run(struct assembly *a, uint64_t us);

@@ -9,21 +9,19 @@
 #include "base/time.h"
 #include "e2ee/sframe_native.h"
 
-#define SUITE SFRAME_AES_256_GCM_SHA512_128
 #define RECEIVER_KEYS_MAX 512
 /* Of those who publish now, and of those who just went. */
 #define STREAMS_MAX 32
 #define CAMERA_CONTEXT 1
 #define CAMERA_FPS 5
 #define CAMERA_BYTES 250
-#define USED_MAX (1u << 20)
 /* A person asks again for a removal that lost against another commit. */
 #define REMOVE_AGAIN_US (500 * US_PER_MS)
 #define PUT_OUT_TRIES_MAX 8
 /* How long a server may take to see that somebody is gone who said nothing. */
 #define UNSEEN_MAX_US (3 * US_PER_S)
 
-static const struct frame_info picture = {.codec = FRAME_CODEC_VP8, .kind = FRAME_KIND_VIDEO};
+static const struct frame_info picture = GATHERING_FRAME;
 
 static struct attendee *attendee_of(struct gathering *g, struct span identity) {
     for (uint32_t i = 0; i < g->attendees_count; i++) {
@@ -44,7 +42,7 @@ static struct assembly_person *person_of(const struct attendee *a) {
 
 /* ---- frames ------------------------------------------------------------------------------------------------------ */
 
-static size_t seal(void *context, uint64_t now_us, bool video, struct span frame, uint8_t *out, size_t out_size) {
+static size_t seal_frame(void *context, uint64_t now_us, bool video, struct span frame, uint8_t *out, size_t out_size) {
     struct attendee *a = context;
     struct frame_seal begun;
     size_t len;
@@ -61,8 +59,8 @@ static size_t seal(void *context, uint64_t now_us, bool video, struct span frame
     return len;
 }
 
-static size_t open(void *context, uint64_t now_us, const char *identity, bool video, struct span sealed, uint8_t *out,
-                   size_t out_size) {
+static size_t open_frame(void *context, uint64_t now_us, const char *identity, bool video, struct span sealed,
+                         uint8_t *out, size_t out_size) {
     struct attendee *a = context;
     struct gathering *g = a->gathering;
     struct member_person publisher;
@@ -123,8 +121,10 @@ static void take_keys(struct gathering *g, struct attendee *a, const struct memb
     enum sframe_status sender = sframe_sender_install(&a->sender, &key, now_us);
     enum sframe_status receiver = sframe_receiver_install(&a->receiver, &key, now_us);
     ASSERT(sender == SFRAME_OK && receiver == SFRAME_OK);
-    if (first)
+    if (first) {
         a->first_epoch = out->epoch;
+        a->group = g->group;
+    }
     if (!(early && first && a->kept_count > 0))
         keep(a, out);
     if (out->epoch > g->figures.epochs)
@@ -171,7 +171,10 @@ static void on_output(void *context, int person, const struct member_output *out
         conference_fail(c, "p_%d raised an alarm: %s (%s)", person, member_alarm_text(out->alarm),
                         mls_status_name(out->status));
     case MEMBER_ENDED:
-        if (a->should_be_in)
+        /* "over", or "removed" when others were faster to begin a new group: as in web/src/secure/worker.ts */
+        if (a->should_be_in && (out->gone == WIRE_GONE_OVER || out->gone == WIRE_GONE_REMOVED) && a->group != g->group)
+            a->again = true;
+        else if (a->should_be_in)
             conference_fail(c, "p_%d, who should be in, was sent away: %u", person, out->gone);
         break;
     default:
@@ -331,6 +334,14 @@ static void publish(struct gathering *g, struct attendee *a) {
 
 static void put_out_again(struct gathering *g, struct attendee *a);
 
+/* As the web client: it leaves the room, asks for a token again, and is somebody else. */
+static void stay_again(struct gathering *g, struct attendee *a) {
+    a->again = a->should_be_in = false;
+    if (a->client != NULL && a->client->used)
+        conference_kill(g->conference, a->client);
+    (void)gathering_join(g);
+}
+
 static void look_after(struct gathering *g) {
     uint32_t publishers = 0;
     bool open_room = g->conference->options.plant == PLANT_OPEN;
@@ -339,6 +350,8 @@ static void look_after(struct gathering *g) {
         bool in = gathering_in(g, a);
         if (a->client == NULL && ((in && a->keyed) || (open_room && a->should_be_in)))
             enter_room(g, a);
+        if (a->again)
+            stay_again(g, a);
         if (a->put_out_us != 0 && a->put_out_us <= g->assembly.now_us)
             put_out_again(g, a);
         publishers += in && a->publisher;
@@ -372,7 +385,7 @@ void gathering_begin(struct gathering *g, struct conference *c, uint16_t suite) 
     struct meeting_config config = {.suite = suite, .rates = {{1, 1}, {1, 1}, {1, 1}}};
     rng_fill(&c->rng, config.secret, sizeof config.secret);
     void *memory = calloc(1, meeting_size());
-    g->used = calloc(USED_MAX, sizeof *g->used);
+    g->used = calloc(GATHERING_USED_MAX, sizeof *g->used);
     ASSERT(memory != NULL && g->used != NULL);
     g->meeting = meeting_init(memory, &config, &c->rng);
     meeting_make(g->meeting, &c->rng, g->id);
@@ -418,11 +431,22 @@ struct attendee *gathering_join(struct gathering *g) {
     *a = (struct attendee){.gathering = g, .person = person, .should_be_in = true, .first_epoch = UINT64_MAX};
     a->receiver_memory = calloc(1, sframe_receiver_size(RECEIVER_KEYS_MAX));
     ASSERT(a->receiver_memory != NULL);
-    sframe_sender_init(&a->sender, &crypto_openssl, SUITE, &sframe_native);
-    sframe_receiver_init(&a->receiver, a->receiver_memory, RECEIVER_KEYS_MAX, &crypto_openssl, SUITE, &sframe_native,
-                         &g->conference->rng);
-    a->crypt = (struct participant_crypt){.context = a, .seal = seal, .open = open};
+    sframe_sender_init(&a->sender, &crypto_openssl, GATHERING_SFRAME, &sframe_native);
+    sframe_receiver_init(&a->receiver, a->receiver_memory, RECEIVER_KEYS_MAX, &crypto_openssl, GATHERING_SFRAME,
+                         &sframe_native, &g->conference->rng);
+    a->crypt = (struct participant_crypt){.context = a, .seal = seal_frame, .open = open_frame};
     return a;
+}
+
+void gathering_restart(struct gathering *g, uint64_t down_us) {
+    conference_server_stop(g->conference);
+    assembly_server_stop(&g->assembly);
+    conference_run(g->conference, down_us);
+    g->group++;
+    for (uint32_t i = 0; i < g->departures_count; i++)
+        g->departures[i].done = true; /* of a group that is no more */
+    assembly_server_start(&g->assembly);
+    conference_server_start(g->conference);
 }
 
 void gathering_leave(struct gathering *g, struct attendee *a) {

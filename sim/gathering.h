@@ -36,6 +36,12 @@
 /* Newest sealed frames that newcomers try to open. */
 #define GATHERING_FRAMES 64
 #define GATHERING_DEPARTURES_MAX 256
+/* Frames that may be sealed in a run, twice over. */
+#define GATHERING_USED_MAX (1u << 20)
+/* What everybody publishes, and how it is sealed. */
+#define GATHERING_SFRAME SFRAME_AES_256_GCM_SHA512_128
+#define GATHERING_FRAME                                                                                                \
+    { .codec = FRAME_CODEC_VP8, .kind = FRAME_KIND_VIDEO }
 /* Of those who stay connected. Committers crash one after the other: 0.3, 0.6, 1.2, 2.4, 2.4 .. s of waiting. */
 #define GATHERING_REKEY_MAX_US (12 * US_PER_S)
 
@@ -78,6 +84,8 @@ struct attendee {
     uint64_t removed_epoch;
     uint64_t resumed_us; /* last time its group connection came back */
     bool keyed;
+    bool again;     /* the server has lost its group: another stay begins */
+    uint32_t group; /* whose keys it has: a server that was restarted begins another */
     uint64_t first_epoch, seal_epoch;
     uint64_t last_frame_us;               /* of the receiver's clock */
     struct kept_key kept[GATHERING_KEPT]; /* newest first */
@@ -89,6 +97,7 @@ struct attendee {
 };
 
 struct sealed_frame {
+    uint32_t group;
     uint64_t epoch;
     uint32_t leaf;
     bool video;
@@ -103,7 +112,7 @@ struct departure {
 };
 
 struct gathering_figures {
-    uint64_t sealed, opened, unopened, tries, forwarded, traced, epochs, external, welcomed, removes, resyncs, crashes;
+    uint64_t sealed, opened, unopened, tries, forwarded, epochs, external, welcomed, removes, resyncs, crashes;
     uint64_t rekeys, rekey_sum_us, rekey_max_us;
 };
 
@@ -117,6 +126,7 @@ struct gathering {
     struct meeting *meeting;
     char id[MEETING_ID_LEN + 1], room[MEETING_ROOM_LEN + 1];
     struct conference_part part;
+    uint32_t group;
     struct attendee attendees[ASSEMBLY_PEOPLE_MAX];
     uint32_t attendees_count;
     bool lossy;
@@ -144,6 +154,8 @@ void gathering_leave(struct gathering *g, struct attendee *a);
 void gathering_crash(struct gathering *g, struct attendee *a);
 /* Its WebSocket of the group breaks, and is resumed. */
 void gathering_cut(struct gathering *g, struct attendee *a);
+/* The server dies and comes back without its state; everybody begins another stay, under another identity. */
+void gathering_restart(struct gathering *g, uint64_t down_us);
 /* The host puts somebody out; false when there is no host to do it. */
 bool gathering_remove(struct gathering *g, struct attendee *a);
 /* The same, tried again until it is done; without a host the person goes by itself. */

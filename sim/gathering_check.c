@@ -9,12 +9,11 @@
 #include "protocol/demux.h"
 #include "sim/gathering.h"
 
-#define USED_MAX (1u << 20)
 /* A leaf that nobody has: who tries keys is not the sender. */
 #define NOBODY SFRAME_LEAF_MAX
 #define REMOVED_TRIES 4
 
-static const struct frame_info picture = {.codec = FRAME_CODEC_VP8, .kind = FRAME_KIND_VIDEO};
+static const struct frame_info picture = GATHERING_FRAME;
 
 static const char *name_of(const struct gathering *g, const struct attendee *a) {
     return g->assembly.people[a->person].identity;
@@ -24,11 +23,11 @@ static const char *name_of(const struct gathering *g, const struct attendee *a) 
 
 /* Nonce and key follow from base key, KID and counter (RFC 9605 sections 4.4.2, 4.4.3). */
 static void note_use(struct gathering *g, const struct attendee *a, uint64_t print, uint64_t kid, uint64_t ctr) {
-    ASSERT(g->used_count < USED_MAX / 2);
+    ASSERT(g->used_count < GATHERING_USED_MAX / 2);
     uint64_t mixed = (print ^ kid * UINT64_C(0x9e3779b97f4a7c15) ^ ctr * UINT64_C(0xc2b2ae3d27d4eb4f)) *
                      UINT64_C(0xff51afd7ed558ccd);
     for (uint64_t at = mixed >> 40;; at++) {
-        struct used_counter *slot = &g->used[at % USED_MAX];
+        struct used_counter *slot = &g->used[at % GATHERING_USED_MAX];
         if (slot->print == 0) {
             *slot = (struct used_counter){print, kid, ctr};
             g->used_count++;
@@ -59,8 +58,7 @@ static bool opens(struct gathering *g, const struct kept_key *key, const struct 
     if (memory == NULL)
         memory = calloc(1, sframe_receiver_size(4));
     ASSERT(memory != NULL);
-    sframe_receiver_init(&receiver, memory, 4, &crypto_openssl, SFRAME_AES_256_GCM_SHA512_128, &sframe_native,
-                         &g->conference->rng);
+    sframe_receiver_init(&receiver, memory, 4, &crypto_openssl, GATHERING_SFRAME, &sframe_native, &g->conference->rng);
     struct sframe_epoch_key install = {.epoch = frame->epoch,
                                        .leaf = NOBODY,
                                        .base_key = span_of(key->key, sizeof key->key),
@@ -80,7 +78,8 @@ static void removed_try(struct gathering *g, const struct sealed_frame *frame) {
     uint32_t tries = 0, first = (uint32_t)rng_below(&g->conference->rng, g->attendees_count);
     for (uint32_t i = 0; i < g->attendees_count; i++) {
         struct attendee *a = &g->attendees[(first + i) % g->attendees_count];
-        if (!a->removed || a->removed_epoch > frame->epoch || a->kept_count == 0)
+        bool is_out = a->group != frame->group || (a->removed && a->removed_epoch <= frame->epoch);
+        if (!is_out || a->kept_count == 0)
             continue;
         bool opened = frame_open(&a->receiver, frame->leaf, &picture, span_of(frame->bytes, frame->len),
                                  a->last_frame_us, out, sizeof out, &len) == SFRAME_OK;
@@ -96,7 +95,7 @@ void gathering_check_newcomer(struct gathering *g, struct attendee *a) {
     uint32_t count = g->frames_count < GATHERING_FRAMES ? g->frames_count : GATHERING_FRAMES;
     for (uint32_t i = 0; i < count; i++) {
         const struct sealed_frame *frame = &g->frames[i];
-        if (frame->epoch >= a->first_epoch)
+        if (frame->group == a->group && frame->epoch >= a->first_epoch)
             continue;
         uint8_t out[sizeof frame->bytes];
         size_t len;
@@ -123,7 +122,9 @@ void gathering_check_sealed(struct gathering *g, struct attendee *a, const struc
                         (unsigned long long)epoch, GATHERING_KEPT);
     if (key != NULL)
         note_use(g, a, key->print, seal->kid, seal->ctr);
-    note_use(g, a, ~epoch, seal->kid, seal->ctr); /* and whatever the key: each name of a counter once in an epoch */
+    note_use(g, a, ~(epoch | (uint64_t)a->group << 32), seal->kid,
+             seal->ctr); /* and whatever the key: each name of a counter once in an epoch */
+    frame->group = a->group;
     frame->epoch = epoch;
     frame->leaf = kid.leaf;
     frame->video = video;
@@ -147,7 +148,8 @@ void gathering_check_opened(struct gathering *g, const struct attendee *a, uint6
 /* ---- d, e: what the server sends --------------------------------------------------------------------------------- */
 
 static bool is_member(const struct gathering *g, const char *identity) {
-    return delivery_is_member(g->assembly.delivery, span_str(g->id), span_str(identity));
+    return g->assembly.delivery != NULL &&
+           delivery_is_member(g->assembly.delivery, span_str(g->id), span_str(identity));
 }
 
 static const struct transport *transport_to(const struct engine *e, uint32_t transports_max,
@@ -189,10 +191,11 @@ void gathering_check_media(struct gathering *g, const struct client *to, uint32_
     if (demux(span_of(tx->data, tx->len)) != DEMUX_RTP)
         return;
     const struct client *from = sender_of(g, shard, tx);
-    if (from != NULL && !is_member(g, from->identity))
+    if (from == NULL)
+        conference_fail(c, "%s gets media without a source", to->identity);
+    if (!is_member(g, from->identity))
         conference_fail(c, "media of %s, who is not in the group, goes to %s", from->identity, to->identity);
     g->figures.forwarded++;
-    g->figures.traced += from != NULL;
 }
 
 void gathering_check_signal(struct gathering *g, const struct client *to) {

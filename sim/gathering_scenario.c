@@ -155,6 +155,20 @@ static void run_all(struct conference *c) {
     mixed(begin(c, FAST), 100);
 }
 
+static void run_outage(struct conference *c) {
+    struct gathering *g = begin(c, FAST);
+    arrive(g, 30);
+    for (uint32_t i = 0; i < 2; i++) {
+        run_ms(g, below(g, 4000));
+        (void)gathering_join(g);
+        run_ms(g, below(g, 500));
+        gathering_restart(g, (200 + below(g, 1500)) * US_PER_MS);
+    }
+    run_ms(g, 5000 + below(g, 5000));
+    burst(g, 4);
+    finish(g);
+}
+
 static void run_three(struct conference *c) {
     struct gathering *g = begin(c, c->options.seed % 2 == 0 ? FAST : HYBRID);
     arrive(g, 4);
@@ -178,6 +192,7 @@ const struct scenario gatherings[] = {
      run_crashes},
     {"resume", "a hundred, WebSockets break and are resumed while others go", 4, run_resume},
     {"all", "a hundred, all of it at the same time", 5, run_all},
+    {"outage", "thirty, and the server loses its state twice", 2, run_outage},
     {"three", "few people; with odd seeds in the hybrid suite", 1, run_three},
     {"twenty", "twenty people, all of it at the same time", 2, run_twenty},
     {"hybrid", "twenty people in the hybrid suite, committers crash", 2, run_hybrid},

@@ -46,7 +46,13 @@ export class Person {
     await this.page.click(byId('prejoin-name'), { count: 3 });
     await this.page.type(byId('prejoin-name'), this.name);
     await this.click('prejoin-join');
-    await this.shows('meeting', 30_000);
+    try {
+      await this.shows('meeting', 30_000);
+    } catch (error) {
+      const text = await this.page.evaluate(() => document.body.innerText.slice(0, 300)).catch(String);
+      error.message += `; ${JSON.stringify({ name: this.name, text, problems: this.page.problems?.slice(-5) })}`;
+      throw error;
+    }
   }
 
   /** The tiles on the screen: {identity, name, source, muted}. */

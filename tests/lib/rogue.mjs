@@ -36,7 +36,7 @@ export async function rogueRelay(t, server, { rename = (path) => path } = {}) {
     const body = [];
     for await (const chunk of request) body.push(chunk);
     const headers = { ...request.headers };
-    delete headers.host;
+    for (const name of ['host', 'origin', 'referer']) delete headers[name];
     delete headers.connection;
     const reply = await fetch(server.url + rename(request.url), {
       method: request.method, headers, body: body.length > 0 ? Buffer.concat(body) : undefined,

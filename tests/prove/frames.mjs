@@ -214,3 +214,25 @@ for (const name of ['opus', 'vp8', 'vp9', 'h264', 'av1']) {
     check(same.repeatedBlocks === 2, 'a block that comes twice is seen');
   });
 }
+
+test('1 sealed messages have sizes in steps of 256 bytes, for all and for one', async (t) => {
+  const server = await startServer(t);
+  const rogue = await rogueRelay(t, server);
+  const meeting = await server.newMeeting();
+  const secret = linkSecret();
+  const ann = await enter(t, rogue, meeting, secret, 'Ann');
+  const bob = await enter(t, rogue, meeting, secret, 'Bob');
+  await until('Ann to know Bob', async () => (await ann.people()).people.length === 2);
+  for (let length = 1; length <= 900; length += 29) {
+    for (const to of ['', bob.identity]) {
+      checkEqual(await ann.do('chat', { to, text: 'x'.repeat(length) }), 'OK', 'chat');
+      await until('the chat', () => bob.of('chat').some((chat) => chat.text.length === length && chat.private === (to !== '')));
+    }
+  }
+  const sizes = (type, field) => rogue.heardOf(ann.identity, type).map((message) => message[field].length);
+  for (const [type, field] of [['app', 'message'], ['direct', 'sealed']]) {
+    const all = sizes(type, field);
+    checkEqual(new Set(all.map((size) => size % 256)).size, 1, `remainders of ${[...new Set(all)]}`);
+    check(new Set(all).size >= 4, `sizes: ${[...new Set(all)]}`);
+  }
+});

@@ -2,11 +2,10 @@
 // gets out. Writes what it saw to the folder that is its argument.
 import fs from 'node:fs';
 import path from 'node:path';
-import { chromium, firefox } from '../lib/browsers.mjs';
+import { chromium, firefox, newPage } from '../lib/browsers.mjs';
 import { packets, startCapture } from '../lib/capture.mjs';
 import { Person } from '../lib/meeting.mjs';
-import { newPage } from '../lib/browsers.mjs';
-import { sleep } from '../lib/runner.mjs';
+import { sleep, until } from '../lib/runner.mjs';
 import { startServer } from '../lib/server.mjs';
 
 const dir = process.argv[2];
@@ -60,7 +59,8 @@ async function stay(name, launch) {
   const second = new Person(await newPage(other, server.pageUrl + link), 'Bob');
   second.page.on('request', (request) => urls.push(request.url()));
   await second.join();
-  await second.seesMoving('Ann');
+  const { identity } = await second.tileOf('Ann');
+  await until('pictures of Ann', () => second.page.$eval(`[data-testid="tile"][data-identity="${identity}"] video`, (video) => video.getVideoPlaybackQuality().totalVideoFrames > 20 || video.currentTime > 2), 30_000);
   await second.page.click('[data-testid="leave"]').catch(() => second.page.close());
   await page.bringToFront();
   await person.click('leave').catch(() => {});
@@ -90,7 +90,7 @@ async function astray() {
 let status = 0;
 try {
   const result = {
-    chromium: await stay('chromium', () => chromium(t, { args: [`--log-net-log=${file('chromium-netlog.json')}`] })),
+    chromium: await stay('chromium', () => chromium(t, { args: ['--allow-loopback-in-peer-connection', `--log-net-log=${file('chromium-netlog.json')}`] })),
     firefox: await stay('firefox', () => firefox(t)),
     control: await astray(),
   };

@@ -5,4 +5,6 @@ import { run } from '../lib/runner.mjs';
 await import('./claims.mjs');
 await import('./frames.mjs');
 await import('./malicious.mjs');
+await import('./media.mjs');
+await import('./witness.mjs');
 await run('prove');
