@@ -80,3 +80,19 @@ bool base64_decode(struct span text, void *out, size_t out_size, size_t *out_len
     *out_len = w.len;
     return writer_ok(&w);
 }
+
+bool hex_decode(struct span text, void *out, size_t out_size, size_t *out_len) {
+    uint8_t *bytes = out;
+    if (text.len == 0 || text.len % 2 != 0 || text.len / 2 > out_size)
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        uint8_t c = text.data[i];
+        bool digit = c >= '0' && c <= '9';
+        if (!digit && !(c >= 'a' && c <= 'f'))
+            return false;
+        uint8_t value = (uint8_t)(digit ? c - '0' : c - 'a' + 10);
+        bytes[i / 2] = (uint8_t)(i % 2 == 0 ? value << 4 : bytes[i / 2] | value);
+    }
+    *out_len = text.len / 2;
+    return true;
+}

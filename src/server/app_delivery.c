@@ -3,14 +3,13 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/base64.h"
 #include "base/time.h"
 #include "io/clock.h"
 #include "secure/wire.h"
 #include "server/app_internal.h"
 
 #define MEETINGS "/api/v1/meetings/"
-/* Hexadecimal digits of the longest tree hash. */
-#define TREE_HASH_DIGITS_MAX (2 * HASH_LEN_MAX)
 
 /* ---- who asks ---- */
 
@@ -129,21 +128,6 @@ bool delivery_settle(struct app *app) {
 
 /* ---- HTTP ---- */
 
-static bool read_hash(struct span hex, uint8_t out[HASH_LEN_MAX], size_t *len) {
-    if (hex.len == 0 || hex.len % 2 != 0 || hex.len > TREE_HASH_DIGITS_MAX)
-        return false;
-    for (size_t i = 0; i < hex.len; i++) {
-        uint8_t c = hex.data[i];
-        bool digit = c >= '0' && c <= '9';
-        if (!digit && !(c >= 'a' && c <= 'f'))
-            return false;
-        uint8_t value = (uint8_t)(digit ? c - '0' : c - 'a' + 10);
-        out[i / 2] = i % 2 == 0 ? (uint8_t)(value << 4) : out[i / 2] | value;
-    }
-    *len = hex.len / 2;
-    return true;
-}
-
 /* A tree that is being sent: everybody who enters at the same time gets the same bytes, of which a large meeting has
  * some megabytes, and the delivery service may go on to another tree meanwhile. */
 struct shared_tree {
@@ -209,9 +193,10 @@ static void serve_tree(struct app *app, const struct http_request *request, stru
                        struct http_reply *reply) {
     uint8_t hash[HASH_LEN_MAX];
     size_t hash_len;
-    char etag[TREE_HASH_DIGITS_MAX + 3];
-    struct span tree = read_hash(hex, hash, &hash_len) ? delivery_tree(app->delivery, meeting, span_of(hash, hash_len))
-                                                       : span_of(NULL, 0);
+    char etag[2 * HASH_LEN_MAX + 3];
+    struct span tree = hex_decode(hex, hash, sizeof hash, &hash_len)
+                           ? delivery_tree(app->delivery, meeting, span_of(hash, hash_len))
+                           : span_of(NULL, 0);
     if (tree.len == 0) {
         delivery_reply_missing(reply);
         return;

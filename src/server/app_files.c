@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "server/app_internal.h"
+#include "server/http_range.h"
 
 #define FILES "/files"
 
@@ -76,41 +77,10 @@ static void finish(struct app *app, const struct http_request *request, struct s
 
 /* ---- going ---- */
 
-/* One range of bytes (RFC 9110 section 14.2); a header that asks for anything else is ignored, as section 14.2 allows.
- * False when nothing of the file is in it. */
-static bool read_range(struct span header, uint64_t len, uint64_t *first, uint64_t *last, bool *partial) {
-    static const char unit[] = "bytes=";
-    struct reader r = reader_of_span(header);
-    struct span from, to;
-    uint64_t a = 0, b = len - 1;
-    *first = 0;
-    *last = len - 1;
-    *partial = false;
-    if (!span_starts_with(header, unit))
-        return true;
-    rd_skip(&r, sizeof unit - 1);
-    if (!rd_token(&r, '-', &from))
-        return true;
-    to = rd_rest(&r);
-    bool dash = to.len > 0 || header.data[header.len - 1] == '-';
-    bool good = dash && (from.len > 0 || to.len > 0) && (from.len == 0 || span_to_u64(from, UINT64_MAX / 2, &a)) &&
-                (to.len == 0 || span_to_u64(to, UINT64_MAX / 2, &b)) && (from.len == 0 || to.len == 0 || a <= b);
-    if (!good)
-        return true;
-    *partial = true;
-    if (from.len == 0) { /* the last b bytes */
-        *first = b < len ? len - b : 0;
-        return b > 0;
-    }
-    *first = a;
-    *last = b < len ? b : len - 1;
-    return a < len;
-}
-
 static void send_file(struct app *app, const struct http_request *request, struct span meeting, struct span id,
                       struct http_reply *reply) {
-    uint64_t len, first, last;
-    bool partial;
+    uint64_t len;
+    struct http_range range;
     char text[80];
     int file = store_open(app->store, meeting, id, &len);
     if (file < 0) {
@@ -119,22 +89,22 @@ static void send_file(struct app *app, const struct http_request *request, struc
     }
     http_reply_header(reply, "Accept-Ranges", "bytes");
     http_reply_header(reply, "Cache-Control", "private, no-store");
-    if (!read_range(request->range, len, &first, &last, &partial)) {
+    if (!http_range_read(request->range, len, &range)) {
         store_close(app->store, file);
         (void)snprintf(text, sizeof text, "bytes */%llu", (unsigned long long)len);
         http_reply_header(reply, "Content-Range", text);
         http_reply_text(reply, 416, "text/plain", span_str("there are no such bytes\n"));
         return;
     }
-    if (partial) {
-        (void)snprintf(text, sizeof text, "bytes %llu-%llu/%llu", (unsigned long long)first, (unsigned long long)last,
-                       (unsigned long long)len);
+    if (range.partial) {
+        (void)snprintf(text, sizeof text, "bytes %llu-%llu/%llu", (unsigned long long)range.first,
+                       (unsigned long long)(range.first + range.count - 1), (unsigned long long)len);
         http_reply_header(reply, "Content-Range", text);
     }
     /* never shown as a page, whatever is in it */
     http_reply_header(reply, "Content-Type", "application/octet-stream");
     http_reply_header(reply, "Content-Disposition", "attachment");
-    http_reply_file(reply, partial ? 206 : 200, app->store, file, first, last - first + 1);
+    http_reply_file(reply, range.partial ? 206 : 200, app->store, file, range.first, range.count);
 }
 
 void files_serve(struct app *app, const struct http_request *request, struct span meeting, struct span identity,
