@@ -46,7 +46,7 @@ async function stay(name, launch) {
   const server = await startServer(t);
   const ours = new Set([server.ports.http, server.ports.udp, server.ports.tcp, server.ports.https]);
   const { path: link } = await server.newMeeting();
-  const capture = await startCapture(t, file(`${name}.pcap`));
+  const capture = await startCapture(t, file(`${name}.pcap`), { markerPort: server.ports.udp });
   const browser = await launch();
   // by which the test steers the browser
   ours.add(Number(new URL(browser.wsEndpoint()).port));
@@ -71,7 +71,6 @@ async function stay(name, launch) {
   await sleep(1000);
   const result = { urls: [...new Set(urls.map((url) => (/^(data|blob|about):/.test(url) ? url.split(':')[0] : new URL(url).origin)))], server: [server.pageUrl, server.wsUrl.replace('127.0.0.1', 'localhost')] };
   await browser.close();
-  await sleep(500);
   await capture.stop();
   return { ...result, ...others(file(`${name}.pcap`), ours) };
 }
@@ -79,8 +78,8 @@ async function stay(name, launch) {
 /** That what goes elsewhere would be seen: by the same browser, of a page that asks another host. */
 async function astray() {
   const server = await startServer(t);
-  const ours = new Set([server.ports.http]);
-  const capture = await startCapture(t, file('control.pcap'));
+  const ours = new Set([server.ports.http, server.ports.udp]);
+  const capture = await startCapture(t, file('control.pcap'), { markerPort: server.ports.udp });
   const browser = await chromium(t);
   ours.add(Number(new URL(browser.wsEndpoint()).port));
   const page = await newPage(browser);
