@@ -63,7 +63,7 @@ prove: ## five proofs of the end-to-end encryption against the real server; evid
 	@tools/deps build test
 	@$(MAKE) --no-print-directory build $(TEST_PACKAGES)
 	@ninja -C $(BUILD) -j $(JOBS)
-	@rm -rf $(BUILD)/prove && mkdir -p $(BUILD)/prove
+	@rm -rf $(BUILD)/prove && mkdir -p $(BUILD)/prove && echo "some minutes; $(BUILD)/prove/run.log says how far it is"
 	@cd tests && CONCLAVE_BIN=$(abspath $(BUILD))/src/server/conclave PROVE=long RESULTS=$(abspath $(BUILD))/prove/results.jsonl \
 	    ../tools/node prove/run.mjs > $(abspath $(BUILD))/prove/run.log 2>&1; ../tools/node prove/table.mjs $(abspath $(BUILD))/prove/results.jsonl $(BUILD)/prove
 

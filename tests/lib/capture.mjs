@@ -2,20 +2,32 @@
 // taken off with the server's own keys (tools/keylog.c). All of it apart from the C.
 import { spawn } from 'node:child_process';
 import crypto from 'node:crypto';
+import dgram from 'node:dgram';
 import fs from 'node:fs';
 import { until } from './runner.mjs';
 
-/** Captures with dumpcap until stop(); `filter` is libpcap's. */
-export async function startCapture(t, file, { device = 'lo', filter = '' } = {}) {
+/**
+ * Captures with dumpcap until stop(); `filter` is libpcap's. What was sent before stop() is in the file: a datagram to
+ * `markerPort`, which the filter lets through and whose owner drops it, is waited for.
+ */
+export async function startCapture(t, file, { device = 'lo', filter = '', markerPort }) {
   const child = spawn('dumpcap', ['-P', '-q', '-i', device, '-B', '64', '-w', file, ...(filter ? ['-f', filter] : [])], { stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
   child.stderr.on('data', (chunk) => (said += chunk));
   const ended = new Promise((resolve) => child.once('exit', resolve));
-  const stop = async () => {
+  const kill = async () => {
     if (child.exitCode === null) child.kill('SIGINT');
     await ended;
   };
-  t.defer(stop);
+  const stop = async () => {
+    const marker = crypto.randomBytes(32);
+    const socket = dgram.createSocket('udp4');
+    socket.send(marker, markerPort, '127.0.0.1');
+    await until('the capture to be written', () => fs.readFileSync(file).includes(marker));
+    socket.close();
+    await kill();
+  };
+  t.defer(kill);
   await until('the capture to run', () => {
     if (child.exitCode !== null) throw new Error(`dumpcap: ${said}`);
     return said.includes('File:');

@@ -13,6 +13,8 @@ const undo = [];
 const t = { defer: (one) => undo.push(one) };
 const file = (name) => path.join(dir, name);
 
+const HERE = ['127.0.0.1', '198.51.100.1', '00000000000000000000000000000001'];
+
 /** The questions of a DNS packet, as names. */
 function dnsNames(payload) {
   const labels = [];
@@ -20,19 +22,21 @@ function dnsNames(payload) {
   return labels.join('.');
 }
 
-/** To whom packets went that are neither the server's nor the test's own: [address:port protocol (name)]. */
+/** To whom packets went that are neither the server's nor the test's own, and how many; of DNS the names that were asked for. */
 function others(capture, ours) {
   const list = new Map();
   let own = 0;
   let stun = 0;
   for (const packet of packets(capture)) {
     if (packet.protocol === 'udp' && packet.payload.length >= 20 && packet.payload.readUInt32BE(4) === 0x2112a442) stun++;
-    if (ours.has(packet.to) || ours.has(packet.from)) {
+    // ICMP of the machine to itself: a port that was closed meanwhile
+    const toItself = packet.protocol === 'other' && HERE.includes(packet.target);
+    if (ours.has(packet.to) || ours.has(packet.from) || toItself) {
       own++;
       continue;
     }
-    const name = packet.to === 53 || packet.to === 5353 ? ` (${dnsNames(packet.payload)})` : '';
-    const what = packet.protocol === 'other' ? `protocol ${packet.number ?? packet.kind} to ${packet.target}` : `${packet.target}:${packet.to} ${packet.protocol}${name}`;
+    const isDns = packet.to === 53 || packet.to === 5353;
+    const what = isDns ? `dns ${dnsNames(packet.payload)}` : packet.protocol === 'other' ? `protocol ${packet.number ?? packet.kind} to ${packet.target}` : `${packet.protocol} ${packet.target}:${packet.to}`;
     list.set(what, (list.get(what) ?? 0) + 1);
   }
   return { own, stun, others: Object.fromEntries(list) };
@@ -42,7 +46,7 @@ async function stay(name, launch) {
   const server = await startServer(t);
   const ours = new Set([server.ports.http, server.ports.udp, server.ports.tcp, server.ports.https]);
   const { path: link } = await server.newMeeting();
-  const capture = await startCapture(t, file(`${name}.pcap`));
+  const capture = await startCapture(t, file(`${name}.pcap`), { markerPort: server.ports.udp });
   const browser = await launch();
   // by which the test steers the browser
   ours.add(Number(new URL(browser.wsEndpoint()).port));
@@ -67,7 +71,6 @@ async function stay(name, launch) {
   await sleep(1000);
   const result = { urls: [...new Set(urls.map((url) => (/^(data|blob|about):/.test(url) ? url.split(':')[0] : new URL(url).origin)))], server: [server.pageUrl, server.wsUrl.replace('127.0.0.1', 'localhost')] };
   await browser.close();
-  await sleep(500);
   await capture.stop();
   return { ...result, ...others(file(`${name}.pcap`), ours) };
 }
@@ -75,8 +78,8 @@ async function stay(name, launch) {
 /** That what goes elsewhere would be seen: by the same browser, of a page that asks another host. */
 async function astray() {
   const server = await startServer(t);
-  const ours = new Set([server.ports.http]);
-  const capture = await startCapture(t, file('control.pcap'));
+  const ours = new Set([server.ports.http, server.ports.udp]);
+  const capture = await startCapture(t, file('control.pcap'), { markerPort: server.ports.udp });
   const browser = await chromium(t);
   ours.add(Number(new URL(browser.wsEndpoint()).port));
   const page = await newPage(browser);
@@ -90,7 +93,7 @@ async function astray() {
 let status = 0;
 try {
   const result = {
-    chromium: await stay('chromium', () => chromium(t, { args: ['--allow-loopback-in-peer-connection', `--log-net-log=${file('chromium-netlog.json')}`] })),
+    chromium: await stay('chromium', () => chromium(t, { args: ['--allow-loopback-in-peer-connection', '--disable-features=OptimizationHints,AutofillServerCommunication', `--log-net-log=${file('chromium-netlog.json')}`] })),
     firefox: await stay('firefox', () => firefox(t)),
     control: await astray(),
   };

@@ -10,6 +10,16 @@ import { evidence } from './evidence.mjs';
 const here = path.dirname(fileURLToPath(import.meta.url));
 const SETUP = 'ip link set lo up && ip addr add 198.51.100.1/32 dev lo && ip route add default dev lo src 198.51.100.1 && exec "$@"';
 
+/** What browsers ask by themselves, with any page or none; all of it unanswered here. */
+const OF_BROWSERS = {
+  'dns clients2.google.com': 'updates of extensions',
+  'dns update.googleapis.com': 'updates of components',
+  'dns optimizationguide-pa.googleapis.com': 'hints for loading pages',
+  'dns content-autofill.googleapis.com': 'what to fill into text fields',
+  'dns firefox.settings.services.mozilla.com': 'Firefox’s remote settings',
+  'protocol 2 to 224.0.0.22': 'IGMP: Firefox listens for names of the local network',
+};
+
 let seen;
 function observed() {
   seen ??= (async () => {
@@ -24,11 +34,11 @@ function observed() {
 }
 
 for (const name of ['chromium', 'firefox']) {
-  test(`5 ${name}: from landing to leaving every packet goes to the server, and nothing is loaded from elsewhere`, { timeoutMs: 300_000 }, async () => {
+  test(`5 ${name}: from landing to leaving the pages talk to the server alone`, { timeoutMs: 300_000 }, async () => {
     const result = await observed();
     const { own, stun, others, urls, server } = result[name];
     check(own > 200 && stun > 0, `packets: ${own}, of STUN ${stun}`);
-    checkEqual(others, {}, 'packets to others');
+    checkEqual(Object.keys(others).filter((one) => !(one in OF_BROWSERS)), [], 'packets to others');
     checkEqual(urls.filter((url) => !server.includes(url) && !['data', 'blob', 'about'].includes(url)), [], 'loaded from elsewhere');
   });
 }
@@ -36,6 +46,6 @@ for (const name of ['chromium', 'firefox']) {
 test('5 and what goes elsewhere would be seen', { timeoutMs: 300_000 }, async () => {
   const { control } = await observed();
   const list = Object.keys(control.others);
-  check(list.some((one) => one.startsWith('203.0.113.7:80 tcp')), `the connection to another host is not among ${list}`);
-  check(list.some((one) => one.includes('(elsewhere.example')), `the DNS question is not among ${list}`);
+  check(list.some((one) => one === 'tcp 203.0.113.7:80'), `the connection to another host is not among ${list}`);
+  check(list.some((one) => one === 'dns elsewhere.example'), `the DNS question is not among ${list}`);
 });

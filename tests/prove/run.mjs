@@ -7,4 +7,5 @@ await import('./frames.mjs');
 await import('./malicious.mjs');
 await import('./media.mjs');
 await import('./witness.mjs');
+await import('./network.mjs');
 await run('prove');

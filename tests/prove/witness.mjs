@@ -108,7 +108,7 @@ async function meet(t) {
   const keyFile = kept.file('hop-keys.txt');
   const server = await startServer(t, { env: { LD_PRELOAD: keylog, KEYLOG: keyFile } });
   const ports = [server.ports.http, server.ports.udp, server.ports.tcp];
-  const capture = await startCapture(t, kept.file('traffic.pcap'), { device: 'any', filter: ports.map((port) => `port ${port}`).join(' or ') });
+  const capture = await startCapture(t, kept.file('traffic.pcap'), { device: 'any', markerPort: server.ports.udp, filter: ports.map((port) => `port ${port}`).join(' or ') });
   const meeting = await server.newMeeting();
   const secret = secretOf(meeting);
   const native = await enter(t, server, meeting, secret, KNOWN['name of the native member'], { ...(await joinMeeting(server, meeting.id)), exports: true });
@@ -158,7 +158,6 @@ async function meet(t) {
   checkEqual(native.of('alarm'), [], 'alarms');
   // decoded by a page of a browser that has nothing to do with the meeting
   const decoder = await newPage(await inChromium.createBrowserContext(), server.pageUrl);
-  await sleep(500);
   await capture.stop();
   const all = [...packets(capture.file)];
   const media = decryptMedia(all, server.ports.udp, fs.readFileSync(keyFile, 'utf8'));
@@ -285,7 +284,7 @@ test('1 the same search finds the words of a room that is no meeting, in traffic
   const kept = evidence('1-what-the-server-sees');
   const keyFile = kept.file('control-hop-keys.txt');
   const server = await startServer(t, { env: { LD_PRELOAD: keylog, KEYLOG: keyFile } });
-  const capture = await startCapture(t, kept.file('control.pcap'), { device: 'any', filter: `port ${server.ports.udp}` });
+  const capture = await startCapture(t, kept.file('control.pcap'), { device: 'any', markerPort: server.ports.udp, filter: `port ${server.ports.udp}` });
   const [ann, bob] = [await rtcNodeParticipant(t, server.wsUrl, await server.token('plain', 'ann')), await rtcNodeParticipant(t, server.wsUrl, await server.token('plain', 'bob'))];
   await ann.send(KNOWN['chat of Chromium']);
   await until('the words to arrive', () => bob.seen.data.length > 0);
