@@ -7,7 +7,17 @@
 #include "base/assert.h"
 #include "base/time.h"
 
-enum event_kind { TO_SERVER, TO_PERSON, SERVER_SEES_CLOSE, PERSON_SEES_CLOSE, CONNECT, FETCH, FETCHED, NOTHING };
+enum event_kind {
+    TO_SERVER,
+    TO_PERSON,
+    TO_PERSON_UNSEEN,
+    SERVER_SEES_CLOSE,
+    PERSON_SEES_CLOSE,
+    CONNECT,
+    FETCH,
+    FETCHED,
+    NOTHING
+};
 
 struct assembly_event {
     uint64_t at_us;
@@ -171,6 +181,11 @@ void assembly_drain(struct assembly *a, int i) {
     }
 }
 
+void assembly_inject(struct assembly *a, int i, bool to_server, struct span message) {
+    struct assembly_person *p = &a->people[i];
+    post(a, a->now_us, to_server ? TO_SERVER : TO_PERSON_UNSEEN, i, p->connection, message);
+}
+
 void assembly_begin(struct assembly *a, uint64_t seed, uint16_t suite) {
     memset(a, 0, sizeof *a);
     a->now_us = 1000000;
@@ -267,7 +282,7 @@ static void deliver(struct assembly *a, const struct assembly_event *e) {
     struct assembly_person *p = &a->people[e->person];
     struct span message = span_of(e->bytes, e->len);
     if (!p->up || p->connection != e->connection ||
-        (a->watch.down != NULL && !a->watch.down(a->watch.context, e->person, message)))
+        (e->kind == TO_PERSON && a->watch.down != NULL && !a->watch.down(a->watch.context, e->person, message)))
         return;
     member_input(p->member, a->now_us, ASSEMBLY_UNIX_S(a), &a->rng, message);
     assembly_drain(a, e->person);
@@ -301,6 +316,7 @@ static void happen(struct assembly *a, const struct assembly_event *e) {
         drain_delivery(a);
         break;
     case TO_PERSON:
+    case TO_PERSON_UNSEEN:
         deliver(a, e);
         break;
     case SERVER_SEES_CLOSE:

@@ -78,6 +78,8 @@ void assembly_cut(struct assembly *a, int person, bool crash);
 void assembly_crash(struct assembly *a, int person, uint64_t seen_us);
 void assembly_leave(struct assembly *a, int person);
 uint32_t assembly_in(const struct assembly *a);
+/* A message that nobody sent, as it would arrive now: at the server over a person's connection, or at the person. */
+void assembly_inject(struct assembly *a, int person, bool to_server, struct span message);
 /* Draws the outputs of a person after a command. */
 void assembly_drain(struct assembly *a, int person);
 /* once.c: the native backend, sparing of signature checks. */
