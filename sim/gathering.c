@@ -192,8 +192,9 @@ static void on_delivery(void *context, const struct delivery_output *out) {
     switch (out->type) {
     case DELIVERY_EXPELLED:
         ASSERT(a != NULL);
+        if (!a->expelled) /* it is told again when a commit did not carry the Remove out */
+            gathering_departed(g, a->person);
         a->expelled = true;
-        gathering_departed(g, a->person);
         if (g->conference->options.plant == PLANT_STAY)
             break;
         if (a->client != NULL && rng_below(&g->conference->rng, 2) == 0)
