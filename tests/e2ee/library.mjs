@@ -4,6 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { createRequire } from 'node:module';
+import { nodeCurves } from './node-curves.mjs';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 const build = path.resolve(process.env.CONCLAVE_BIN ?? path.join(root, 'build/src/server/conclave'), '../../..');
@@ -31,13 +32,17 @@ async function load(script) {
 /** {hostImports}: what the module imports, for a module of its own making. */
 export const hostScript = () => load('host.ts');
 
+let wrapper;
+async function instance(curvesOf) {
+  const e2ee = await (wrapper ??= load('index.ts'));
+  const module = await e2ee.Module.load(readFileSync(wasmPath), { aead: e2ee.nobleAead, curves: curvesOf(e2ee.nobleCurves) });
+  return { e2ee, module };
+}
+
 let loaded;
 /** {e2ee, module}: the wrapper's exports and one instance. */
-export function library() {
-  loaded ??= (async () => {
-    const e2ee = await load('index.ts');
-    const module = await e2ee.Module.load(readFileSync(wasmPath), { aead: e2ee.nobleAead, curves: e2ee.nobleCurves });
-    return { e2ee, module };
-  })();
-  return loaded;
-}
+export const library = () => (loaded ??= instance((curves) => curves));
+
+let loadedQuick;
+/** The same over Node's curves. */
+export const quickLibrary = () => (loadedQuick ??= instance(nodeCurves));

@@ -16,6 +16,7 @@ import { createPrivateKey, createPublicKey, sign, verify } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import { p256, p384 } from '@noble/curves/nist.js';
 import * as ts from 'ts-mls';
+import { nodeHpke } from './node-curves.mjs';
 
 const hex = (bytes) => Buffer.from(bytes).toString('hex');
 const unhex = (text) => new Uint8Array(Buffer.from(text, 'hex'));
@@ -180,14 +181,18 @@ function nistSignature(curve, name, hash, noble) {
 
 const nistCurves = { 2: ['P-256', 'sha256', p256], 7: ['P-384', 'sha384', p384] };
 const suiteImplementations = new Map();
-/** ts-mls's implementation of a suite, made once. */
-async function tsSuite(suite) {
-  if (!suiteImplementations.has(suite)) {
-    const cs = await ts.getCiphersuiteImpl(ts.getCiphersuiteFromName(tsName(suite)), ts.defaultCryptoProvider);
+/** ts-mls's implementation of a suite, made once; when `quick` its HPKE over NIST curves is by Node as well. */
+async function tsSuite(suite, quick) {
+  const id = `${suite} ${quick}`;
+  if (!suiteImplementations.has(id)) {
+    const algorithms = ts.getCiphersuiteFromName(tsName(suite));
+    const cs = await ts.getCiphersuiteImpl(algorithms, ts.defaultCryptoProvider);
     const nist = nistCurves[suite];
-    suiteImplementations.set(suite, nist ? { ...cs, signature: nistSignature(cs.signature, ...nist) } : cs);
+    if (nist) cs.signature = nistSignature(cs.signature, ...nist);
+    if (nist && quick) cs.hpke = await nodeHpke(algorithms.hpke);
+    suiteImplementations.set(id, cs);
   }
-  return suiteImplementations.get(suite);
+  return suiteImplementations.get(id);
 }
 
 /** Three months, as RFC 9420 section 7.2 has in mind: ts-mls's default never ends, which ours refuses. */
@@ -199,9 +204,9 @@ const lifetime = () => {
 export class TsMember {
   static kind = 'ts-mls';
 
-  static async make(suite, name) {
+  static async make(suite, name, quick = false) {
     const m = new TsMember();
-    Object.assign(m, { suite, name, cs: await tsSuite(suite) });
+    Object.assign(m, { suite, name, cs: await tsSuite(suite, quick) });
     return m;
   }
 

@@ -1,5 +1,6 @@
 // The end-to-end library against an independent implementation of MLS (ts-mls), natively and in WebAssembly, by the official vectors
 // in WebAssembly, and in browsers.
+import './curves.mjs';
 import './suites.mjs';
 import './walk.mjs';
 import './vectors.mjs';
