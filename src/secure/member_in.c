@@ -45,6 +45,9 @@ void member_lost(struct member *m, uint64_t now_us, uint16_t close_code) {
     m->joining = NULL;
     m->creating = false;
     m->fetching = FETCH_NONE;
+    /* what came while a tree was fetched belongs to that attempt; a server that was restarted counts anew */
+    mls_buf_free(&m->inbox);
+    m->inbox_count = 0;
     if (close_code == WIRE_CLOSE_OVER || close_code == WIRE_CLOSE_REPLACED) {
         member_end(m, close_code == WIRE_CLOSE_REPLACED ? 0 : WIRE_GONE_OVER);
         return;
