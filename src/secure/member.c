@@ -162,6 +162,7 @@ static void drop_groups(struct member *m) {
     m->joining = m->group = NULL;
     m->creating = false;
     m->switches_count = 0;
+    member_directs_forget(m);
     m->fetching = FETCH_NONE;
     mls_buf_free(&m->inbox);
     m->inbox_count = 0;
@@ -222,7 +223,7 @@ enum mls_status member_create(const struct member_config *config, struct rng *rn
     m->crypto = config->crypto;
     m->people_max = config->people_max != 0 ? config->people_max : MEMBER_PEOPLE_MAX;
     m->kind = config->kind;
-    m->checks_at_us = m->heal_at_us = m->names_at_us = m->profile_at_us = TIME_NEVER;
+    m->checks_at_us = m->heal_at_us = m->names_at_us = m->profile_at_us = m->directs_at_us = TIME_NEVER;
     buf_set(&m->meeting, config->meeting);
     buf_set(&m->identity, config->identity);
     buf_set(&m->software, config->software);
@@ -274,7 +275,6 @@ void member_free(struct member *m) {
         person_free(&m->people[i]);
     if (m->people != NULL)
         mls_free(m->people, m->people_room * sizeof *m->people);
-    member_directs_forget(m);
     mls_buf_free(&m->given.storage);
     for (uint32_t i = 0; i < m->queue_count; i++)
         mls_buf_free(&m->queue[(m->queue_first + i) % m->queue_room].storage);
@@ -382,9 +382,9 @@ void member_mark_verified(struct member *m, struct span identity, bool verified)
 }
 
 uint64_t member_next_deadline_us(const struct member *m) {
-    uint64_t deadline_us = TIME_NEVER;
+    uint64_t deadline_us = m->directs_at_us;
     if (m->group != NULL && m->switches_count > 0)
-        deadline_us = m->switches[0].at_us;
+        deadline_us = time_min(deadline_us, m->switches[0].at_us);
     if (m->group == NULL || m->state != MEMBER_IN)
         return deadline_us;
     deadline_us = time_min(deadline_us, m->checks_at_us);

@@ -69,39 +69,48 @@ static enum mls_status send_direct(struct member *m, struct rng *rng, struct spa
 
 static void direct_forget(struct direct_sent *d) {
     mls_buf_free(&d->to);
-    mls_buf_free(&d->to_key);
+    mls_buf_free(&d->signer);
+    mls_buf_free(&d->key);
     mls_buf_free(&d->content);
 }
 
 void member_directs_forget(struct member *m) {
     for (uint32_t i = 0; i < DIRECTS_SENT_MAX; i++)
         direct_forget(&m->directs_sent[i]);
+    m->directs_at_us = TIME_NEVER;
 }
 
-static struct span encryption_key_of(const struct member *m, struct span identity) {
+static bool leaf_of(const struct member *m, struct span identity, struct mls_member *out) {
     const struct person *p = member_find_person(m, identity);
-    struct mls_member leaf;
-    return p != NULL && mls_member_at(m->group, p->leaf, &leaf) ? leaf.leaf.encryption_key : span_of(NULL, 0);
+    return p != NULL && mls_member_at(m->group, p->leaf, out);
 }
 
 static void direct_remember(struct member *m, struct span to, struct span content) {
     struct direct_sent *d = &m->directs_sent[m->directs_sent_next++ % DIRECTS_SENT_MAX];
+    struct mls_member receiver;
+    if (!leaf_of(m, to, &receiver))
+        return;
     d->at_us = m->now_us;
+    m->directs_at_us = m->now_us + DIRECTS_SENT_US;
     buf_set(&d->to, to);
-    buf_set(&d->to_key, encryption_key_of(m, to));
+    buf_set(&d->signer, receiver.leaf.signature_key);
+    buf_set(&d->key, receiver.leaf.encryption_key);
     buf_set(&d->content, content);
 }
 
 void member_directs_again(struct member *m, struct rng *rng) {
     for (uint32_t i = 0; i < DIRECTS_SENT_MAX; i++) {
         struct direct_sent *d = &m->directs_sent[i];
+        struct mls_member receiver;
         if (mls_buf_len(&d->content) == 0)
             continue;
-        struct span key = encryption_key_of(m, mls_buf_span(&d->to));
-        if (key.len == 0 || time_since(m->now_us, d->at_us) > DIRECTS_SENT_US) {
+        /* whoever has the identity with another signature key is somebody else */
+        bool same = leaf_of(m, mls_buf_span(&d->to), &receiver) &&
+                    span_equal(receiver.leaf.signature_key, mls_buf_span(&d->signer));
+        if (!same || time_since(m->now_us, d->at_us) > DIRECTS_SENT_US) {
             direct_forget(d);
-        } else if (!span_equal(key, mls_buf_span(&d->to_key))) {
-            buf_set(&d->to_key, key);
+        } else if (!span_equal(receiver.leaf.encryption_key, mls_buf_span(&d->key))) {
+            buf_set(&d->key, receiver.leaf.encryption_key);
             (void)send_direct(m, rng, mls_buf_span(&d->to), mls_buf_span(&d->content));
         }
     }

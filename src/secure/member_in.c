@@ -663,6 +663,8 @@ static void check_signatures(struct member *m, uint64_t now_us) {
 
 void member_tick(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng *rng) {
     m->now_us = now_us;
+    if (now_us >= m->directs_at_us)
+        member_directs_forget(m);
     /* without a connection, too: media flows on */
     while (m->group != NULL && m->switches_count > 0 && now_us >= m->switches[0].at_us)
         member_switch(m, m->switches[0].epoch);

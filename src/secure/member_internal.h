@@ -26,8 +26,8 @@
 /* Epochs entered within MEMBER_SWITCH_US: more than commits come in it; of further ones the newest counts, sooner. */
 #define SWITCHES_MAX 8
 
-/* Private messages that may have to be sent again: a person's key changed while one was on its way. Longer than that
- * none is. */
+/* Private messages that may have to be sent again, because a person's key changed while they were on their way; they
+ * are kept until so long after the last of them. */
 #define DIRECTS_SENT_MAX 16
 #define DIRECTS_SENT_US UINT64_C(5000000)
 #define DIRECTS_SEEN_MAX 64
@@ -62,7 +62,7 @@ struct person {
 
 struct direct_sent {
     uint64_t at_us;
-    struct mls_buf to, to_key, content; /* content empty: free */
+    struct mls_buf to, signer, key, content; /* whom for, with which keys of theirs; content empty: free */
 };
 
 struct change {
@@ -131,6 +131,7 @@ struct member {
     uint32_t history_count;
     struct direct_sent directs_sent[DIRECTS_SENT_MAX];
     uint32_t directs_sent_next;
+    uint64_t directs_at_us;                         /* when the newest of these is too old to be sent again */
     struct mls_hash directs_seen[DIRECTS_SEEN_MAX]; /* of sender and content, a ring */
     uint32_t directs_seen_next;
     struct queued *queue; /* ring of MEMBER_OUTPUTS_MAX at most, grown */
@@ -181,9 +182,9 @@ bool member_package_good(struct member *m, struct span key_package, uint64_t uni
 
 void member_take_app(struct member *m, struct rng *rng, struct span from, const struct mls_received *received);
 void member_take_direct(struct member *m, struct rng *rng, struct span from, struct span sealed);
-/* Sends those private messages again whose receivers have another key since; forgets old ones. After each change of
- * epoch. */
+/* Sends those private messages again whose receivers have another key since. After each change of epoch. */
 void member_directs_again(struct member *m, struct rng *rng);
+/* Wipes what was kept for that: at directs_at_us, and with the groups. */
 void member_directs_forget(struct member *m);
 void member_send_profile(struct member *m, struct rng *rng);
 void member_send_roster(struct member *m, struct rng *rng);

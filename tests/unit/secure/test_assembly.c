@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/time.h"
+#include "e2ee/heap_watch.h"
 #include "sim/assembly.h"
 #include "unit.h"
 
@@ -96,6 +97,25 @@ static void a_private_message_arrives_once_though_its_receivers_key_changes_on_t
         assert_int_equal(alarms(), 0);
         assembly_end(&a);
     }
+}
+
+static void private_messages_of_ours_are_kept_for_seconds_only(void **state) {
+    (void)state;
+    static const char words[] = "words for the one and for nobody else";
+    assembly_begin(&a, 32, FAST);
+    for (int i = 0; i < 2; i++) {
+        assembly_join(&a, 1);
+        assert_true(assembly_settle(&a, 5 * US_PER_S));
+    }
+    assert_int_equal(member_chat(a.people[1].member, 1, &a.rng, span_str("p_0"), span_str("id"), span_str(words)),
+                     MLS_OK);
+    assembly_drain(&a, 1);
+    assembly_run(&a, US_PER_S);
+    assert_string_equal(a.people[0].last_chat, words);
+    assert_true(heap_holds(words, sizeof words - 1));
+    assembly_run(&a, 5 * US_PER_S);
+    assert_false(heap_holds(words, sizeof words - 1));
+    assembly_end(&a);
 }
 
 static void many_at_once_are_let_in_together(void **state) {
@@ -433,6 +453,7 @@ int main(void) {
         cmocka_unit_test(two_people_share_keys_names_and_a_code),
         cmocka_unit_test(chat_reaches_everybody_and_private_chat_one),
         cmocka_unit_test(a_private_message_arrives_once_though_its_receivers_key_changes_on_the_way),
+        cmocka_unit_test(private_messages_of_ours_are_kept_for_seconds_only),
         cmocka_unit_test(many_at_once_are_let_in_together),
         cmocka_unit_test(who_leaves_is_out_within_a_second_and_has_no_newer_keys),
         cmocka_unit_test(a_cut_connection_resumes_and_misses_nothing),
