@@ -16,8 +16,8 @@
  *        and nobody raised an alarm                                              gathering_expect_agreement
  *     b  no key is used twice with one counter, by anybody, in the whole run     every frame sealed
  *     c  who was removed opens nothing that was sealed from that epoch on, with any key that it kept; who is new opens
- *        nothing sealed before its epoch                                         every frame sealed, opened; at each
- * entry d  the SFU sends no media to one who is not a member now, nor what came from one    every RTP and RTCP it sends
+ *        nothing sealed before its epoch                                    every frame sealed, opened; at each entry
+ *     d  the SFU sends no media to one who is not a member now, nor what came from one    every RTP and RTCP it sends
  *     e  who was dropped gets no media and no signalling but the goodbye         every datagram, every message
  *     f  from an open Remove to the new epoch's keys at all senders: within GATHERING_REKEY_MAX_US, and recorded
  *

@@ -458,18 +458,6 @@ void delivery_expel(struct delivery *d, uint64_t now_us, struct rng *rng, struct
     settle(d, m, now_us);
 }
 
-void delivery_end(struct delivery *d, uint64_t now_us, struct span meeting) {
-    (void)now_us;
-    struct assembly *m = find_meeting(d, meeting);
-    if (m == NULL)
-        return;
-    struct connection *c;
-    while ((c = delivery_next_connection(m, NULL)) != NULL)
-        delivery_close(d, c, WIRE_GONE_OVER, WIRE_CLOSE_OVER);
-    delivery_tell(d, DELIVERY_OVER, m, span_of(NULL, 0));
-    assembly_free(d, m);
-}
-
 /* ---- questions ---- */
 
 bool delivery_is_member(const struct delivery *d, struct span meeting, struct span identity) {

@@ -12,12 +12,13 @@
  * The law: after any input or tick, call delivery_poll until it answers false. An output's spans live until the next
  * call. Sleep until delivery_next_deadline_us.
  *
- *     delivery_open      a WebSocket with a good token     -> handle, 0 when full
- *     delivery_message   a message came
- *     delivery_closed    the WebSocket is gone: `going` when the peer said so (page closed), else the grace period
- * begins delivery_tick delivery_expel     the media side or an administrator puts somebody out delivery_is_member gate
- * of the media side: may this identity connect to the meeting's room? delivery_tree, delivery_group_info   what the
- * HTTP interface answers from
+ *     delivery_open        a WebSocket with a good token     -> handle, 0 when full
+ *     delivery_message     a message came
+ *     delivery_closed      the WebSocket is gone: `going` when the peer said so, else the grace period begins
+ *     delivery_tick        the deadline has come
+ *     delivery_expel       the media side or an administrator puts somebody out
+ *     delivery_is_member   the gate of the media side: may this identity connect to the meeting's room?
+ *     delivery_tree, delivery_group_info       what the HTTP interface answers from
  *
  * Who is a member: identities in the accepted tree, minus those for whom a Remove is open: they are out for the media
  * side at once. DELIVERY_ADMITTED and DELIVERY_EXPELLED tell every change.
@@ -102,8 +103,6 @@ void delivery_closed(struct delivery *d, uint64_t now_us, struct rng *rng, uint3
 void delivery_tick(struct delivery *d, uint64_t now_us, uint64_t unix_s, struct rng *rng);
 uint64_t delivery_next_deadline_us(const struct delivery *d);
 void delivery_expel(struct delivery *d, uint64_t now_us, struct rng *rng, struct span meeting, struct span identity);
-/* Ends a meeting for everybody (gone 2). */
-void delivery_end(struct delivery *d, uint64_t now_us, struct span meeting);
 
 enum delivery_output_type {
     DELIVERY_SEND,     /* connection, message */

@@ -30,13 +30,13 @@ struct connection {
     struct name identity;
     struct mls_buf key_package;
     uint64_t waiting_since_us; /* for its hello, then to be let in */
-    uint32_t leaf;           /* of a member */
-    bool acked;              /* has entered the present epoch */
-    bool passed_over;        /* let a deadline pass, or its commit was refused by others */
-    bool resyncing;          /* may replace its own leaf by external commit */
-    bool asked_to_add;       /* its key package is in the commit_now that is out */
-    uint64_t app_full_at_us; /* token bucket: when it is full again */
-    uint32_t app_dropped;    /* since the bucket was last full */
+    uint32_t leaf;             /* of a member */
+    bool acked;                /* has entered the present epoch */
+    bool passed_over;          /* let a deadline pass, or its commit was refused by others */
+    bool resyncing;            /* may replace its own leaf by external commit */
+    bool asked_to_add;         /* its key package is in the commit_now that is out */
+    uint64_t app_full_at_us;   /* token bucket: when it is full again */
+    uint32_t app_dropped;      /* since the bucket was last full */
 };
 
 struct logged {

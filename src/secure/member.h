@@ -16,8 +16,9 @@
  *     member_...         what the person does: chat, hand, name, title, remove
  *     member_free        wipes everything
  *
- * TRUST. What comes from the server is data. It can delay and drop, and cannot add, read, forge or reorder unseen: each
- * violation of a client rule is an event MEMBER_ALARM with what was seen, counted, and changes nothing else.
+ * TRUST. What comes from the server is data. It can delay and drop, and choose the order of one epoch's messages; it
+ * cannot add, read, forge or replay, nor reorder commits, unseen: each violation of a client rule is an event
+ * MEMBER_ALARM with what was seen, counted, and changes nothing else.
  *
  * KEYS. MEMBER_KEYS hands out an epoch's SFrame base key for receiving as soon as the epoch is entered; MEMBER_SWITCH
  * says from when on to seal with it. Whoever owns the frames installs and switches (sframe_receiver.h,

@@ -10,6 +10,8 @@
 #include "server/app_internal.h"
 
 #define MEETINGS "/api/v1/meetings/"
+/* Bytes of a GroupInfo's hash that tell it from others. */
+#define GROUP_INFO_TAG_LEN 16
 
 /* ---- who asks ---- */
 
@@ -224,11 +226,12 @@ static void serve_group_info(struct app *app, const struct http_request *request
         delivery_reply_missing(reply);
         return;
     }
-    char etag[2 * 16 + 3] = "\"";
-    for (size_t i = 0; i < 16; i++)
-        (void)snprintf(etag + 1 + 2 * i, 3, "%02x", hash[i]);
-    etag[33] = '"';
-    etag[34] = 0;
+    char etag[2 * GROUP_INFO_TAG_LEN + 3] = {0};
+    struct writer w = writer_of(etag, sizeof etag - 1);
+    wr_u8(&w, '"');
+    wr_hex(&w, span_of(hash, GROUP_INFO_TAG_LEN));
+    wr_u8(&w, '"');
+    ASSERT(writer_ok(&w));
     if (!tagged(request, reply, etag, "private, no-cache"))
         http_reply_text(reply, 200, "application/octet-stream", info);
 }

@@ -39,8 +39,8 @@ static void set_descriptor_limit(const struct config *config, uint32_t shards) {
     (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* One thread for control, the rest for media: a datagram that arrives at the wrong media thread costs a hand-over, so more than
- * four pay off only on servers that are configured for it. */
+/* One thread for control, the rest for media: a datagram that arrives at the wrong media thread costs a hand-over, so
+ * more than four pay off only on servers that are configured for it. */
 static uint32_t default_shards(void) {
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
     return processors <= 2 ? 1 : processors >= 5 ? 4 : (uint32_t)processors - 1;
@@ -52,7 +52,8 @@ static size_t certificate_names(const struct app *app, char ips[VAULT_NAMES_MAX]
     out[count++] = "localhost";
     out[count++] = "127.0.0.1";
     out[count++] = "::1";
-    if (gethostname(host, host_size) == 0 && host[0] != 0 && strchr(host, ',') == NULL && strcmp(host, "localhost") != 0)
+    if (gethostname(host, host_size) == 0 && host[0] != 0 && strchr(host, ',') == NULL &&
+        strcmp(host, "localhost") != 0)
         out[count++] = host;
     for (uint32_t i = 0; i < app->config.tls_names.count; i++)
         out[count++] = app->config.tls_names.items[i];
@@ -104,8 +105,7 @@ static bool open_secrets(struct app *app, uint8_t secret[VAULT_SECRET_LEN], stru
     }
     if (!vault_open(config->data_dir, error) || !vault_secret(config->data_dir, &app->rng, secret, error))
         return false;
-    return config->keys_count > 0 ||
-           vault_api_key(config->data_dir, &app->rng, config, &app->made_key, error);
+    return config->keys_count > 0 || vault_api_key(config->data_dir, &app->rng, config, &app->made_key, error);
 }
 
 static bool open_meeting(struct app *app, const uint8_t *secret, struct config_error *error) {
@@ -134,7 +134,8 @@ static bool open_delivery(struct app *app, struct config_error *error) {
         .crypto = &crypto_openssl,
         .suite = config->meeting_suite,
         .meetings_max = config->rooms_max,
-        .connections_max = config->sessions_max < DELIVERY_CONNECTIONS_MAX ? config->sessions_max : DELIVERY_CONNECTIONS_MAX,
+        .connections_max =
+            config->sessions_max < DELIVERY_CONNECTIONS_MAX ? config->sessions_max : DELIVERY_CONNECTIONS_MAX,
         .members_max = members > 0 && members < DELIVERY_MEMBERS_MAX ? members : DELIVERY_MEMBERS_MAX,
     };
     app->delivery = delivery_create(&delivery, &app->rng);
@@ -295,16 +296,17 @@ bool app_open(struct app *app, struct config_error *error) {
     set_descriptor_limit(&app->config, app->shards);
     struct address_interface interfaces[PLACES_INTERFACES_MAX];
     size_t count = address_interfaces(interfaces, PLACES_INTERFACES_MAX);
-    app->candidates_count = places_candidates(&app->config, interfaces, count, app->config.udp_port,
-                                              app->config.tcp_port, app->candidates);
+    app->candidates_count =
+        places_candidates(&app->config, interfaces, count, app->config.udp_port, app->config.tcp_port, app->candidates);
     if (app->candidates_count == 0)
-        return say(error, "no network address to announce for media; check rtc.interfaces and rtc.ips, or set rtc.node_ip");
+        return say(error,
+                   "no network address to announce for media; check rtc.interfaces and rtc.ips, or set rtc.node_ip");
     uint8_t secret[VAULT_SECRET_LEN];
     bool ok = open_secrets(app, secret, error);
     choose_webhook_key(&app->config);
-    ok = ok && open_certificate(app, error) && open_meeting(app, secret, error) && open_delivery(app, error) && open_store(app, error) &&
-         open_webhooks(app, error) &&
-         open_http(app, error) && open_media(app, error) && open_control(app, error);
+    ok = ok && open_certificate(app, error) && open_meeting(app, secret, error) && open_delivery(app, error) &&
+         open_store(app, error) && open_webhooks(app, error) && open_http(app, error) && open_media(app, error) &&
+         open_control(app, error);
     secure_wipe(secret, sizeof secret);
     return ok;
 }
@@ -314,7 +316,8 @@ bool app_open(struct app *app, struct config_error *error) {
 static void print_url(const char *label, const char *scheme, const struct net_addr *addr, uint16_t port) {
     char ip[NET_IP_TEXT_LEN];
     net_ip_text(addr, ip);
-    printf("%s%s://%s%s%s:%u/new\n", label, scheme, addr->family == 6 ? "[" : "", ip, addr->family == 6 ? "]" : "", port);
+    printf("%s%s://%s%s%s:%u/new\n", label, scheme, addr->family == 6 ? "[" : "", ip, addr->family == 6 ? "]" : "",
+           port);
 }
 
 void app_banner(const struct app *app) {
