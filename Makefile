@@ -30,7 +30,7 @@ $(BUILD)/build.ninja: | deps
 
 WEB_SOURCES := $(shell find web/src web/e2ee web/static web/build.mjs web/package.json web/tsconfig.json -type f 2>/dev/null)
 # what is compiled to WebAssembly for it
-WEB_SOURCES += $(wildcard $(foreach d,base crypto e2ee secure wasm,src/$d/*.[ch])) tools/build-wasm
+WEB_SOURCES += $(wildcard $(foreach d,base crypto e2ee group member wasm,src/$d/*.[ch])) tools/build-wasm
 
 web: web/dist/index.html ## the web client, web/dist
 

@@ -4,8 +4,8 @@
 #include <stdint.h>
 
 #include "base/assert.h"
-#include "secure/extension.h"
-#include "secure/wire.h"
+#include "group/extension.h"
+#include "group/wire.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

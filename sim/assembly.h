@@ -3,8 +3,8 @@
 #ifndef CONCLAVE_SIM_ASSEMBLY_H
 #define CONCLAVE_SIM_ASSEMBLY_H
 
-#include "meeting/delivery.h"
-#include "secure/member.h"
+#include "delivery/delivery.h"
+#include "member/member.h"
 
 #define ASSEMBLY_PEOPLE_MAX 160
 #define ASSEMBLY_MEETING "a meeting's id of some length"

@@ -1,4 +1,4 @@
-/* A person of a meeting, natively, for tests in other languages: src/secure/member.h with lines of JSON on both sides.
+/* A person of a meeting, natively, for tests in other languages: src/member/member.h with lines of JSON on both sides.
  * Whoever starts it owns the WebSocket and fetches over HTTP; time and randomness are real.
  *
  *     first line in    {"meeting":"..","identity":"..","secret":"<64 hex>","name":"Ann","suite":61607}
@@ -25,7 +25,7 @@
 #include "base/time.h"
 #include "io/clock.h"
 #include "io/entropy.h"
-#include "secure/member.h"
+#include "member/member.h"
 
 /* A message of the protocol in hexadecimal, and the words around it. */
 #define LINE_LEN_MAX (2 * WIRE_MESSAGE_LEN_MAX + 4096)

@@ -5,8 +5,8 @@
 #include "base/assert.h"
 #include "base/base64.h"
 #include "base/time.h"
+#include "group/wire.h"
 #include "io/clock.h"
-#include "secure/wire.h"
 #include "server/app_internal.h"
 
 #define MEETINGS "/api/v1/meetings/"

@@ -3,9 +3,9 @@
 #define CONCLAVE_SERVER_APP_INTERNAL_H
 
 #include "base/rng.h"
+#include "delivery/delivery.h"
 #include "io/media.h"
 #include "io/store.h"
-#include "meeting/delivery.h"
 #include "meeting/meeting.h"
 #include "server/app.h"
 #include "server/http.h"
@@ -24,7 +24,7 @@ struct app {
     struct meeting *meeting;
     void *meeting_memory;
     struct delivery *delivery;
-    struct store *store; /* files of meetings */
+    struct store *store;       /* files of meetings */
     struct shared_tree *trees; /* being sent */
     char files_dir[VAULT_PATH_LEN_MAX];
     struct webhook *webhook; /* NULL without addresses */
@@ -32,8 +32,8 @@ struct app {
     size_t candidates_count;
     struct net_addr trusted[CONFIG_ADDRESSES_MAX];
     uint32_t shards;
-    bool made_key;      /* at this start */
-    bool own_cert;      /* self-made: no HSTS, fingerprint shown */
+    bool made_key; /* at this start */
+    bool own_cert; /* self-made: no HSTS, fingerprint shown */
     struct vault_certificate certificate;
     uint64_t started_us, stop_at_us; /* stop_at_us 0 = not going down */
     bool failed, done;

@@ -1,11 +1,11 @@
 /* member.h for the host of a WebAssembly module (wasm.h): a person's stay in a meeting, one export a function.
  *
  * After each call that may have caused outputs the host calls stay_poll until it answers 0. Every `now_us` is of one
- * clock that never goes back. What an output or a list means is in secure/member.h. */
+ * clock that never goes back. What an output or a list means is in member/member.h. */
 #include "base/assert.h"
 #include "base/time.h"
 #include "crypto/host.h"
-#include "secure/member.h"
+#include "member/member.h"
 #include "wasm/wasm.h"
 
 uint32_t WASM_EXPORT(stay_create)(uint32_t suite, const uint8_t *meeting, size_t meeting_len, const uint8_t *identity,

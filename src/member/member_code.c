@@ -3,7 +3,7 @@
 
 #include "base/assert.h"
 #include "crypto/hkdf.h"
-#include "secure/member_internal.h"
+#include "member/member_internal.h"
 
 #define CODE_BYTES (8 * (MEMBER_DIGITS / 5))
 

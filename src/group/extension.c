@@ -1,4 +1,4 @@
-#include "secure/extension.h"
+#include "group/extension.h"
 
 #include "base/assert.h"
 #include "crypto/hkdf.h"

@@ -4,7 +4,7 @@
 #include "base/assert.h"
 #include "base/time.h"
 #include "e2ee/mls_direct.h"
-#include "secure/member_internal.h"
+#include "member/member_internal.h"
 
 #define CONTENT_LEN_MAX (WIRE_APP_LEN_MAX - 2048) /* framing, tag, signature and padding */
 #define ROSTER_PART_LEN_MAX (32u << 10)

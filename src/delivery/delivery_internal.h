@@ -1,9 +1,9 @@
 /* What delivery.c (connections, outputs) and delivery_assembly.c (one meeting's policy) share. */
-#ifndef CONCLAVE_MEETING_DELIVERY_INTERNAL_H
-#define CONCLAVE_MEETING_DELIVERY_INTERNAL_H
+#ifndef CONCLAVE_DELIVERY_DELIVERY_INTERNAL_H
+#define CONCLAVE_DELIVERY_DELIVERY_INTERNAL_H
 
-#include "meeting/delivery.h"
-#include "meeting/public_group.h"
+#include "delivery/delivery.h"
+#include "group/public.h"
 
 /* Bytes that wait for several connections at once. */
 struct blob {

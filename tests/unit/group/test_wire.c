@@ -1,5 +1,5 @@
 /* The delivery protocol's messages: every type both ways, and what must be refused. */
-#include "secure/wire.h"
+#include "group/wire.h"
 #include "unit.h"
 
 static void every_message_is_read_as_it_was_written(void **state) {

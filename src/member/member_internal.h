@@ -1,13 +1,13 @@
 /* What the files of member.h share: member.c (life, outputs, questions), member_in.c (the delivery protocol),
  * member_epoch.c (entering epochs, people), member_rules.c (what is refused), member_content.c (sealed messages),
  * member_code.c (security codes). */
-#ifndef CONCLAVE_SECURE_MEMBER_INTERNAL_H
-#define CONCLAVE_SECURE_MEMBER_INTERNAL_H
+#ifndef CONCLAVE_MEMBER_MEMBER_INTERNAL_H
+#define CONCLAVE_MEMBER_MEMBER_INTERNAL_H
 
 #include "e2ee/mem.h"
 #include "e2ee/mls_message.h"
 #include "e2ee/mls_suite.h"
-#include "secure/member.h"
+#include "member/member.h"
 
 /* Messages that come while a Welcome's tree is fetched. */
 #define INBOX_MAX 256

@@ -1,4 +1,4 @@
-#include "meeting/public_group.h"
+#include "group/public.h"
 
 #include <string.h>
 

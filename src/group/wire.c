@@ -1,4 +1,4 @@
-#include "secure/wire.h"
+#include "group/wire.h"
 
 #include "base/assert.h"
 

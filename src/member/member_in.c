@@ -3,7 +3,7 @@
 
 #include "base/assert.h"
 #include "base/time.h"
-#include "secure/member_internal.h"
+#include "member/member_internal.h"
 
 #define GROUP_INFO_LEN_MAX (64u << 10)
 

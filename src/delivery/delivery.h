@@ -25,8 +25,8 @@
  *
  * Limits: meetings, connections, members, waiting people, log, message rates; each with a counter. Memory is heap,
  * bounded by them. Time: now_us monotonic. Randomness: fit for secrets. Threads: none. Sans-IO. */
-#ifndef CONCLAVE_MEETING_DELIVERY_H
-#define CONCLAVE_MEETING_DELIVERY_H
+#ifndef CONCLAVE_DELIVERY_DELIVERY_H
+#define CONCLAVE_DELIVERY_DELIVERY_H
 
 #include "base/counter.h"
 #include "base/cursor.h"
@@ -34,7 +34,7 @@
 #include "base/secret.h"
 #include "crypto/backend.h"
 #include "e2ee/mls_codec.h"
-#include "secure/wire.h"
+#include "group/wire.h"
 
 struct delivery;
 

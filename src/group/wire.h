@@ -4,8 +4,8 @@
  * then walked with wire_next. Writing appends to an mls_buf. Every limit of the page's table that a single message can
  * break is checked here, so whoever reads gets either a well-formed message or a reason to close the connection.
  * Sans-IO, allocates only in the buffer written to. Threads: any. */
-#ifndef CONCLAVE_SECURE_WIRE_H
-#define CONCLAVE_SECURE_WIRE_H
+#ifndef CONCLAVE_GROUP_WIRE_H
+#define CONCLAVE_GROUP_WIRE_H
 
 #include "base/cursor.h"
 #include "e2ee/mls_codec.h"

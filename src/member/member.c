@@ -1,10 +1,10 @@
-#include "secure/member.h"
+#include "member/member.h"
 
 #include <string.h>
 
 #include "base/assert.h"
 #include "base/time.h"
-#include "secure/member_internal.h"
+#include "member/member_internal.h"
 
 #define SMALL_LEN_MAX 4096
 #define OUTPUT_LEN_MAX (2 * WIRE_MESSAGE_LEN_MAX)

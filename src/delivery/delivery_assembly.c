@@ -2,9 +2,9 @@
 
 #include "base/assert.h"
 #include "base/time.h"
+#include "delivery/delivery_internal.h"
 #include "e2ee/mem.h"
 #include "e2ee/mls.h"
-#include "meeting/delivery_internal.h"
 
 /* ---- the log, and telling everybody ---- */
 

@@ -2,7 +2,7 @@
 
 #include "base/assert.h"
 #include "base/time.h"
-#include "secure/member_internal.h"
+#include "member/member_internal.h"
 
 #define BASE_KEY_LEN 32 /* AES_256_GCM_SHA512_128 (RFC 9605 section 4.5) */
 

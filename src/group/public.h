@@ -9,14 +9,14 @@
  *
  * The policy of meetings is in it: docs/delivery-protocol.md, "Rules of the server" 1 to 3. Memory: heap, bounded by
  * the members. Randomness: fit for secrets. Threads: none. */
-#ifndef CONCLAVE_MEETING_PUBLIC_GROUP_H
-#define CONCLAVE_MEETING_PUBLIC_GROUP_H
+#ifndef CONCLAVE_GROUP_PUBLIC_H
+#define CONCLAVE_GROUP_PUBLIC_H
 
 #include "base/rng.h"
 #include "e2ee/mls_message.h"
 #include "e2ee/mls_suite.h"
 #include "e2ee/tree.h"
-#include "secure/extension.h"
+#include "group/extension.h"
 
 /* Removes proposed in one epoch: everybody may leave at once. */
 #define PUBLIC_GROUP_REMOVES_MAX 1000

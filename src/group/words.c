@@ -1,5 +1,5 @@
 /* 256 common words, for reading a code aloud. The order is part of the code: never change it. */
-#include "secure/member.h"
+#include "group/code.h"
 
 const char *const secure_words[256] = {
     "able",     "acid",     "acorn",   "actor",  "album",   "alley",   "amber",    "anchor",  "angle",   "ankle",

@@ -1,7 +1,7 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "secure/member_internal.h"
+#include "member/member_internal.h"
 
 static const uint16_t our_extensions[] = {SECURE_EXTENSION_MEETING, SECURE_EXTENSION_CLIENT};
 

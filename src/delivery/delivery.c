@@ -1,12 +1,12 @@
-#include "meeting/delivery.h"
+#include "delivery/delivery.h"
 
 #include <string.h>
 
 #include "base/assert.h"
 #include "base/time.h"
+#include "delivery/delivery_internal.h"
 #include "e2ee/mem.h"
 #include "e2ee/mls.h"
-#include "meeting/delivery_internal.h"
 
 /* Outputs between two polls: a commit to everybody, a few words to each. */
 #define OUTPUTS_MAX (16u * DELIVERY_MEMBERS_MAX)

@@ -3,14 +3,14 @@
  *
  * Server and clients read the extensions; only clients have a link secret. Sans-IO, no allocation but in buffers
  * written to. Threads: any. */
-#ifndef CONCLAVE_SECURE_EXTENSION_H
-#define CONCLAVE_SECURE_EXTENSION_H
+#ifndef CONCLAVE_GROUP_EXTENSION_H
+#define CONCLAVE_GROUP_EXTENSION_H
 
 #include "base/cursor.h"
 #include "base/secret.h"
 #include "crypto/backend.h"
 #include "e2ee/mls_codec.h"
-#include "secure/wire.h"
+#include "group/wire.h"
 
 /* Private range of RFC 9420 section 17.3. */
 #define SECURE_EXTENSION_MEETING 0xF0C0

@@ -26,12 +26,13 @@
  *
  * Memory: heap through e2ee/mem.h, bounded by the limits below. Time: `now_us` monotonic, `unix_s` wall clock for
  * lifetimes, `unix_ms` for chat. Randomness: `rng`, fit for secrets. Threads: one owner. */
-#ifndef CONCLAVE_SECURE_MEMBER_H
-#define CONCLAVE_SECURE_MEMBER_H
+#ifndef CONCLAVE_MEMBER_MEMBER_H
+#define CONCLAVE_MEMBER_MEMBER_H
 
 #include "e2ee/mls.h"
-#include "secure/extension.h"
-#include "secure/wire.h"
+#include "group/code.h"
+#include "group/extension.h"
+#include "group/wire.h"
 
 struct member;
 
@@ -205,7 +206,6 @@ struct span member_title_text(const struct member *m);
  * members covers both signature keys and the meeting, and stays over epochs. False while not in. */
 #define MEMBER_DIGITS 30
 #define MEMBER_WORDS 8
-extern const char *const secure_words[256];
 struct member_code {
     char digits[MEMBER_DIGITS + 1];
     uint8_t words[MEMBER_WORDS]; /* indices into secure_words */
