@@ -62,7 +62,8 @@ struct store;
     X(ws_tx_messages, "WebSocket messages sent")                                                                       \
     X(ws_tx_bytes, "bytes of WebSocket messages sent")                                                                 \
     X(ws_too_long, "WebSockets closed because a message was too long")                                                 \
-    X(ws_overflow, "WebSockets closed because the client did not read")
+    X(ws_overflow, "WebSockets closed because the client did not read")                                                \
+    X(ws_unsendable, "WebSockets closed because a message to them was too long to send")
 COUNTERS_DEFINE(http_counters, HTTP_COUNTERS)
 
 /* Spans are valid during the handler's call. */
@@ -152,7 +153,8 @@ void http_timer(struct http *http, uint64_t delay_us);
 /* No new connections from now on. */
 void http_close_listeners(struct http *http);
 
-/* Queues a copy. Stale sessions are ignored. */
+/* Queues a copy. Stale sessions are ignored. How long a message becomes may follow from what peers sent: one longer than
+ * HTTP_MESSAGE_LEN_MAX ends this session, as a full queue does, and nothing else. */
 void http_send(struct http *http, uint64_t session, struct span message, bool text);
 /* Sends what is queued, then closes. */
 void http_close(struct http *http, uint64_t session, uint16_t code);

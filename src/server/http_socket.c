@@ -173,10 +173,14 @@ static void abandon(struct http_connection *c) {
 }
 
 void http_send(struct http *http, uint64_t session, struct span message, bool text) {
-    ASSERT(message.len <= HTTP_MESSAGE_LEN_MAX);
     struct http_connection *c = find(http, session);
     if (c == NULL || c->closing)
         return;
+    if (message.len > HTTP_MESSAGE_LEN_MAX) {
+        http->counters.ws_unsendable++;
+        abandon(c);
+        return;
+    }
     struct http_message *m = NULL;
     if (c->queue_len + sizeof *m + message.len <= HTTP_QUEUE_LEN_MAX)
         m = malloc(sizeof *m + LWS_PRE + message.len);

@@ -111,6 +111,9 @@ static void message(void *context, uint64_t session, struct span text, bool is_t
     if (span_equal_str(text, "close me")) {
         http_send(s->http, session, span_str("bye"), true);
         http_close(s->http, session, 1000);
+    } else if (span_equal_str(text, "too much")) {
+        static uint8_t bytes[HTTP_MESSAGE_LEN_MAX + 1];
+        http_send(s->http, session, span_of(bytes, sizeof bytes), false);
     } else if (span_equal_str(text, "flood")) {
         static uint8_t bytes[100000];
         for (int i = 0; i < 200; i++) {
@@ -615,6 +618,31 @@ static void a_client_that_does_not_read_is_cut_off(void **state) {
     finish(s);
 }
 
+static void too_much_client(struct served *s) {
+    size_t len;
+    int other = dial_socket(s);
+    EXPECT(get_frame(other, frame, sizeof frame, &len) == 0x81);
+    int fd = dial_socket(s);
+    EXPECT(get_frame(fd, frame, sizeof frame, &len) == 0x81);
+    EXPECT(put_frame(fd, 0x81, "too much", 8));
+    for (int tries = 0; tries < ANSWER_MS / 10 && s->closed == 0; tries++)
+        usleep(10000);
+    EXPECT(s->closed == 1);
+    EXPECT(put_frame(other, 0x81, "still", 5));
+    EXPECT(get_frame(other, frame, sizeof frame, &len) == 0x81 && len == 5);
+    close(fd);
+    close(other);
+}
+
+static void a_message_too_long_to_send_ends_that_session_alone(void **state) {
+    (void)state;
+    struct served *s = fresh();
+    serve_with(s, 64, too_much_client);
+    check_client();
+    assert_int_equal(http_counters_get(s->http)->ws_unsendable, 1);
+    finish(s);
+}
+
 static void refused_client(struct served *s) {
     (void)ask(s, UPGRADE);
     EXPECT(STARTS(answer, "HTTP/1.1 401"));
@@ -720,6 +748,7 @@ int main(void) {
         cmocka_unit_test(messages_go_both_ways_whole),
         cmocka_unit_test(a_message_of_more_than_two_megabytes_ends_the_session),
         cmocka_unit_test(a_client_that_does_not_read_is_cut_off),
+        cmocka_unit_test(a_message_too_long_to_send_ends_that_session_alone),
         cmocka_unit_test(a_refused_upgrade_says_why),
         cmocka_unit_test(every_session_that_opened_is_closed_once),
         cmocka_unit_test(a_port_in_use_is_named_with_advice),
