@@ -260,6 +260,7 @@ struct transport {
     uint64_t allocated_us;
     /* RTCP */
     uint32_t feedback_ssrc;
+    uint32_t heard_ssrc; /* of the newest packet that feedback of arrivals reports; 0 = none yet */
     char cname[17];
     struct twcc_log *twcc; /* in memory of this index; NULL until negotiated */
     struct sendlog *sendlog;

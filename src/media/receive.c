@@ -311,6 +311,21 @@ static void take_media(struct engine *e, struct incoming *in) {
     keep_and_forward(e, in, &info);
 }
 
+/* Feedback of arrivals is about the whole connection, yet it names a stream, and senders ignore it when that is not one
+ * of theirs: so the newest that was heard is named. Probes without media carry the number 0 and are nobody's. */
+static void note_arrival(struct engine *e, const struct incoming *in) {
+    struct transport *t = in->t;
+    uint16_t transport_seq;
+    if (t->twcc == NULL || !rtp_exts_has(&in->exts, RTP_EXT_TRANSPORT_SEQ) ||
+        !rtp_ext_transport_seq(in->exts.data[RTP_EXT_TRANSPORT_SEQ], &transport_seq))
+        return;
+    if (in->header.ssrc != 0)
+        t->heard_ssrc = in->header.ssrc;
+    twcc_note(t->twcc, transport_seq, e->now_us);
+    timer_sooner(e, t, TIMER_TWCC,
+                 twcc_pending(t->twcc) >= TWCC_PENDING_MAX ? e->now_us : e->now_us + TWCC_INTERVAL_US);
+}
+
 void receive_rtp(struct engine *e, struct transport *t, const struct engine_rx *rx, uint8_t *data, size_t len) {
     if (!t->keyed || t->state == ENGINE_TRANSPORT_FAILED || t->state == ENGINE_TRANSPORT_CLOSED) {
         e->counters.rx_dropped_state++;
@@ -326,13 +341,7 @@ void receive_rtp(struct engine *e, struct transport *t, const struct engine_rx *
     }
     e->counters.rx_rtp++;
     rtp_exts_read(&in.header, &t->rx_ext, &in.exts);
-    uint16_t transport_seq;
-    if (t->twcc != NULL && rtp_exts_has(&in.exts, RTP_EXT_TRANSPORT_SEQ) &&
-        rtp_ext_transport_seq(in.exts.data[RTP_EXT_TRANSPORT_SEQ], &transport_seq)) {
-        twcc_note(t->twcc, transport_seq, e->now_us);
-        timer_sooner(e, t, TIMER_TWCC,
-                     twcc_pending(t->twcc) >= TWCC_PENDING_MAX ? e->now_us : e->now_us + TWCC_INTERVAL_US);
-    }
+    note_arrival(e, &in);
     rate_add(&t->rx_rate, e->now_us, (uint32_t)len);
     uint32_t value;
     if (!source_match(e, t, &in.header, &in.exts, &value)) {

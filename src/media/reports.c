@@ -117,10 +117,21 @@ void reports_nack(struct engine *e, struct transport *t) {
     timer_set(e, t, TIMER_NACK, next_us);
 }
 
+/* A stream of the peer's, whichever it is; 0 when none is known. */
+static uint32_t any_ssrc(const struct engine *e, const struct transport *t) {
+    for (uint32_t i = t->first_source; i != NONE; i = e->sources[i].next_of_transport) {
+        for (uint32_t layer = 0; layer < e->sources[i].layers; layer++) {
+            if (e->sources[i].streams[layer].ssrc != 0)
+                return e->sources[i].streams[layer].ssrc;
+        }
+    }
+    return 0;
+}
+
 void reports_twcc(struct engine *e, struct transport *t) {
     if (t->twcc == NULL)
         return;
-    uint32_t media_ssrc = t->first_source != NONE ? e->sources[t->first_source].streams[0].ssrc : 0;
+    uint32_t media_ssrc = t->heard_ssrc != 0 ? t->heard_ssrc : any_ssrc(e, t);
     struct compound c;
     /* each message takes at least one arrival away, so the window bounds the rounds */
     for (uint32_t round = 0; round < TWCC_WINDOW && twcc_pending(t->twcc) > 0; round++) {
@@ -168,13 +179,18 @@ static void send_receiver_report(struct engine *e, struct transport *t, const st
     compound_send(e, t, &c);
 }
 
+/* Streams that fell silent are not reported on. */
+static bool is_heard(const struct engine *e, const struct stream *stream) {
+    return stream->started && time_since(e->now_us, stream->last_rx_us) <= 2 * REPORT_INTERVAL_US;
+}
+
 static void report_received(struct engine *e, struct transport *t) {
     struct rtcp_report_block blocks[RTCP_BLOCKS_MAX];
     size_t count = 0;
     for (uint32_t i = t->first_source; i != NONE; i = e->sources[i].next_of_transport) {
         for (uint32_t layer = 0; layer < e->sources[i].layers; layer++) {
             struct stream *stream = &e->sources[i].streams[layer];
-            if (!stream->started || time_since(e->now_us, stream->last_rx_us) > 2 * REPORT_INTERVAL_US)
+            if (!is_heard(e, stream))
                 continue;
             blocks[count++] = block_of(e, stream);
             if (count < RTCP_BLOCKS_MAX)
@@ -192,20 +208,21 @@ static void report_received(struct engine *e, struct transport *t) {
 static void report_estimate(struct engine *e, struct transport *t) {
     uint32_t ssrcs[RTCP_BLOCKS_MAX];
     size_t count = 0;
-    uint32_t lost = 0, streams = 0;
-    for (uint32_t i = t->first_source; i != NONE && count < RTCP_BLOCKS_MAX; i = e->sources[i].next_of_transport) {
-        const struct stream *stream = &e->sources[i].streams[0];
-        if (!e->sources[i].video || !stream->started)
-            continue;
-        ssrcs[count++] = stream->ssrc;
-        streams++;
-        lost += stream->nack.count > NACK_LIST_MAX / 4 ? 1 : 0;
+    uint32_t lost = 0;
+    for (uint32_t i = t->first_source; i != NONE; i = e->sources[i].next_of_transport) {
+        for (uint32_t layer = 0; e->sources[i].video && layer < e->sources[i].layers; layer++) {
+            const struct stream *stream = &e->sources[i].streams[layer];
+            if (!is_heard(e, stream) || count == RTCP_BLOCKS_MAX)
+                continue;
+            ssrcs[count++] = stream->ssrc;
+            lost += stream->nack.count > NACK_LIST_MAX / 4 ? 1 : 0;
+        }
     }
     if (count == 0)
         return;
     uint32_t received_bps = rate_bps(&t->rx_rate, e->now_us);
     uint32_t cap_bps = received_bps * 2 > 1000000 ? received_bps * 2 : 1000000;
-    t->remb_bps = lost * 2 > streams ? received_bps / 10 * 9 : cap_bps;
+    t->remb_bps = lost * 2 > count ? received_bps / 10 * 9 : cap_bps;
     struct compound c;
     compound_begin(&c);
     rtcp_write_rr(&c.w, t->feedback_ssrc, NULL, 0);

@@ -568,6 +568,36 @@ static void a_publisher_without_transport_wide_feedback_gets_remb(void **state) 
     world_free(p.w);
 }
 
+static void feedback_of_arrivals_names_a_stream_that_the_publisher_sends(void **state) {
+    (void)state;
+    struct pair p = pair_make(32);
+    static struct camera c, idle;
+    camera_make(&c, p.alice, "1", 3, 100);
+    camera_make(&idle, p.alice, "2", 1, 700); /* the newest track, without a frame yet */
+    c.layer[0].stopped = true;                /* and a lowest layer that is switched off */
+    run_camera(p.w, &c, 4000000);
+    assert_in_range(p.alice->twccs, 30, ARRAY_LEN(p.alice->twcc_ssrc));
+    for (uint32_t i = 0; i < p.alice->twccs; i++)
+        assert_true(p.alice->twcc_ssrc[i] == c.layer[1].ssrc || p.alice->twcc_ssrc[i] == c.layer[2].ssrc);
+    world_free(p.w);
+}
+
+static void a_cap_of_the_bandwidth_comes_whichever_layer_is_sent(void **state) {
+    (void)state;
+    struct pair p = {.w = world_make(33, NULL)};
+    p.alice = peer_make(p.w, ROOM, false, false);
+    peer_describe(p.alice, false, true);
+    assert_true(peer_connect(p.alice));
+    static struct camera c;
+    camera_make(&c, p.alice, "1", 3, 100);
+    c.layer[0].stopped = c.layer[1].stopped = true;
+    run_camera(p.w, &c, 4000000);
+    assert_in_range(p.alice->rembs, 3, 5);
+    assert_int_equal(p.alice->remb_ssrcs, 1);
+    assert_int_equal(p.alice->remb_ssrc, c.layer[2].ssrc);
+    world_free(p.w);
+}
+
 static void when_packet_slots_run_out_live_media_goes_on(void **state) {
     (void)state;
     struct pair p = pair_make(32);
@@ -729,6 +759,8 @@ int main(void) {
         cmocka_unit_test(nothing_crosses_rooms),
         cmocka_unit_test(a_narrow_path_gets_the_lower_layer_then_a_pause_and_all_of_it_back),
         cmocka_unit_test(a_publisher_without_transport_wide_feedback_gets_remb),
+        cmocka_unit_test(feedback_of_arrivals_names_a_stream_that_the_publisher_sends),
+        cmocka_unit_test(a_cap_of_the_bandwidth_comes_whichever_layer_is_sent),
         cmocka_unit_test(when_packet_slots_run_out_live_media_goes_on),
         cmocka_unit_test(a_key_frame_whose_first_packet_comes_last_is_still_taken_whole),
         cmocka_unit_test(what_is_repaired_without_need_is_not_forwarded_twice),

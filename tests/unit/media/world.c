@@ -238,8 +238,13 @@ static void take_view(struct peer *p, const struct rtcp_view *view) {
         p->rrs++;
         p->last_block = rtcp_report_block_at(view, 0);
     }
-    p->twccs += view->kind == RTCP_TWCC ? 1 : 0;
-    p->rembs += view->kind == RTCP_REMB ? 1 : 0;
+    if (view->kind == RTCP_TWCC)
+        p->twcc_ssrc[p->twccs++ % ARRAY_LEN(p->twcc_ssrc)] = view->media_ssrc;
+    if (view->kind == RTCP_REMB) {
+        p->rembs++;
+        p->remb_ssrcs = (uint32_t)rtcp_remb_count(view);
+        p->remb_ssrc = p->remb_ssrcs > 0 ? rtcp_remb_ssrc(view, 0) : 0;
+    }
     if (view->kind == RTCP_SR) {
         struct track *t = peer_track(p, view->sender_ssrc);
         t->sr = view->sr;

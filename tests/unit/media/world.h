@@ -78,6 +78,8 @@ struct peer {
     uint16_t twcc_seq;
     /* RTCP seen */
     uint32_t plis, nacks, rrs, twccs, rembs;
+    uint32_t twcc_ssrc[256]; /* media SSRCs named in the feedback of arrivals */
+    uint32_t remb_ssrc, remb_ssrcs;
     uint32_t pli_ssrc[256];
     uint16_t nack_seq[256];
     uint32_t nack_ssrc[256];
