@@ -182,7 +182,7 @@ static void transport_command(struct engine *e, const struct engine_command *com
         transport_close(e, t);
     else if (command->type == ENGINE_CHANNEL_OPEN)
         channels_open(e, t, &command->channel_open);
-    else
+    else if (command->type == ENGINE_CHANNEL_SEND)
         channels_send(e, t, &command->channel_send, payload);
 }
 
@@ -235,6 +235,7 @@ void engine_command(struct engine *e, uint64_t now_us, const struct engine_comma
     case ENGINE_TRANSPORT_CLOSE:
     case ENGINE_CHANNEL_OPEN:
     case ENGINE_CHANNEL_SEND:
+    case ENGINE_CHANNEL_RELEASE:
         transport_command(e, command, payload);
         break;
     case ENGINE_SOURCE_OPEN:

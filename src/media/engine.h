@@ -65,6 +65,15 @@ struct engine;
 /* Data channels a transport may have open: LiveKit uses 3, WHIP none; the rest is for applications. */
 #define ENGINE_CHANNELS_MAX 16
 #define ENGINE_MESSAGE_LEN_MAX 65535
+/* Reliable messages are never dropped for want of room: both sides have windows, charged by what a message really holds
+ * (blocks, the head of an event), so that many small ones cost what they are. See engine_channel_charge.
+ *   RX: what one peer sent and the control side has not released yet. Beyond it messages stay in the association, whose
+ *       window towards the peer closes by itself.
+ *   TX: what the control side may have in the send buffer of one transport (SCTP_BUFFER_BYTES); the rest is for what is
+ *       lossy. */
+#define ENGINE_CHANNEL_UNIT_BYTES 1024
+#define ENGINE_CHANNEL_RX_WINDOW_BYTES (128u << 10)
+#define ENGINE_CHANNEL_TX_WINDOW_BYTES (192u << 10)
 /* Sources named in one levels event. */
 #define ENGINE_LEVELS_MAX 64
 #define ENGINE_TX_BATCH_MAX 256
@@ -113,6 +122,8 @@ enum engine_command_type {
     ENGINE_SINK_CLOSE,
     ENGINE_CHANNEL_OPEN,     /* .channel_open: a data channel opened by us */
     ENGINE_CHANNEL_SEND,     /* .channel_send with payload bytes */
+    ENGINE_CHANNEL_RELEASE,  /* .channel_release: so much of what the peer sent reliably was passed on; its window
+                                advances */
     ENGINE_KEYFRAME_REQUEST, /* object = source: PLI to every active layer, throttled */
 };
 
@@ -197,6 +208,11 @@ struct engine_channel_send {
     uint32_t payload_len;                 /* bytes that follow (see engine_command) */
 };
 
+/* What a message of this length takes of a window. */
+static inline uint32_t engine_channel_charge(size_t len_bytes) {
+    return (uint32_t)(len_bytes / ENGINE_CHANNEL_UNIT_BYTES + 1) * ENGINE_CHANNEL_UNIT_BYTES;
+}
+
 struct engine_command {
     enum engine_command_type type;
     uint32_t object; /* the transport, source or sink that the command is about */
@@ -211,6 +227,9 @@ struct engine_command {
         struct engine_sink_settings sink_settings;
         struct engine_channel_open channel_open;
         struct engine_channel_send channel_send;
+        struct {
+            uint32_t bytes; /* the sum of charged_bytes of messages, each given back once */
+        } channel_release;
     };
 };
 
@@ -226,11 +245,13 @@ enum engine_event_type {
     ENGINE_EV_CHANNEL_OPENED,  /* .channel: a data channel is usable (theirs or ours) */
     ENGINE_EV_CHANNEL_CLOSED,  /* .channel */
     ENGINE_EV_CHANNEL_MESSAGE, /* .message, payload in engine_event.payload */
+    ENGINE_EV_CHANNEL_SENT,    /* .channel_sent: reliable messages left the send buffer: the TX window advances */
     ENGINE_EV_LEVELS,          /* .levels: audio levels of the last interval, those that changed or are audible */
     ENGINE_EV_STATS,           /* .stats: one transport, once per stats interval while it is connected */
     ENGINE_EV_STREAM_STATE,    /* .stream_state: the allocator paused or resumed a sink */
     ENGINE_EV_SINK_LAYER,      /* .sink_layer: what is really forwarded changed */
-    ENGINE_EV_REFUSED,         /* .refused: a command did not fit into the limits */
+    ENGINE_EV_REFUSED,         /* .refused: a command did not fit into the limits; ENGINE_CHANNEL_SEND only for reliable
+                                  messages, object = transport: its stream has a hole now */
 };
 
 enum engine_transport_state {
@@ -279,7 +300,13 @@ struct engine_event {
         struct {
             char label[ENGINE_LABEL_LEN_MAX + 1];
             bool text;
+            uint32_t charged_bytes; /* of the RX window, to be given back by ENGINE_CHANNEL_RELEASE; 0 = not reliable */
         } message;
+        struct {
+            /* Charges of all reliable ENGINE_CHANNEL_SENDs of this transport, ever, that its peer acknowledged (or whose
+             * channel is gone). A sum, so that an event for which there was no room is made good by the next. */
+            uint64_t total_bytes;
+        } channel_sent;
         struct {
             uint32_t count;
             struct engine_level level[ENGINE_LEVELS_MAX];

@@ -15,6 +15,8 @@ static size_t event_len(const struct engine_event *event) {
         return base + sizeof event->channel;
     case ENGINE_EV_CHANNEL_MESSAGE:
         return base + sizeof event->message;
+    case ENGINE_EV_CHANNEL_SENT:
+        return base + sizeof event->channel_sent;
     case ENGINE_EV_LEVELS:
         return base + offsetof(struct engine_event, levels.level) - offsetof(struct engine_event, levels) +
                event->levels.count * sizeof event->levels.level[0];

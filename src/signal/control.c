@@ -186,6 +186,8 @@ static bool transport_event(struct control *control, struct shard *shard, const 
     case ENGINE_EV_CHANNEL_MESSAGE:
         data_channel_message(pc, event->message.label, event->payload);
         break;
+    case ENGINE_EV_CHANNEL_SENT:
+        break;
     default:
         ASSERT(event->type == ENGINE_EV_STATS);
         peer_stats(pc, &event->stats);
@@ -233,6 +235,7 @@ void control_engine_event(struct control *control, uint64_t now_us, uint64_t uni
     case ENGINE_EV_CHANNEL_OPENED:
     case ENGINE_EV_CHANNEL_CLOSED:
     case ENGINE_EV_CHANNEL_MESSAGE:
+    case ENGINE_EV_CHANNEL_SENT:
     case ENGINE_EV_STATS:
         live = transport_event(control, shard, event);
         break;
