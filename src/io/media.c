@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -224,30 +225,70 @@ uint16_t media_tcp_port(const struct media *media) {
 
 /* ---- commands ---- */
 
-static bool put_record(struct media_thread *t, const void *record, size_t len, struct span payload) {
-    uint8_t *to = ring_reserve(&t->commands, len + payload.len);
+static size_t command_len(const struct engine_command *command) {
+    size_t base = offsetof(struct engine_command, transport_open);
+    switch (command->type) {
+    case ENGINE_TRANSPORT_OPEN:
+    case ENGINE_TRANSPORT_RESTART:
+        return base + sizeof command->transport_open;
+    case ENGINE_TRANSPORT_REMOTE:
+        return base + sizeof command->transport_remote;
+    case ENGINE_SOURCE_OPEN:
+        return base + sizeof command->source_open;
+    case ENGINE_SOURCE_MUTE:
+        return base + sizeof command->source_mute;
+    case ENGINE_SINK_OPEN:
+        return base + sizeof command->sink_open;
+    case ENGINE_SINK_SETTINGS:
+        return base + sizeof command->sink_settings;
+    case ENGINE_CHANNEL_OPEN:
+        return base + sizeof command->channel_open;
+    case ENGINE_CHANNEL_SEND:
+        return base + sizeof command->channel_send;
+    case ENGINE_CHANNEL_RELEASE:
+        return base + sizeof command->channel_release;
+    case ENGINE_TRANSPORT_CLOSE:
+    case ENGINE_SOURCE_CLOSE:
+    case ENGINE_SINK_CLOSE:
+    case ENGINE_KEYFRAME_REQUEST:
+        return base;
+    }
+    return sizeof *command;
+}
+
+static size_t record_len(const struct engine_command *command, struct span payload) {
+    return sizeof(struct command_record) + ((command_len(command) + 7) & ~(size_t)7) + payload.len;
+}
+
+static void write_record(uint8_t *to, const struct engine_command *command, struct span payload) {
+    size_t len = command_len(command);
+    struct command_record head = {.command_len = (uint32_t)len, .payload_len = (uint32_t)payload.len};
+    memcpy(to, &head, sizeof head);
+    memcpy(to + sizeof head, command, len);
+    if (payload.len > 0)
+        memcpy(to + sizeof head + ((len + 7) & ~(size_t)7), payload.data, payload.len);
+}
+
+static bool put_record(struct media_thread *t, const struct engine_command *command, struct span payload) {
+    uint8_t *to = ring_reserve(&t->commands, record_len(command, payload));
     if (to == NULL)
         return false;
-    memcpy(to, record, len);
-    if (payload.len > 0)
-        memcpy(to + len, payload.data, payload.len);
+    write_record(to, command, payload);
     ring_commit(&t->commands);
     t->signal = true;
     return true;
 }
 
-static bool put_waiting(struct media_thread *t, const struct command_record *record, struct span payload) {
-    size_t len = sizeof *record + payload.len;
+static bool put_waiting(struct media_thread *t, const struct engine_command *command, struct span payload) {
+    size_t len = record_len(command, payload);
     if (t->waiting_len + len > MEDIA_BACKLOG_LEN_MAX)
         return false;
-    struct waiting *w = malloc(sizeof *w + payload.len);
+    struct waiting *w = malloc(sizeof *w + len);
     if (w == NULL)
         return false;
     w->next = NULL;
     w->len = len;
-    w->record = *record;
-    if (payload.len > 0)
-        memcpy((uint8_t *)&w->record + sizeof w->record, payload.data, payload.len);
+    write_record(w->record, command, payload);
     if (t->waiting_last != NULL)
         t->waiting_last->next = w;
     else
@@ -257,37 +298,61 @@ static bool put_waiting(struct media_thread *t, const struct command_record *rec
     return true;
 }
 
+static void flush_waiting(struct media_thread *t) {
+    while (t->waiting_first != NULL) {
+        struct waiting *w = t->waiting_first;
+        uint8_t *to = ring_reserve(&t->commands, w->len);
+        if (to == NULL)
+            break;
+        memcpy(to, w->record, w->len);
+        ring_commit(&t->commands);
+        t->signal = true;
+        t->waiting_first = w->next;
+        if (w->next == NULL)
+            t->waiting_last = NULL;
+        t->waiting_len -= w->len;
+        free(w);
+    }
+    if (t->signal)
+        media_thread_signal(t);
+    t->signal = false;
+}
+
+/* A thread that is busy takes commands again after milliseconds, and then nothing was lost; one that takes none for this
+ * long stands still for good. */
+static bool wait_for_room(struct media_thread *t, const struct engine_command *command, struct span payload) {
+    uint64_t patience_us = t->media->config.patience_us != 0 ? t->media->config.patience_us : MEDIA_PATIENCE_US;
+    uint64_t last_us = clock_now_us();
+    while (!put_waiting(t, command, payload)) {
+        size_t before = t->waiting_len;
+        flush_waiting(t);
+        if (t->waiting_len < before) {
+            last_us = clock_now_us();
+            continue;
+        }
+        if (clock_now_us() - last_us > patience_us)
+            return false;
+        (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    return true;
+}
+
 bool media_command(struct media *media, uint32_t shard, const struct engine_command *command, struct span payload) {
     ASSERT(shard < media->config.shards);
     ASSERT(payload.len <= ENGINE_MESSAGE_LEN_MAX);
     struct media_thread *t = &media->threads[shard];
-    struct command_record record = {.command = *command, .payload_len = (uint32_t)payload.len};
-    if (t->waiting_first == NULL && put_record(t, &record, sizeof record, payload))
+    if (t->waiting_first == NULL && put_record(t, command, payload))
         return true;
     if (command->type == ENGINE_CHANNEL_SEND) {
         media->commands_dropped++;
         return true;
     }
-    return put_waiting(t, &record, payload);
+    return wait_for_room(t, command, payload);
 }
 
 void media_flush(struct media *media) {
-    for (uint32_t i = 0; i < media->config.shards; i++) {
-        struct media_thread *t = &media->threads[i];
-        while (t->waiting_first != NULL) {
-            struct waiting *w = t->waiting_first;
-            if (!put_record(t, &w->record, w->len, span_of(NULL, 0)))
-                break;
-            t->waiting_first = w->next;
-            if (w->next == NULL)
-                t->waiting_last = NULL;
-            t->waiting_len -= w->len;
-            free(w);
-        }
-        if (t->signal)
-            media_thread_signal(t);
-        t->signal = false;
-    }
+    for (uint32_t i = 0; i < media->config.shards; i++)
+        flush_waiting(&media->threads[i]);
 }
 
 bool media_congested(const struct media *media) {

@@ -12,8 +12,9 @@
  *     media_destroy
  *
  * On full. A command that finds no room waits in a backlog of the control thread (MEDIA_BACKLOG_LEN_MAX bytes a shard), but data
- * messages are dropped with a counter; media_command answers false only when the backlog is full too, that is when
- * a media thread has stood still through thousands of commands: the caller ends the process. Events work alike: data messages,
+ * messages are dropped with a counter. When the backlog is full, too, media_command waits for the thread: a moment of the
+ * control thread is all that a flood of work costs. It answers false only when the thread took nothing for
+ * MEDIA_PATIENCE_US, which nobody's messages bring about: the caller ends the process. Events work alike: data messages,
  * levels and statistics are dropped with a counter, state changes wait.
  *
  * Metrics. Once a second each thread puts a copy of its counters into a small ring; nothing is shared. Threads: the functions
@@ -38,8 +39,10 @@ struct media;
 #define MEDIA_COMMAND_RING_LEN (4u << 20)
 #define MEDIA_EVENT_RING_LEN (8u << 20)
 #define MEDIA_HANDOVER_RING_LEN (1u << 20)
-/* About 30,000 commands: joining everybody of a full engine at once takes fewer. */
+/* About 60,000 commands: joining everybody of a full engine at once, or putting everybody out, takes fewer. */
 #define MEDIA_BACKLOG_LEN_MAX (16u << 20)
+/* A thread that took no command for so long stands still. */
+#define MEDIA_PATIENCE_US UINT64_C(10000000)
 /* State changes that wait in a media thread while the control thread does not read. */
 #define MEDIA_EVENT_BACKLOG_MAX 8192
 /* Copies of the counters go their own way: they come each second, and a large ring would become resident just for them. */
@@ -75,6 +78,7 @@ struct media_config {
     bool loopback_only;
     struct engine_config engine; /* of each; `core` is filled in */
     struct dtls_context *dtls;   /* outlives the threads */
+    uint64_t patience_us;        /* 0 = MEDIA_PATIENCE_US */
     void (*wake)(void *context); /* called by media threads when there is something to poll; must only signal */
     void *wake_context;
 };

@@ -10,9 +10,10 @@
 #include "io/media.h"
 #include "io/steer.h"
 
+/* Followed by `command_len` bytes of a struct engine_command, as many as its type uses, rounded up to 8, and by
+ * `payload_len` bytes. Closing a full room closes all of its sinks at once: each is a small record. */
 struct command_record {
-    struct engine_command command;
-    uint32_t payload_len; /* bytes that follow */
+    uint32_t command_len, payload_len;
 };
 
 /* `payload_len` bytes follow. */
@@ -35,7 +36,7 @@ struct handover_record {
 struct waiting {
     struct waiting *next;
     size_t len;
-    struct command_record record;
+    uint8_t record[];
 };
 
 struct media_thread {
@@ -62,6 +63,7 @@ struct media_thread {
     uint32_t backlog_start, backlog_count;
     struct engine_tx tx[ENGINE_TX_BATCH_MAX];
     uint8_t datagram[PACKET_SLOT_LEN];
+    struct engine_command command; /* being carried out */
 
     /* the control thread's own */
     struct waiting *waiting_first, *waiting_last;

@@ -221,8 +221,11 @@ static void take_commands(struct media_thread *t) {
         struct command_record *record = ring_peek(&t->commands, &len);
         if (record == NULL)
             return;
-        ASSERT(len == sizeof *record + record->payload_len);
-        engine_command(t->engine, t->now_us, &record->command, span_of(record + 1, record->payload_len));
+        size_t command_len = (record->command_len + 7u) & ~(size_t)7;
+        ASSERT(record->command_len <= sizeof t->command && len == sizeof *record + command_len + record->payload_len);
+        memcpy(&t->command, record + 1, record->command_len);
+        engine_command(t->engine, t->now_us, &t->command,
+                       span_of((uint8_t *)(record + 1) + command_len, record->payload_len));
         ring_release(&t->commands);
         settle(t);
     }

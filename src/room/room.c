@@ -151,6 +151,7 @@ void participant_close(struct participant *participant, uint64_t now_us) {
     list_remove(&participant->node);
     room->participants_count--;
     room->owner->participants_count--;
+    room->info_len -= participant->info_len;
     room->empty_since_us = now_us;
     participant_allow_clear(participant);
     for (uint32_t i = 0; i < participant->attributes_count; i++) {
@@ -204,6 +205,21 @@ size_t participant_attributes_len(const struct participant *participant) {
     for (uint32_t i = 0; i < participant->attributes_count; i++)
         len += strlen(participant->attributes[i].key) + strlen(participant->attributes[i].value);
     return len;
+}
+
+void participant_count_info(struct participant *participant) {
+    struct room *room = participant->room;
+    ASSERT(room->info_len >= participant->info_len);
+    room->info_len -= participant->info_len;
+    participant->info_len =
+        strlen(participant->name) + strlen(participant->metadata) + participant_attributes_len(participant);
+    room->info_len += participant->info_len;
+}
+
+bool room_info_fits(const struct room *room, size_t before_len, size_t after_len) {
+    ASSERT(room->info_len >= before_len);
+    return after_len <= before_len || after_len <= ROOM_INFO_SMALL_LEN ||
+           room->info_len - before_len + after_len <= ROOM_INFO_LEN_MAX;
 }
 
 bool participant_may_publish(const struct participant *participant, enum room_track_source source) {

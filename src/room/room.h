@@ -43,6 +43,10 @@ struct rng;
 #define ROOM_ALLOW_MAX 1024
 #define ROOM_ALLOW_SIDS_MAX 4096
 #define ROOM_ATTRIBUTES_MAX 256
+/* Names, metadata and attributes of everybody in a room: whoever joins is told all of it, and a client that reads slowly
+ * must still be able to (HTTP_QUEUE_LEN_MAX). What is below the small size always fits: nobody is kept out by others'. */
+#define ROOM_INFO_LEN_MAX (4u << 20)
+#define ROOM_INFO_SMALL_LEN 2048
 #define ROOM_DATA_TRACKS_MAX 32
 
 enum room_participant_state { ROOM_JOINING = 0, ROOM_JOINED, ROOM_ACTIVE, ROOM_DISCONNECTED };
@@ -210,6 +214,7 @@ struct participant {
     enum room_leave_reason leave_reason;
     uint32_t version; /* strictly increasing with every update that is sent */
     bool dirty;       /* an update is due */
+    size_t info_len;  /* of name, metadata and attributes, as counted in room.info_len */
     uint64_t joined_us, joined_unix_us;
     int32_t client_protocol;
     uint32_t capabilities_count;
@@ -252,6 +257,7 @@ struct room {
     bool dirty; /* a room update is due */
     struct list participants;
     uint32_t participants_count;
+    size_t info_len;
     uint64_t speakers_due_us; /* TIME_NEVER when everybody is silent */
     uint64_t levels_at_us;
     struct data_history history;
@@ -296,6 +302,10 @@ const char *participant_attribute(const struct participant *participant, const c
 /* Sets, replaces, or with an empty value deletes. False when there are ROOM_ATTRIBUTES_MAX. */
 bool participant_attribute_set(struct participant *participant, const char *key, const char *value);
 size_t participant_attributes_len(const struct participant *participant);
+/* Counts what it says of itself in its room; after every change. */
+void participant_count_info(struct participant *participant);
+/* May a participant of this room who said `before_len` bytes of itself say `after_len`? */
+bool room_info_fits(const struct room *room, size_t before_len, size_t after_len);
 bool participant_may_publish(const struct participant *participant, enum room_track_source source);
 bool participant_publishes(const struct participant *participant);
 

@@ -60,12 +60,19 @@ void app_settle(struct app *app) {
     http_timer(app->http, deadline_us == TIME_NEVER ? TIME_NEVER : time_since(deadline_us, now_us));
 }
 
+/* Events of one turn: people's signalling does not wait for a flood of messages from data channels. */
+#define EVENTS_PER_TURN 256
+
 static void take_engine_events(struct app *app) {
     struct engine_event event;
     uint32_t shard;
-    while (media_poll(app->media, &shard, &event)) {
+    for (int i = 0; media_poll(app->media, &shard, &event); i++) {
         control_engine_event(app->control, clock_now_us(), clock_unix_us(), shard, &event);
         app_settle(app);
+        if (i + 1 == EVENTS_PER_TURN) {
+            http_wake(app->http); /* the rest after what came in meanwhile */
+            return;
+        }
     }
 }
 

@@ -36,6 +36,8 @@ struct control;
 #define CONTROL_WEBHOOKS_MAX 8
 /* One signalling message, either way: SDP of a 50-person room is ~200 kB. */
 #define CONTROL_MESSAGE_LEN_MAX (2u << 20)
+/* Lists of participants go on in another message after so much: a room's metadata may be many times one message. */
+#define CONTROL_LIST_LEN_MAX (512u << 10)
 /* The join request after decompression: a gzip bomb stops here. */
 #define CONTROL_JOIN_REQUEST_LEN_MAX (1u << 20)
 /* Messages that may wait for one session, here between two polls and in the server for a client that does not read:
@@ -206,6 +208,7 @@ bool token_sign(const struct control_key *key, uint64_t unix_us, const struct co
     X(data_dropped, "data packets dropped")                                                                            \
     X(limit_refused, "requests refused because of a limit")                                                            \
     X(queue_overrun, "sessions closed because too many messages waited for them")                                      \
+    X(messages_too_long, "messages not sent because they were longer than a message may be")                           \
     X(meeting_entry_refused, "sessions and validations refused because the person is not in the meeting's group")      \
     X(meeting_clear_refused, "data packets, names, metadata and unencrypted tracks refused in meetings")               \
     X(engine_refused, "commands that an engine refused")                                                               \

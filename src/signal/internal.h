@@ -50,6 +50,8 @@
 #define ABSENT_MAX_US (60 * US_PER_S)
 #define TOKEN_REFRESH_US (300 * US_PER_S)
 #define TOKEN_REFRESH_TTL_S 600
+/* A client comes back with it in a request line of 64 kB, beside its join request. */
+#define REFRESH_TOKEN_LEN_MAX (40u << 10)
 #define CONTROL_NONCES_MAX 64
 /* Requests of one session a second; a page that moves sliders sends dozens. */
 #define SESSION_REQUESTS_PER_S 200
@@ -377,7 +379,7 @@ void data_tracks_changed(struct room *room);
 
 /* ---- request.c, whip.c, api.c, webhook.c ------------------------------------------------------------------------- */
 
-/* Refuses a request; `which` says which of the oneof is echoed, with the request's own message. */
+/* Answers a request; `which` says which of the oneof is echoed, with the names in the request's own message. */
 void send_request_response(struct peer *peer, uint32_t request_id, Livekit__RequestResponse__Reason reason,
                            const char *text, Livekit__RequestResponse__RequestCase which, const void *request);
 void request_handle(struct peer *peer, const Livekit__SignalRequest *request);

@@ -19,6 +19,9 @@ _Static_assert((int)ROOM_ENCRYPTION_CUSTOM == (int)LIVEKIT__ENCRYPTION__TYPE__CU
 #define SERVER_VERSION "1.13.5"
 #define SERVER_PROTOCOL 17
 
+/* Of names that a client asked for and that are nobody's: longer ones are not ours and not said back. */
+#define ROOM_SID_ECHO_LEN_MAX 64
+
 /* Texts of the model are only read while a message is packed. */
 static char *borrow(const char *text) {
     return (char *)(uintptr_t)text;
@@ -219,15 +222,55 @@ Livekit__ServerInfo *message_server(struct arena *arena, const struct control *c
     return server;
 }
 
-static Livekit__ParticipantInfo **message_others(struct arena *arena, const struct participant *self, bool with_self,
+/* Walks over those that a participant is told of, as many as one message takes. */
+struct others {
+    struct participant *next; /* NULL = done */
+    const struct participant *self;
+    bool with_self;
+};
+
+static struct participant *participant_after(const struct room *room, const struct participant *participant) {
+    const struct list *next = participant != NULL ? participant->node.next : room->participants.next;
+    return next == &room->participants ? NULL : LIST_ENTRY(next, struct participant, node);
+}
+
+static struct others others_of(const struct participant *self, bool with_self) {
+    return (struct others){.next = participant_after(self->room, NULL), .self = self, .with_self = with_self};
+}
+
+/* Takes the next ones until `len` bytes are reached, at least one if `len` is not there yet. */
+static Livekit__ParticipantInfo **message_others(struct arena *arena, struct others *others, size_t len,
                                                  size_t *count) {
-    Livekit__ParticipantInfo **out = arena_bytes(arena, (self->room->participants_count + 1) * sizeof *out);
+    const struct room *room = others->self->room;
+    Livekit__ParticipantInfo **out = arena_bytes(arena, (room->participants_count + 1) * sizeof *out);
     *count = 0;
-    LIST_EACH(&self->room->participants, struct participant, node, other) {
-        if (other == self ? with_self : !other->permission.hidden)
-            out[(*count)++] = message_participant(arena, other);
+    while (others->next != NULL && len < CONTROL_LIST_LEN_MAX) {
+        struct participant *other = others->next;
+        if (other == others->self ? others->with_self : !other->permission.hidden) {
+            Livekit__ParticipantInfo *info = message_participant(arena, other);
+            size_t info_len = protobuf_c_message_get_packed_size(&info->base);
+            if (len > 0 && len + info_len > CONTROL_LIST_LEN_MAX)
+                break;
+            len += info_len;
+            out[(*count)++] = info;
+        }
+        others->next = participant_after(room, other);
     }
     return out;
+}
+
+/* What one message did not take. Ends early when the client does not read. */
+static void send_others(struct peer *peer, struct others others) {
+    while (others.next != NULL && peer->session != NULL && !peer->session->closing) {
+        struct arena arena;
+        arena_init(&arena, ARENA_UNLIMITED);
+        Livekit__SignalResponse *response = message_response(&arena, LIVEKIT__SIGNAL_RESPONSE__MESSAGE_UPDATE);
+        response->update = arena_new(&arena, &livekit__participant_update__descriptor);
+        response->update->participants = message_others(&arena, &others, 0, &response->update->n_participants);
+        if (response->update->n_participants > 0)
+            peer_send(peer, response);
+        arena_free(&arena);
+    }
 }
 
 void send_join(struct peer *peer) {
@@ -239,7 +282,6 @@ void send_join(struct peer *peer) {
     Livekit__JoinResponse *join = response->join = arena_new(&arena, &livekit__join_response__descriptor);
     join->room = message_room(&arena, peer->control, participant->room);
     join->participant = message_participant(&arena, participant);
-    join->other_participants = message_others(&arena, participant, false, &join->n_other_participants);
     join->server_info = message_server(&arena, peer->control);
     join->server_version = join->server_info->version;
     join->server_region = join->server_info->region;
@@ -247,8 +289,12 @@ void send_join(struct peer *peer) {
     join->ping_interval = (int32_t)config->ping_interval_s;
     join->ping_timeout = (int32_t)config->ping_timeout_s;
     join->enabled_publish_codecs = message_codecs(&arena, &join->n_enabled_publish_codecs);
+    struct others others = others_of(participant, false);
+    join->other_participants = message_others(&arena, &others, protobuf_c_message_get_packed_size(&response->base),
+                                              &join->n_other_participants);
     peer_send(peer, response);
     arena_free(&arena);
+    send_others(peer, others); /* clients take participants from updates as they do from the join */
 }
 
 void send_reconnect(struct peer *peer) {
@@ -263,13 +309,7 @@ void send_reconnect(struct peer *peer) {
 }
 
 void send_participants(struct peer *peer) {
-    struct arena arena;
-    arena_init(&arena, ARENA_UNLIMITED);
-    Livekit__SignalResponse *response = message_response(&arena, LIVEKIT__SIGNAL_RESPONSE__MESSAGE_UPDATE);
-    response->update = arena_new(&arena, &livekit__participant_update__descriptor);
-    response->update->participants = message_others(&arena, peer->participant, true, &response->update->n_participants);
-    peer_send(peer, response);
-    arena_free(&arena);
+    send_others(peer, others_of(peer->participant, true));
 }
 
 void send_room_update(struct control *control, struct room *room) {
@@ -403,7 +443,7 @@ void send_subscription_error(struct peer *peer, const char *track_sid, Livekit__
     Livekit__SignalResponse *response =
         message_response(&arena, LIVEKIT__SIGNAL_RESPONSE__MESSAGE_SUBSCRIPTION_RESPONSE);
     response->subscription_response = arena_new(&arena, &livekit__subscription_response__descriptor);
-    response->subscription_response->track_sid = borrow(track_sid);
+    response->subscription_response->track_sid = borrow(strlen(track_sid) <= ROOM_SID_ECHO_LEN_MAX ? track_sid : "");
     response->subscription_response->err = error;
     peer_send(peer, response);
     arena_free(&arena);

@@ -86,9 +86,12 @@ void pc_offer(struct pc *pc) {
         pc->sent_us = pc->last_offer_us = control->now_us;
         timer_arm(control, pc->sent_us + NEGOTIATION_TIMEOUT_US);
         send_description(pc->peer, true, text, pc->offer_id, pc);
+    } else { /* beyond a limit of descriptions: whoever asked for so much gets no further, alone */
+        control->counters.negotiations_failed++;
+        if (pc->peer->session != NULL)
+            output_close(control, pc->peer->session, 1011);
     }
     arena_free(&arena);
-    ASSERT(text != NULL); /* our own description always fits its limits: PC_SECTIONS_MAX is below SDP_SECTIONS_MAX */
 }
 
 /* The formats of ours that the answer kept. */

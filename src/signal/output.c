@@ -138,11 +138,22 @@ struct buffer *message_pack(const ProtobufCMessage *message) {
     return buffer;
 }
 
+/* NULL when it is longer than anybody would take. */
+static struct buffer *pack_within(struct control *control, const Livekit__SignalResponse *response) {
+    if (protobuf_c_message_get_packed_size(&response->base) <= CONTROL_MESSAGE_LEN_MAX)
+        return message_pack(&response->base);
+    control->counters.messages_too_long++;
+    return NULL;
+}
+
 void session_send(struct control *control, struct session *session, const Livekit__SignalResponse *response) {
     if (session == NULL || session->closing)
         return;
-    struct buffer *buffer = message_pack(&response->base);
-    output_send(control, session, buffer);
+    struct buffer *buffer = pack_within(control, response);
+    if (buffer == NULL)
+        output_close(control, session, 1009); /* RFC 6455 section 7.4.1; without it the client's state has a hole */
+    else
+        output_send(control, session, buffer);
     buffer_release(buffer);
 }
 
@@ -158,7 +169,9 @@ void room_send(struct control *control, struct room *room, const struct particip
         if (participant == except || peer->session == NULL)
             continue;
         if (buffer == NULL)
-            buffer = message_pack(&response->base);
+            buffer = pack_within(control, response);
+        if (buffer == NULL)
+            return; /* what everybody is told is bounded by the limits of the model: nobody is to blame */
         output_send(control, peer->session, buffer);
     }
     buffer_release(buffer);

@@ -148,6 +148,14 @@ static void adopt_token(struct participant *participant, const struct token *tok
     memory_set_text(&participant->metadata, token->metadata);
     for (uint32_t i = 0; i < token->attributes_count; i++)
         (void)participant_attribute_set(participant, token->attributes[i][0], token->attributes[i][1]);
+    participant_count_info(participant);
+}
+
+static bool token_fits(const struct room *room, const struct token *token) {
+    size_t len = strlen(token->name) + strlen(token->metadata);
+    for (uint32_t i = 0; i < token->attributes_count; i++)
+        len += strlen(token->attributes[i][0]) + strlen(token->attributes[i][1]);
+    return room_info_fits(room, 0, len);
 }
 
 static bool open_connections(struct peer *peer) {
@@ -164,6 +172,10 @@ static bool open_connections(struct peer *peer) {
 
 struct peer *peer_join(struct control *control, enum peer_kind kind, const struct token *token, struct room *room) {
     ASSERT(participant_find(room, token->identity) == NULL);
+    if (!room_is_meeting(control, room->name) && !token_fits(room, token)) {
+        control->counters.limit_refused++;
+        return NULL;
+    }
     struct peer *peer = memory_new(sizeof *peer);
     struct participant *participant = participant_open(room, token->identity, control->now_us, control->unix_us);
     peer->control = control;
@@ -311,14 +323,15 @@ void peer_send_token(struct peer *peer) {
     timer_arm(control, peer->token_at_us);
     struct arena arena;
     arena_init(&arena, ARENA_UNLIMITED);
-    /* texts may grow sixfold as JSON escapes, and base64 takes a third more */
-    size_t size = 4096 + 8 * (strlen(participant->metadata) + strlen(participant->name) +
-                              strlen(participant->identity) + strlen(participant->room->name) +
-                              participant_attributes_len(participant) + 16u * participant->attributes_count);
-    char *text = arena_bytes(&arena, size);
-    struct writer w = writer_of(text, size - 1);
-    if (token_sign_participant(&control->config.keys[peer->key_index], control->unix_us, TOKEN_REFRESH_TTL_S,
-                               participant, &w)) {
+    char *text = arena_bytes(&arena, REFRESH_TOKEN_LEN_MAX + 1);
+    const struct control_key *key = &control->config.keys[peer->key_index];
+    struct writer w = writer_of(text, REFRESH_TOKEN_LEN_MAX);
+    bool fits = token_sign_participant(key, control->unix_us, TOKEN_REFRESH_TTL_S, participant, true, &w);
+    if (!fits) { /* who comes back with it keeps metadata while it is in the room, and says it anew after that */
+        w = writer_of(text, REFRESH_TOKEN_LEN_MAX);
+        fits = token_sign_participant(key, control->unix_us, TOKEN_REFRESH_TTL_S, participant, false, &w);
+    }
+    if (fits) {
         text[w.len] = 0;
         Livekit__SignalResponse *response = message_response(&arena, LIVEKIT__SIGNAL_RESPONSE__MESSAGE_REFRESH_TOKEN);
         response->refresh_token = text;

@@ -6,6 +6,59 @@
 #include "room/memory.h"
 #include "signal/internal.h"
 
+/* What a client said, when it is short enough to be a name. */
+static char *short_text(char *text, size_t len_max) {
+    return strlen(text) <= len_max ? text : (char *)(uintptr_t) "";
+}
+
+/* What tells the client which of its requests is meant: the names in it, never its whole text. A request may be as long
+ * as a message, and an answer with all of it longer. */
+static void *echo_of(struct arena *arena, Livekit__RequestResponse__RequestCase which, const void *request) {
+    const Livekit__AddTrackRequest *add_track = request;
+    const Livekit__MuteTrackRequest *mute = request;
+    const Livekit__UpdateLocalAudioTrack *audio = request;
+    const Livekit__UpdateLocalVideoTrack *video = request;
+    const Livekit__PublishDataTrackRequest *publish = request;
+    const Livekit__UnpublishDataTrackRequest *unpublish = request;
+    void *out = NULL;
+    switch (which) {
+    case LIVEKIT__REQUEST_RESPONSE__REQUEST_ADD_TRACK:
+        out = arena_new(arena, &livekit__add_track_request__descriptor);
+        ((Livekit__AddTrackRequest *)out)->cid = short_text(add_track->cid, ROOM_CID_LEN_MAX);
+        ((Livekit__AddTrackRequest *)out)->type = add_track->type;
+        ((Livekit__AddTrackRequest *)out)->source = add_track->source;
+        break;
+    case LIVEKIT__REQUEST_RESPONSE__REQUEST_MUTE:
+        out = arena_new(arena, &livekit__mute_track_request__descriptor);
+        ((Livekit__MuteTrackRequest *)out)->sid = short_text(mute->sid, ROOM_SID_LEN);
+        ((Livekit__MuteTrackRequest *)out)->muted = mute->muted;
+        break;
+    case LIVEKIT__REQUEST_RESPONSE__REQUEST_UPDATE_METADATA:
+        out = arena_new(arena, &livekit__update_participant_metadata__descriptor);
+        break;
+    case LIVEKIT__REQUEST_RESPONSE__REQUEST_UPDATE_AUDIO_TRACK:
+        out = arena_new(arena, &livekit__update_local_audio_track__descriptor);
+        ((Livekit__UpdateLocalAudioTrack *)out)->track_sid = short_text(audio->track_sid, ROOM_SID_LEN);
+        break;
+    case LIVEKIT__REQUEST_RESPONSE__REQUEST_UPDATE_VIDEO_TRACK:
+        out = arena_new(arena, &livekit__update_local_video_track__descriptor);
+        ((Livekit__UpdateLocalVideoTrack *)out)->track_sid = short_text(video->track_sid, ROOM_SID_LEN);
+        break;
+    case LIVEKIT__REQUEST_RESPONSE__REQUEST_PUBLISH_DATA_TRACK:
+        out = arena_new(arena, &livekit__publish_data_track_request__descriptor);
+        ((Livekit__PublishDataTrackRequest *)out)->pub_handle = publish->pub_handle;
+        ((Livekit__PublishDataTrackRequest *)out)->name = short_text(publish->name, ROOM_TRACK_NAME_LEN_MAX);
+        break;
+    case LIVEKIT__REQUEST_RESPONSE__REQUEST_UNPUBLISH_DATA_TRACK:
+        out = arena_new(arena, &livekit__unpublish_data_track_request__descriptor);
+        ((Livekit__UnpublishDataTrackRequest *)out)->pub_handle = unpublish->pub_handle;
+        break;
+    default:
+        break;
+    }
+    return out;
+}
+
 void send_request_response(struct peer *peer, uint32_t request_id, Livekit__RequestResponse__Reason reason,
                            const char *text, Livekit__RequestResponse__RequestCase which, const void *request) {
     struct arena arena;
@@ -16,9 +69,10 @@ void send_request_response(struct peer *peer, uint32_t request_id, Livekit__Requ
     out->request_id = request_id;
     out->reason = reason;
     out->message = (char *)(uintptr_t)text;
-    out->request_case = which;
     /* every member of the oneof is a pointer to a message */
-    out->trickle = (Livekit__TrickleRequest *)(uintptr_t)request;
+    out->trickle = echo_of(&arena, which, request);
+    if (out->trickle != NULL)
+        out->request_case = which;
     peer_send(peer, response);
     arena_free(&arena);
 }
@@ -168,7 +222,10 @@ static bool fits(const struct peer *peer, const char *metadata, const char *name
         if (attributes > config->attributes_len_max)
             return false;
     }
-    return (metadata == NULL || strlen(metadata) <= config->metadata_len_max) &&
+    size_t len = attributes + strlen(metadata != NULL ? metadata : peer->participant->metadata) +
+                 strlen(name != NULL ? name : peer->participant->name);
+    return room_info_fits(peer->participant->room, peer->participant->info_len, len) &&
+           (metadata == NULL || strlen(metadata) <= config->metadata_len_max) &&
            (name == NULL || strlen(name) <= config->identity_len_max) &&
            peer->participant->attributes_count + added <= ROOM_ATTRIBUTES_MAX;
 }
@@ -199,6 +256,7 @@ Livekit__RequestResponse__Reason participant_set_info(struct peer *peer, const c
         bool set = participant_attribute_set(participant, keys[i], values[i]);
         ASSERT(set);
     }
+    participant_count_info(participant);
     participant_touch(participant);
     return LIVEKIT__REQUEST_RESPONSE__REASON__OK;
 }

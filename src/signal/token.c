@@ -313,7 +313,7 @@ static json_t *source_names(uint32_t bits) {
 }
 
 bool token_sign_participant(const struct control_key *key, uint64_t unix_us, uint32_t ttl_s,
-                            const struct participant *participant, struct writer *out) {
+                            const struct participant *participant, bool with_texts, struct writer *out) {
     static const char *const kinds[] = {
         [ROOM_INGRESS] = "ingress", [ROOM_EGRESS] = "egress",       [ROOM_SIP] = "sip",
         [ROOM_AGENT] = "agent",     [ROOM_CONNECTOR] = "connector", [ROOM_BRIDGE] = "bridge"};
@@ -332,11 +332,11 @@ bool token_sign_participant(const struct control_key *key, uint64_t unix_us, uin
     set_flag(video, "agent", permission->agent);
     set_flag(video, "canSubscribeMetrics", permission->can_subscribe_metrics);
     set_flag(video, "canManageAgentSession", permission->can_manage_agent_session);
-    json_t *claims =
-        claims_new(key, unix_us, ttl_s, participant->identity, participant->name, participant->metadata, video);
+    json_t *claims = claims_new(key, unix_us, ttl_s, participant->identity, participant->name,
+                                with_texts ? participant->metadata : NULL, video);
     if (participant->kind < (int)ARRAY_LEN(kinds) && kinds[participant->kind] != NULL)
         (void)json_object_set_new(claims, "kind", json_string(kinds[participant->kind]));
-    if (participant->attributes_count > 0) {
+    if (with_texts && participant->attributes_count > 0) {
         json_t *attributes = json_object();
         for (uint32_t i = 0; i < participant->attributes_count; i++)
             (void)json_object_set_new(attributes, participant->attributes[i].key,

@@ -61,8 +61,8 @@ enum token_result token_verify(const struct control_key *keys, uint32_t keys_cou
 struct span token_from_header(struct span authorization);
 /* Signs any claims; false when the writer is full. */
 bool token_sign_claims(const struct control_key *key, const json_t *claims, struct writer *out);
-/* A new token with the rights a participant has now, for refresh_token. */
+/* A new token with the rights a participant has now, for refresh_token; its metadata and attributes only `with_texts`. */
 bool token_sign_participant(const struct control_key *key, uint64_t unix_us, uint32_t ttl_s,
-                            const struct participant *participant, struct writer *out);
+                            const struct participant *participant, bool with_texts, struct writer *out);
 
 #endif

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -39,15 +40,20 @@ static void wake(void *context) {
     atomic_fetch_add(&wakes, 1);
 }
 
-static struct media *open_media(uint32_t shards) {
+static struct media *open_media_patient(uint32_t shards, uint64_t patience_us) {
     char error[256] = "";
-    struct media_config config = {.shards = shards, .tcp = true, .loopback_only = true, .wake = wake};
+    struct media_config config = {
+        .shards = shards, .tcp = true, .loopback_only = true, .wake = wake, .patience_us = patience_us};
     config.engine.transports_max = 8;
     struct media *media = media_create(&config, error, sizeof error);
     if (media == NULL)
         fail_msg("%s", error);
     assert_true(media_start(media, error, sizeof error));
     return media;
+}
+
+static struct media *open_media(uint32_t shards) {
+    return open_media_patient(shards, 0);
 }
 
 static struct sockaddr_in loopback(uint16_t port) {
@@ -270,7 +276,7 @@ static void when_a_media_thread_stands_still_commands_wait_and_data_messages_are
 
 static void a_backlog_without_end_is_refused(void **state) {
     (void)state;
-    struct media *media = open_media(1);
+    struct media *media = open_media_patient(1, 20000);
     atomic_store(&fake_engine_hold, true);
     struct engine_command open = {.type = ENGINE_TRANSPORT_OPEN};
     size_t accepted = 0;
@@ -278,6 +284,40 @@ static void a_backlog_without_end_is_refused(void **state) {
         accepted++;
     assert_in_range(accepted, 1000, 200000);
     atomic_store(&fake_engine_hold, false);
+    media_destroy(media);
+}
+
+static void the_commands_that_close_a_full_room_all_find_room(void **state) {
+    (void)state;
+    struct media *media = open_media(1);
+    atomic_store(&fake_engine_hold, true);
+    /* more sinks than an engine has by default, while the thread stands still */
+    struct engine_command close = {.type = ENGINE_SINK_CLOSE};
+    for (uint32_t i = 1; i <= 100000; i++) {
+        close.object = i;
+        assert_true(media_command(media, 0, &close, span_of(NULL, 0)));
+    }
+    atomic_store(&fake_engine_hold, false);
+    media_destroy(media);
+}
+
+static void *let_go(void *unused) {
+    (void)unused;
+    usleep(50000);
+    atomic_store(&fake_engine_hold, false);
+    return NULL;
+}
+
+static void a_media_thread_that_is_only_busy_is_waited_for(void **state) {
+    (void)state;
+    struct media *media = open_media(1);
+    atomic_store(&fake_engine_hold, true);
+    struct engine_command remote = {.type = ENGINE_TRANSPORT_REMOTE}; /* the longest one */
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, let_go, NULL), 0);
+    for (int i = 0; i < 100000; i++) /* 40 MB */
+        assert_true(media_command(media, 0, &remote, span_of(NULL, 0)));
+    assert_int_equal(pthread_join(thread, NULL), 0);
     media_destroy(media);
 }
 
@@ -649,6 +689,8 @@ int main(void) {
         cmocka_unit_test(commands_and_messages_cross_over_and_the_control_thread_is_woken),
         cmocka_unit_test(when_a_media_thread_stands_still_commands_wait_and_data_messages_are_dropped),
         cmocka_unit_test(a_backlog_without_end_is_refused),
+        cmocka_unit_test(the_commands_that_close_a_full_room_all_find_room),
+        cmocka_unit_test(a_media_thread_that_is_only_busy_is_waited_for),
         cmocka_unit_test(when_the_control_thread_stands_still_messages_are_dropped_and_states_wait),
         cmocka_unit_test(start_and_stop_leave_no_thread_and_no_descriptor),
         cmocka_unit_test(a_port_in_use_is_named),

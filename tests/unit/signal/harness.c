@@ -251,6 +251,7 @@ static void receive(struct world *world, const struct control_output *out) {
     struct client *client = client_of(world, out->session);
     assert_non_null(client);
     assert_false(client->closed);
+    assert_in_range(out->message.len, 1, CONTROL_MESSAGE_LEN_MAX); /* the socket takes no longer one */
     Livekit__SignalResponse *response = livekit__signal_response__unpack(NULL, out->message.len, out->message.data);
     assert_non_null(response);
     assert_int_not_equal(response->message_case, LIVEKIT__SIGNAL_RESPONSE__MESSAGE__NOT_SET);

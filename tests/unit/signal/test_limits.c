@@ -1,0 +1,239 @@
+/* What people say may be as long as it is: what the server answers stays within bounds, and what it costs, too. */
+#include "signal/harness.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "room/room.h"
+
+#define M(name) LIVEKIT__SIGNAL_RESPONSE__MESSAGE_##name
+#define PEOPLE 48
+
+static char *text_of(size_t len) {
+    char *text = malloc(len + 1);
+    memset(text, 'x', len);
+    text[len] = 0;
+    return text;
+}
+
+static void say(struct world *world, struct client *client, char *metadata) {
+    Livekit__SignalRequest request;
+    Livekit__UpdateParticipantMetadata update;
+    livekit__signal_request__init(&request);
+    livekit__update_participant_metadata__init(&update);
+    update.metadata = metadata;
+    update.request_id = 7;
+    request.message_case = LIVEKIT__SIGNAL_REQUEST__MESSAGE_UPDATE_METADATA;
+    request.update_metadata = &update;
+    send_request(world, client, &request);
+}
+
+/* ---- answers ----------------------------------------------------------------------------------------------------- */
+
+static void a_refused_request_as_long_as_a_message_is_answered_in_a_few_bytes(void **state) {
+    (void)state;
+    /* just below the longest message; the harness checks the length of everything that goes out */
+    char *text = text_of(CONTROL_MESSAGE_LEN_MAX - 64);
+    struct world *world = world_start(NULL);
+    struct client *ana = ready(world, "ana", "tea", "");
+    Livekit__SignalRequest request;
+    livekit__signal_request__init(&request);
+    Livekit__AddTrackRequest add;
+    livekit__add_track_request__init(&add);
+    add.cid = (char *)(uintptr_t) "camera";
+    add.name = text;
+    request.message_case = LIVEKIT__SIGNAL_REQUEST__MESSAGE_ADD_TRACK;
+    request.add_track = &add;
+    forget(ana);
+    send_request(world, ana, &request);
+    const Livekit__RequestResponse *answer = last_of(ana, M(REQUEST_RESPONSE))->request_response;
+    assert_int_equal(answer->reason, LIVEKIT__REQUEST_RESPONSE__REASON__INVALID_REQUEST);
+    assert_string_equal(answer->add_track->cid, "camera");
+    assert_in_range(protobuf_c_message_get_packed_size(&answer->base), 1, 1024);
+    pass(world, 10 * US_PER_S); /* a new allowance */
+    say(world, ana, text);
+    assert_int_equal(last_of(ana, M(REQUEST_RESPONSE))->request_response->reason,
+                     LIVEKIT__REQUEST_RESPONSE__REASON__LIMIT_EXCEEDED);
+    pass(world, 10 * US_PER_S);
+    Livekit__PublishDataTrackRequest data;
+    livekit__publish_data_track_request__init(&data);
+    data.pub_handle = 3;
+    data.name = text;
+    request.message_case = LIVEKIT__SIGNAL_REQUEST__MESSAGE_PUBLISH_DATA_TRACK_REQUEST;
+    request.publish_data_track_request = &data;
+    send_request(world, ana, &request);
+    answer = last_of(ana, M(REQUEST_RESPONSE))->request_response;
+    assert_int_equal(answer->publish_data_track->pub_handle, 3);
+    pass(world, 10 * US_PER_S);
+    Livekit__MuteTrackRequest mute;
+    livekit__mute_track_request__init(&mute);
+    mute.sid = text;
+    request.message_case = LIVEKIT__SIGNAL_REQUEST__MESSAGE_MUTE;
+    request.mute = &mute;
+    send_request(world, ana, &request);
+    assert_int_equal(last_of(ana, M(REQUEST_RESPONSE))->request_response->reason,
+                     LIVEKIT__REQUEST_RESPONSE__REASON__NOT_FOUND);
+    assert_false(ana->closed);
+    world_stop(world);
+    free(text);
+}
+
+static void what_nobody_publishes_is_not_said_back_whole(void **state) {
+    (void)state;
+    char *text = text_of(CONTROL_MESSAGE_LEN_MAX - 64);
+    struct world *world = world_start(NULL);
+    struct client *ana = ready(world, "ana", "tea", "");
+    Livekit__SignalRequest request;
+    Livekit__UpdateSubscription subscription;
+    char *sids[1] = {text};
+    livekit__signal_request__init(&request);
+    livekit__update_subscription__init(&subscription);
+    subscription.n_track_sids = 1;
+    subscription.track_sids = sids;
+    subscription.subscribe = true;
+    request.message_case = LIVEKIT__SIGNAL_REQUEST__MESSAGE_SUBSCRIPTION;
+    request.subscription = &subscription;
+    send_request(world, ana, &request);
+    assert_int_equal(last_of(ana, M(SUBSCRIPTION_RESPONSE))->subscription_response->err,
+                     LIVEKIT__SUBSCRIPTION_ERROR__SE_TRACK_NOTFOUND);
+    assert_string_equal(last_of(ana, M(SUBSCRIPTION_RESPONSE))->subscription_response->track_sid, "");
+    world_stop(world);
+    free(text);
+}
+
+/* ---- lists ------------------------------------------------------------------------------------------------------- */
+
+/* Everybody of the room with all they say, counted once each over the join and the updates that a client got. */
+static void assert_knows(const struct client *client, uint32_t people, size_t metadata_len) {
+    bool known[PEOPLE] = {false};
+    for (size_t i = 0; i < client->count; i++) {
+        const Livekit__SignalResponse *message = client->log[i];
+        bool join = message->message_case == M(JOIN), update = message->message_case == M(UPDATE);
+        size_t count = join ? message->join->n_other_participants : update ? message->update->n_participants : 0;
+        for (size_t k = 0; k < count; k++) {
+            const Livekit__ParticipantInfo *info =
+                join ? message->join->other_participants[k] : message->update->participants[k];
+            unsigned number;
+            if (sscanf(info->identity, "person-%u", &number) == 1 && number < people &&
+                strlen(info->metadata) == metadata_len)
+                known[number] = true;
+        }
+    }
+    for (uint32_t i = 0; i < people; i++)
+        assert_true(known[i]);
+}
+
+static void everybody_is_told_of_a_room(uint32_t people, size_t metadata_len) {
+    char *text = text_of(metadata_len);
+    static char names[PEOPLE][16];
+    struct world *world = world_start(NULL);
+    struct client *first = NULL;
+    for (uint32_t i = 0; i < people; i++) {
+        (void)snprintf(names[i], sizeof names[i], "person-%u", i);
+        struct client *client = join_v0(world, names[i], "tea", "");
+        assert_non_null(client);
+        say(world, client, text);
+        assert_int_equal(last_of(client, M(REQUEST_RESPONSE))->request_response->reason,
+                         LIVEKIT__REQUEST_RESPONSE__REASON__OK);
+        first = first != NULL ? first : client;
+        if (client != first)
+            forget(client);
+    }
+    assert_knows(first, people, metadata_len);
+    struct client *late = join_v0(world, "late", "tea", "");
+    assert_non_null(late);
+    assert_false(late->closed);
+    assert_int_equal(late->log[0]->message_case, M(JOIN));
+    assert_knows(late, people, metadata_len);
+    /* and who comes back: its connection was up, so that it may */
+    (void)answer_offer(world, late, false);
+    connect_all(world);
+    struct client before = *late;
+    lose(world, late);
+    forget(late);
+    before.count = 0;
+    struct client *back = resume_v0(world, &before, "tea");
+    assert_int_equal(back->log[0]->message_case, M(RECONNECT));
+    assert_knows(back, people, metadata_len);
+    world_stop(world);
+    free(text);
+}
+
+static void everybody_is_told_of_a_room_whose_metadata_is_more_than_a_message_may_be(void **state) {
+    (void)state;
+    everybody_is_told_of_a_room(48, 44 << 10);
+    everybody_is_told_of_a_room(5, 500 << 10);
+}
+
+static void a_room_has_an_end_to_its_metadata_and_little_always_fits(void **state) {
+    (void)state;
+    char *text = text_of(500 << 10), *little = text_of(1000);
+    static char names[12][16];
+    struct world *world = world_start(NULL);
+    uint32_t refused = 0;
+    for (uint32_t i = 0; i < 12; i++) {
+        (void)snprintf(names[i], sizeof names[i], "person-%u", i);
+        struct client *client = join_v0(world, names[i], "tea", "");
+        say(world, client, text);
+        if (last_of(client, M(REQUEST_RESPONSE))->request_response->reason ==
+            LIVEKIT__REQUEST_RESPONSE__REASON__LIMIT_EXCEEDED) {
+            refused++;
+            say(world, client, little);
+            assert_int_equal(last_of(client, M(REQUEST_RESPONSE))->request_response->reason,
+                             LIVEKIT__REQUEST_RESPONSE__REASON__OK);
+        }
+        assert_false(client->closed);
+    }
+    assert_in_range(refused, 1, 8);
+    world_stop(world);
+    free(text);
+    free(little);
+}
+
+static void a_refresh_token_fits_into_the_request_that_it_comes_back_in(void **state) {
+    (void)state;
+    /* control characters, which take six bytes each in a token */
+    char *text = text_of(500 << 10);
+    memset(text, 1, 500 << 10);
+    struct world *world = world_start(NULL);
+    struct client *ana = ready(world, "ana", "tea", "");
+    say(world, ana, text);
+    forget(ana);
+    for (int i = 0; i < 80; i++) { /* tokens come each five minutes, to those who ping */
+        Livekit__SignalRequest request;
+        livekit__signal_request__init(&request);
+        request.message_case = LIVEKIT__SIGNAL_REQUEST__MESSAGE_PING;
+        request.ping = 1;
+        send_request(world, ana, &request);
+        pass(world, 5 * US_PER_S);
+    }
+    const Livekit__SignalResponse *token = last_of(ana, M(REFRESH_TOKEN));
+    assert_non_null(token);
+    assert_in_range(strlen(token->refresh_token), 100, 40 << 10);
+    char *copy = strdup(token->refresh_token);
+    struct client before = *ana;
+    lose(world, ana);
+    forget(ana);
+    char more[64];
+    (void)snprintf(more, sizeof more, "&reconnect=1&sid=%s", before.sid);
+    char query[256];
+    (void)snprintf(query, sizeof query, "sdk=js%s", more);
+    assert_in_range(strlen(copy), 1, 16000); /* the harness's buffer */
+    struct client *back = join_with_token(world, "ana", copy, more);
+    assert_int_equal(back->log[0]->message_case, M(RECONNECT));
+    free(copy);
+    world_stop(world);
+    free(text);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_refused_request_as_long_as_a_message_is_answered_in_a_few_bytes),
+        cmocka_unit_test(what_nobody_publishes_is_not_said_back_whole),
+        cmocka_unit_test(everybody_is_told_of_a_room_whose_metadata_is_more_than_a_message_may_be),
+        cmocka_unit_test(a_room_has_an_end_to_its_metadata_and_little_always_fits),
+        cmocka_unit_test(a_refresh_token_fits_into_the_request_that_it_comes_back_in),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
