@@ -171,7 +171,11 @@ struct engine_source_open {
     char mid[ENGINE_MID_LEN_MAX + 1];
     struct engine_codec_map codecs[ENGINE_SOURCE_CODECS_MAX];
     uint8_t layers;                                       /* simulcast streams expected: 0 or 1 = a single stream */
-    char rids[ENGINE_LAYERS_MAX][ENGINE_RID_LEN_MAX + 1]; /* lowest quality first; empty without rids */
+    /* Empty without rids. From the lowest quality to the best as far as the caller can tell: names and their order say
+     * nothing of size (RFC 8853 section 5.1 orders by preference). What the pictures say of themselves counts more, and
+     * where they are silent (encrypted, or of equal size) and `order_known` is not set, the rates do. */
+    char rids[ENGINE_LAYERS_MAX][ENGINE_RID_LEN_MAX + 1];
+    bool order_known; /* by names that everybody uses in one sense, or by sizes that signalling told */
     uint32_t ssrcs[ENGINE_LAYERS_MAX];     /* 0 = unknown: learned from mid/rid, or from the mid's only stream */
     uint32_t rtx_ssrcs[ENGINE_LAYERS_MAX]; /* 0 = unknown: learned from rrid */
 };
@@ -189,7 +193,7 @@ struct engine_sink_open {
 /* What the subscriber wants, worked out by the room from its settings; the engine's allocator decides what it gets. */
 struct engine_sink_settings {
     bool enabled;         /* false: nothing is forwarded (hidden tile, muted subscription) */
-    uint8_t max_spatial;  /* 0..2: highest simulcast or SVC spatial layer */
+    uint8_t max_spatial;  /* 0..2: highest simulcast stream, counted from the smallest, or SVC spatial layer */
     uint8_t max_temporal; /* 0..3, 3 = all */
     uint8_t priority;     /* higher gets bandwidth first; screen share and speaker above the rest */
     bool allow_pause;     /* may the allocator stop it when bandwidth is short */
@@ -291,7 +295,7 @@ struct engine_event {
         struct {
             enum codec codec;
             uint8_t pt;
-            uint8_t layer;
+            uint8_t layer; /* as in engine_source_open */
             uint32_t ssrc;
         } source_started;
         struct {
@@ -316,7 +320,7 @@ struct engine_event {
             bool paused;
         } stream_state;
         struct {
-            int8_t spatial;
+            int8_t spatial; /* counted from the smallest */
             int8_t temporal;
         } sink_layer; /* -1 = nothing */
         struct {
@@ -412,6 +416,7 @@ uint64_t engine_next_deadline_us(const struct engine *engine);
     X(drop_transport_queue, "packets dropped because too many were waiting for one receiver")                          \
     X(drop_path_queue, "learned addresses not told because too many were waiting")                                     \
     X(drop_seal, "packets that could not be sealed")                                                                   \
+    X(layers_ranked, "times that pictures or rates put simulcast layers in another order")                            \
     X(tx_fill, "packets of padding sent in place of packets left out")                                                 \
     X(drop_event_queue, "events dropped because the event queue was full")                                             \
     X(channel_send_dropped, "data messages dropped: no channel, or its buffer was full")                               \

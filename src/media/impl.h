@@ -70,6 +70,11 @@
 #define ALLOCATE_INTERVAL_US UINT64_C(500000)
 /* A layer is gone when others of its source had packets this long without it. */
 #define LAYER_GONE_US UINT64_C(1000000)
+/* Rates tell which of two simulcast streams is the larger when both came for this long, and one takes half as much
+ * again as the other. */
+#define RANK_RATE_AGE_US UINT64_C(2000000)
+#define RANK_RATE_NUM 3
+#define RANK_RATE_DEN 2
 #define PLI_TRIES_MAX 10
 /* A publisher that sends no sender reports for this long gets ours by arrival time. */
 #define SR_PATIENCE_US UINT64_C(5000000)
@@ -100,7 +105,8 @@ struct stream {
     uint8_t pt;
     uint64_t seq_first, seq_highest;
     uint64_t picture_highest;
-    uint64_t last_rx_us;
+    uint32_t pixels; /* of its latest picture that told its size; 0 = none did */
+    uint64_t first_rx_us, last_rx_us;
     uint32_t last_timestamp;
     uint64_t last_timestamp_us; /* when it came */
     /* reception report (RFC 3550 appendix A.3, A.8) */
@@ -130,6 +136,10 @@ struct source {
     uint64_t room;
     bool video, screen, muted;
     uint8_t layers; /* 1..ENGINE_LAYERS_MAX */
+    bool order_known;
+    /* Simulcast: streams by size, smallest first, and the other way round. Streams keep their places in all that follows;
+     * what receivers and the allocator count in are ranks. */
+    uint8_t stream_of_rank[ENGINE_LAYERS_MAX], rank_of_stream[ENGINE_LAYERS_MAX];
     char mid[ENGINE_MID_LEN_MAX + 1];
     char rids[ENGINE_LAYERS_MAX][ENGINE_RID_LEN_MAX + 1];
     struct engine_codec_map codecs[ENGINE_SOURCE_CODECS_MAX];
@@ -435,6 +445,10 @@ bool source_match(struct engine *e, struct transport *t, const struct rtp_header
                   uint32_t *value);
 const struct engine_codec_map *source_codec(const struct source *source, uint8_t pt, bool rtx);
 bool source_layer_alive(const struct source *source, uint32_t layer);
+/* A picture of this stream told its size. */
+void source_note_size(struct engine *e, struct source *source, uint32_t layer, uint32_t pixels);
+/* Looks whether the streams' order by size is another one than was thought. */
+void source_rank(struct engine *e, struct source *source);
 
 /* ---- receive.c
  * ------------------------------------------------------------------------------------------------------- */

@@ -8,9 +8,10 @@ void layers_init(struct layers *l) {
     *l = (struct layers){.stream = -1, .target_stream = -1, .decode_target = -1};
 }
 
-void layers_aim(struct layers *l, int8_t stream, uint8_t spatial, uint8_t temporal) {
+void layers_aim(struct layers *l, int8_t stream, uint8_t rank, uint8_t spatial, uint8_t temporal) {
     ASSERT(stream >= -1 && stream < 3);
     l->target_stream = stream;
+    l->target_rank = rank;
     l->target_spatial = spatial;
     l->target_temporal = temporal;
     if (stream < 0) {
@@ -40,7 +41,7 @@ static bool can_begin(const struct layers *l, const struct packet_info *info) {
         return false;
     if ((int8_t)info->layer == l->target_stream)
         return true;
-    return l->stream < 0 && (int8_t)info->layer < l->target_stream;
+    return l->stream < 0 && info->rank < l->target_rank;
 }
 
 static void begin(struct layers *l, const struct packet_info *info) {

@@ -4,7 +4,7 @@
  *     layers_packet(info)       for every packet of the source, in order of arrival
  *
  * Rules. Another simulcast stream begins at a key frame of that stream; the old one is forwarded until then. With
- * nothing forwarded yet, any stream up to the target may begin, so that a picture comes soon. Within a stream,
+ * nothing forwarded yet, any smaller stream than the target may begin, so that a picture comes soon. Within a stream,
  * dependency descriptors decide by decode target, changed at a frame that is marked as a switch; else spatial layers
  * rise at a key frame and fall with any picture, temporal layers rise at a layer sync frame and fall with any frame.
  * Audio is one layer of which every packet is a key frame. Pure, by value. */
@@ -22,6 +22,7 @@
 struct layers {
     int8_t stream;        /* forwarded simulcast stream, -1 = none */
     int8_t target_stream; /* -1 = nothing is wanted */
+    uint8_t target_rank;  /* place of target_stream by size */
     uint8_t target_spatial, target_temporal;
     uint8_t spatial, temporal; /* forwarded now; meaningful with stream >= 0 */
     int8_t decode_target;      /* with dependency descriptors; -1 = none chosen */
@@ -44,8 +45,9 @@ struct layers_result {
 };
 
 void layers_init(struct layers *l);
-/* stream -1 = stop at once. For simulcast `spatial` is LAYERS_ALL, for scalable streams `stream` is 0. */
-void layers_aim(struct layers *l, int8_t stream, uint8_t spatial, uint8_t temporal);
+/* stream -1 = stop at once. `rank` is the stream's place by size. For simulcast `spatial` is LAYERS_ALL, for scalable
+ * streams `stream` is 0. */
+void layers_aim(struct layers *l, int8_t stream, uint8_t rank, uint8_t spatial, uint8_t temporal);
 /* `dd` is the descriptor state of the packet's stream, NULL when it has none. */
 struct layers_result layers_packet(struct layers *l, const struct packet_info *info, const struct av1dd_state *dd);
 

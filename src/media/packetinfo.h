@@ -33,7 +33,8 @@ struct packet_info {
     uint16_t payload_len; /* without padding; 0 = padding only */
     uint16_t frame16;     /* frame number of the dependency descriptor */
     uint8_t codec;        /* enum codec */
-    uint8_t layer;        /* simulcast stream, 0 lowest */
+    uint8_t layer;        /* simulcast stream */
+    uint8_t rank;         /* its place by size, 0 smallest */
     uint8_t spatial, temporal;
     uint8_t descriptor_len; /* VP8, VP9: the first bytes of the payload, in which numbers are rewritten; below
                                payload_len */

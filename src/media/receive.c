@@ -114,6 +114,8 @@ static void note_received(struct engine *e, struct incoming *in) {
         stream->seq_highest = in->seq64;
     stream->pt = in->codec->pt;
     stream->last_rx_us = e->now_us;
+    if (stream->first_rx_us == 0)
+        stream->first_rx_us = e->now_us;
     source->last_rx_us = e->now_us;
     if (source->started_us == 0)
         source->started_us = e->now_us;
@@ -223,6 +225,7 @@ static void inspect(struct engine *e, struct incoming *in, struct packet_info *i
         .payload_len = (uint16_t)in->payload.len,
         .codec = (uint8_t)in->codec->codec,
         .layer = (uint8_t)in->layer,
+        .rank = in->source->rank_of_stream[in->layer],
         .spatial = p.spatial,
         .temporal = p.temporal,
         .marker = in->header.marker,
@@ -242,6 +245,8 @@ static void inspect(struct engine *e, struct incoming *in, struct packet_info *i
     }
     if (result == PAYLOAD_OK)
         info_of_codec(stream, &p, info);
+    if (p.width > 0 && p.height > 0)
+        source_note_size(e, in->source, in->layer, (uint32_t)p.width * p.height);
     info_of_extensions(in, info);
 }
 

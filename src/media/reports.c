@@ -278,6 +278,10 @@ void reports_tick(struct engine *e, struct transport *t) {
     if (!t->keyed)
         return;
     report_received(e, t);
+    for (uint32_t i = t->first_source; i != NONE; i = e->sources[i].next_of_transport) {
+        if (e->sources[i].layers > 1)
+            source_rank(e, &e->sources[i]);
+    }
     if (t->remb_send)
         report_estimate(e, t);
     report_sent(e, t);

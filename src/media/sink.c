@@ -101,14 +101,14 @@ static struct engine_sink_settings settings_default(void) {
 static void aim(struct engine *e, struct sink *sink, int8_t spatial, int8_t temporal) {
     struct source *source = &e->sources[sink->source];
     bool simulcast = source->layers > 1;
-    int8_t stream = spatial < 0 ? -1 : simulcast ? spatial : 0;
+    int8_t stream = spatial < 0 ? -1 : simulcast ? (int8_t)source->stream_of_rank[spatial] : 0;
     uint8_t within = spatial < 0 || simulcast ? LAYERS_ALL : (uint8_t)spatial;
     /* all that there is, should it be more than the engine counts */
     if (!simulcast && sink->settings.max_spatial >= ALLOCATE_SPATIAL - 1 && spatial == (int8_t)source->spatial_seen)
         within = LAYERS_ALL;
     uint8_t upper = temporal < 0 || temporal >= ALLOCATE_TEMPORAL - 1 ? LAYERS_ALL : (uint8_t)temporal;
     int8_t before = sink->layers.target_stream;
-    layers_aim(&sink->layers, stream, within, upper);
+    layers_aim(&sink->layers, stream, simulcast && spatial >= 0 ? (uint8_t)spatial : 0, within, upper);
     if (stream < 0)
         sink_tell_layer(e, sink);
     if (sink->video && stream >= 0 && stream != before && stream != sink->layers.stream)
@@ -212,7 +212,9 @@ void sink_tell_layer(struct engine *e, struct sink *sink) {
     const struct source *source = &e->sources[sink->source];
     int8_t spatial = sink->layers.stream, temporal = -1;
     if (spatial >= 0) {
-        if (source->layers == 1)
+        if (source->layers > 1)
+            spatial = (int8_t)source->rank_of_stream[spatial];
+        else
             spatial = sink->layers.spatial < source->spatial_seen ? (int8_t)sink->layers.spatial
                                                                   : (int8_t)source->spatial_seen;
         temporal = sink->layers.temporal < ALLOCATE_TEMPORAL ? (int8_t)sink->layers.temporal : ALLOCATE_TEMPORAL - 1;
@@ -244,6 +246,8 @@ static void describe(struct engine *e, const struct sink *sink, struct allocate_
         .temporal_now = ALLOCATE_TEMPORAL - 1,
     };
     bool simulcast = source->layers > 1;
+    if (simulcast && s->spatial_now >= 0)
+        s->spatial_now = (int8_t)source->rank_of_stream[s->spatial_now];
     uint8_t there = simulcast ? (uint8_t)(source->layers - 1) : source->spatial_seen;
     s->spatial_max = !source->video ? 0 : sink->settings.max_spatial < there ? sink->settings.max_spatial : there;
     if (!simulcast && s->spatial_now >= 0)
@@ -251,10 +255,11 @@ static void describe(struct engine *e, const struct sink *sink, struct allocate_
     if (sink->layers.target_temporal < ALLOCATE_TEMPORAL)
         s->temporal_now = (int8_t)sink->layers.target_temporal;
     for (uint32_t spatial = 0; spatial <= s->spatial_max; spatial++) {
-        s->alive[spatial] = source_layer_alive(source, spatial);
+        uint32_t layer = simulcast ? source->stream_of_rank[spatial] : spatial;
+        s->alive[spatial] = source_layer_alive(source, layer);
         uint32_t sum = 0;
         for (uint32_t temporal = 0; temporal < ALLOCATE_TEMPORAL; temporal++) {
-            sum = saturating_add(sum, rate_bps(&source->rates[spatial][temporal], e->now_us));
+            sum = saturating_add(sum, rate_bps(&source->rates[layer][temporal], e->now_us));
             bool below = !simulcast && spatial > 0; /* scalable: a layer needs those below */
             s->bps[spatial][temporal] = saturating_add(sum, below ? s->bps[spatial - 1][temporal] : 0);
         }

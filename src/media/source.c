@@ -75,6 +75,9 @@ void source_open(struct engine *e, uint32_t handle, const struct engine_source_o
     source->video = open->video;
     source->screen = open->screen;
     source->layers = open->layers > 1 ? open->layers : 1;
+    source->order_known = open->order_known;
+    for (uint8_t i = 0; i < ENGINE_LAYERS_MAX; i++)
+        source->stream_of_rank[i] = source->rank_of_stream[i] = i;
     memcpy(source->mid, open->mid, sizeof source->mid);
     memcpy(source->rids, open->rids, sizeof source->rids);
     memcpy(source->codecs, open->codecs, sizeof source->codecs);
@@ -143,6 +146,67 @@ bool source_layer_alive(const struct source *source, uint32_t layer) {
     ASSERT(layer < ENGINE_LAYERS_MAX);
     uint64_t last_us = source->spatial_rx_us[layer];
     return last_us != 0 && time_since(source->last_rx_us, last_us) < LAYER_GONE_US;
+}
+
+/* ---- order of simulcast streams ---------------------------------------------------------------------------------- */
+
+static uint64_t stream_bps(const struct engine *e, struct source *source, uint32_t layer) {
+    uint64_t bps = 0;
+    for (uint32_t temporal = 0; temporal < ALLOCATE_TEMPORAL; temporal++)
+        bps += rate_bps(&source->rates[layer][temporal], e->now_us);
+    return bps;
+}
+
+/* Whether a stream takes clearly more bits than another; both have been coming for a while. */
+static bool takes_more(const struct engine *e, struct source *source, uint32_t a, uint32_t b) {
+    const uint32_t pair[2] = {a, b};
+    for (int i = 0; i < 2; i++) {
+        const struct stream *stream = &source->streams[pair[i]];
+        if (!source_layer_alive(source, pair[i]) || time_since(e->now_us, stream->first_rx_us) < RANK_RATE_AGE_US)
+            return false;
+    }
+    return stream_bps(e, source, a) * RANK_RATE_DEN >= stream_bps(e, source, b) * RANK_RATE_NUM;
+}
+
+/* One of two measures for all pairs at a time, so that the order is one: sizes when every stream that comes told its
+ * own, else the rates. */
+static bool is_larger(const struct engine *e, struct source *source, bool by_size, uint32_t a, uint32_t b) {
+    uint32_t pixels_a = source->streams[a].pixels, pixels_b = source->streams[b].pixels;
+    if (by_size && (pixels_a == 0 || pixels_b == 0))
+        return false; /* one of them never came */
+    if (by_size && pixels_a != pixels_b)
+        return pixels_a > pixels_b;
+    return !source->order_known && takes_more(e, source, a, b);
+}
+
+void source_rank(struct engine *e, struct source *source) {
+    bool by_size = true, changed = false;
+    for (uint32_t layer = 0; layer < source->layers; layer++)
+        by_size = by_size && (!source->streams[layer].started || source->streams[layer].pixels != 0);
+    uint8_t *order = source->stream_of_rank;
+    for (uint32_t i = 1; source->video && i < source->layers; i++) {
+        for (uint32_t k = i; k > 0 && is_larger(e, source, by_size, order[k - 1], order[k]); k--) {
+            uint8_t swap = order[k];
+            order[k] = order[k - 1];
+            order[k - 1] = swap;
+            changed = true;
+        }
+    }
+    if (!changed)
+        return;
+    e->counters.layers_ranked++;
+    for (uint32_t rank = 0; rank < source->layers; rank++)
+        source->rank_of_stream[order[rank]] = (uint8_t)rank;
+    for (uint32_t i = source->first_sink; i != NONE; i = e->sinks[i].next_of_source)
+        timer_sooner(e, &e->transports[e->sinks[i].transport], TIMER_ALLOCATE, e->now_us);
+}
+
+void source_note_size(struct engine *e, struct source *source, uint32_t layer, uint32_t pixels) {
+    ASSERT(layer < ENGINE_LAYERS_MAX);
+    if (source->layers == 1 || source->streams[layer].pixels == pixels)
+        return;
+    source->streams[layer].pixels = pixels;
+    source_rank(e, source);
 }
 
 /* ---- matching ---------------------------------------------------------------------------------------------------- */

@@ -39,11 +39,29 @@ static struct span track_id(const struct sdp_section *offered) {
     return span_of(NULL, 0);
 }
 
-/* q, h, f are low to high; other names come in the order of the offer, which is the encodings' order. */
+/* Place of a name that LiveKit's clients use, low to high; -1 for others. */
 static int rid_rank(const char *rid) {
-    if (rid[1] != 0)
-        return 3;
-    return rid[0] == 'q' ? 0 : rid[0] == 'h' ? 1 : rid[0] == 'f' ? 2 : 3;
+    if (rid[0] == 0 || rid[1] != 0)
+        return -1;
+    return rid[0] == 'q' ? 0 : rid[0] == 'h' ? 1 : rid[0] == 'f' ? 2 : -1;
+}
+
+/* Lowest first: q, h, f by name. Others stand in the order of preference (RFC 8853 section 5.1), so that the first is taken
+ * for the best until pictures or rates tell the engine. */
+static void order_rids(struct section *section) {
+    section->rids_known = section->layers > 0;
+    for (uint8_t i = 0; i < section->layers; i++)
+        section->rids_known = section->rids_known && rid_rank(section->rids[i]) >= 0;
+    for (uint8_t i = 1; i < section->layers; i++) {
+        for (uint8_t k = i; k > 0; k--) {
+            if (section->rids_known && rid_rank(section->rids[k - 1]) <= rid_rank(section->rids[k]))
+                break;
+            char swap[ENGINE_RID_LEN_MAX + 1];
+            memcpy(swap, section->rids[k], sizeof swap);
+            memcpy(section->rids[k], section->rids[k - 1], sizeof swap);
+            memcpy(section->rids[k - 1], swap, sizeof swap);
+        }
+    }
 }
 
 static void read_rids(struct section *section, const struct sdp_section *offered) {
@@ -56,14 +74,7 @@ static void read_rids(struct section *section, const struct sdp_section *offered
             span_to_str(entry->rid, section->rids[section->layers], sizeof section->rids[0]))
             section->layers++;
     }
-    for (uint8_t i = 1; i < section->layers; i++) {
-        for (uint8_t k = i; k > 0 && rid_rank(section->rids[k - 1]) > rid_rank(section->rids[k]); k--) {
-            char swap[ENGINE_RID_LEN_MAX + 1];
-            memcpy(swap, section->rids[k], sizeof swap);
-            memcpy(section->rids[k], section->rids[k - 1], sizeof swap);
-            memcpy(section->rids[k - 1], swap, sizeof swap);
-        }
-    }
+    order_rids(section);
 }
 
 static void read_ssrcs(struct section *section, const struct sdp_section *offered) {

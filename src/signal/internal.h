@@ -123,6 +123,7 @@ struct section {
     struct room_format rx_formats[ENGINE_SOURCE_CODECS_MAX];
     uint8_t layers;
     char rids[ENGINE_LAYERS_MAX][ENGINE_RID_LEN_MAX + 1];
+    bool rids_known; /* their order is that of their sizes for certain */
     uint32_t ssrcs[ENGINE_LAYERS_MAX], rtx_ssrcs[ENGINE_LAYERS_MAX];
     /* what we send here */
     bool can_send; /* the peer would receive */

@@ -40,6 +40,14 @@ static uint32_t copy_layers(struct room_layer *out, Livekit__VideoLayer *const *
         (void)copy(out[kept].rid, sizeof out[kept].rid, layer->rid);
         kept++;
     }
+    /* lowest first, as the engine counts them, in whatever order the client lists them */
+    for (uint32_t i = 1; i < kept; i++) {
+        for (uint32_t k = i; k > 0 && out[k - 1].quality > out[k].quality; k--) {
+            struct room_layer swap = out[k];
+            out[k] = out[k - 1];
+            out[k - 1] = swap;
+        }
+    }
     return kept;
 }
 
@@ -261,6 +269,7 @@ static bool source_open(struct pc *pc, struct section *section) {
     memcpy(open->mid, section->mid, sizeof open->mid);
     memcpy(open->codecs, section->rx_codecs, sizeof open->codecs);
     open->layers = section->layers;
+    open->order_known = section->rids_known;
     memcpy(open->rids, section->rids, sizeof open->rids);
     memcpy(open->ssrcs, section->ssrcs, sizeof open->ssrcs);
     memcpy(open->rtx_ssrcs, section->rtx_ssrcs, sizeof open->rtx_ssrcs);

@@ -582,6 +582,59 @@ static void feedback_of_arrivals_names_a_stream_that_the_publisher_sends(void **
     world_free(p.w);
 }
 
+/* The layer (as the plan lists it) that a viewer who wants the best, or the smallest, ends up with. */
+static uint8_t layer_seen(struct pair *p, struct camera *c, uint32_t sink, uint8_t spatial, uint32_t ssrc) {
+    struct stamp s = {0};
+    settings(p->w, sink, true, spatial, 3);
+    run_camera(p->w, c, 4000000);
+    const struct track *t = peer_track(p->bob, ssrc);
+    assert_true(t->count > 50 && stamp_read(&t->log[t->count - 1], &s));
+    const struct engine_event *told = world_last(p->w, ENGINE_EV_SINK_LAYER, sink);
+    assert_int_equal(told->sink_layer.spatial, spatial);
+    return s.layer;
+}
+
+static void check_ranks(const struct camera_plan *plan, uint8_t smallest, uint8_t middle, uint8_t best) {
+    struct pair p = pair_make(34);
+    static struct camera c;
+    camera_make_plan(&c, p.alice, "1", plan, 100);
+    struct engine_sink_open open = sink_video(p.bob, c.source, 9100);
+    uint32_t sink = world_sink(p.w, &open);
+    peer_track(p.bob, 9100)->rtx_ssrc = 9101;
+    assert_int_equal(layer_seen(&p, &c, sink, 2, 9100), best);
+    assert_int_equal(layer_seen(&p, &c, sink, 0, 9100), smallest);
+    assert_int_equal(layer_seen(&p, &c, sink, 1, 9100), middle);
+    check_vp8(peer_track(p.bob, 9100), 0, 0);
+    world_free(p.w);
+}
+
+static void who_wants_the_best_layer_gets_the_largest_picture_whatever_the_layers_are_called(void **state) {
+    (void)state;
+    const struct camera_plan falling = {
+        .layers = 3, .rids = {"h", "m", "l"}, .widths = {1280, 640, 320}, .packets = {3, 2, 1}};
+    check_ranks(&falling, 2, 1, 0);
+    const struct camera_plan numbers = {
+        .layers = 3, .rids = {"0", "1", "2"}, .widths = {640, 1280, 320}, .packets = {2, 3, 1}};
+    check_ranks(&numbers, 2, 0, 1);
+    /* sizes count more than names and than rates */
+    const struct camera_plan wrong = {.layers = 3,
+                                      .rids = {"q", "h", "f"},
+                                      .widths = {1280, 640, 320},
+                                      .packets = {1, 2, 3},
+                                      .order_known = true};
+    check_ranks(&wrong, 2, 1, 0);
+}
+
+static void layers_whose_pictures_do_not_tell_their_size_are_ranked_by_their_rates(void **state) {
+    (void)state;
+    const struct camera_plan hidden = {.layers = 3, .rids = {"high", "mid", "low"}, .packets = {4, 2, 1}};
+    check_ranks(&hidden, 2, 1, 0);
+    /* but not where signalling knows better: the largest may be short of bits for a while */
+    const struct camera_plan known = {
+        .layers = 3, .rids = {"q", "h", "f"}, .packets = {4, 2, 1}, .order_known = true};
+    check_ranks(&known, 0, 1, 2);
+}
+
 static void a_cap_of_the_bandwidth_comes_whichever_layer_is_sent(void **state) {
     (void)state;
     struct pair p = {.w = world_make(33, NULL)};
@@ -760,6 +813,8 @@ int main(void) {
         cmocka_unit_test(a_narrow_path_gets_the_lower_layer_then_a_pause_and_all_of_it_back),
         cmocka_unit_test(a_publisher_without_transport_wide_feedback_gets_remb),
         cmocka_unit_test(feedback_of_arrivals_names_a_stream_that_the_publisher_sends),
+        cmocka_unit_test(who_wants_the_best_layer_gets_the_largest_picture_whatever_the_layers_are_called),
+        cmocka_unit_test(layers_whose_pictures_do_not_tell_their_size_are_ranked_by_their_rates),
         cmocka_unit_test(a_cap_of_the_bandwidth_comes_whichever_layer_is_sent),
         cmocka_unit_test(when_packet_slots_run_out_live_media_goes_on),
         cmocka_unit_test(a_key_frame_whose_first_packet_comes_last_is_still_taken_whole),

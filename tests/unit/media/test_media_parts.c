@@ -388,6 +388,7 @@ static void a_speaker_is_loud_a_while_and_silence_is_told_once(void **state) {
 static struct packet_info vp8_info(uint8_t layer, uint8_t temporal, bool start, bool key, bool sync) {
     return (struct packet_info){.codec = CODEC_VP8,
                                 .layer = layer,
+                                .rank = layer,
                                 .temporal = temporal,
                                 .payload_len = 100,
                                 .start_of_frame = start,
@@ -402,7 +403,7 @@ static void a_switch_waits_for_the_key_frame_of_the_other_stream(void **state) {
     layers_init(&l);
     struct packet_info info = vp8_info(0, 0, true, true, true);
     assert_int_equal(layers_packet(&l, &info, NULL).verdict, LAYERS_OTHER);
-    layers_aim(&l, 2, LAYERS_ALL, LAYERS_ALL);
+    layers_aim(&l, 2, 2, LAYERS_ALL, LAYERS_ALL);
     assert_true(l.want_keyframe);
     assert_int_equal(layers_packet(&l, &info, NULL).verdict, LAYERS_SWITCH); /* better a small picture than none */
     assert_true(l.want_keyframe);
@@ -417,7 +418,7 @@ static void a_switch_waits_for_the_key_frame_of_the_other_stream(void **state) {
     assert_false(l.want_keyframe);
     info = vp8_info(0, 0, true, false, true);
     assert_int_equal(layers_packet(&l, &info, NULL).verdict, LAYERS_OTHER);
-    layers_aim(&l, -1, 0, 0);
+    layers_aim(&l, -1, 0, 0, 0);
     info = vp8_info(2, 0, false, false, true);
     assert_int_equal(layers_packet(&l, &info, NULL).verdict, LAYERS_OTHER);
 }
@@ -426,12 +427,12 @@ static void temporal_layers_rise_at_a_sync_frame_and_fall_at_once(void **state) 
     (void)state;
     struct layers l;
     layers_init(&l);
-    layers_aim(&l, 0, LAYERS_ALL, 0);
+    layers_aim(&l, 0, 0, LAYERS_ALL, 0);
     struct packet_info info = vp8_info(0, 0, true, true, true);
     assert_int_equal(layers_packet(&l, &info, NULL).verdict, LAYERS_SWITCH);
     info = vp8_info(0, 2, true, false, true);
     assert_int_equal(layers_packet(&l, &info, NULL).verdict, LAYERS_LEAVE_OUT_PICTURE);
-    layers_aim(&l, 0, LAYERS_ALL, 2);
+    layers_aim(&l, 0, 0, LAYERS_ALL, 2);
     info = vp8_info(0, 2, true, false, false);
     assert_int_equal(layers_packet(&l, &info, NULL).verdict, LAYERS_LEAVE_OUT_PICTURE);
     info = vp8_info(0, 1, true, false, true);
@@ -440,7 +441,7 @@ static void temporal_layers_rise_at_a_sync_frame_and_fall_at_once(void **state) 
     assert_int_equal(layers_packet(&l, &info, NULL).verdict, LAYERS_LEAVE_OUT_PICTURE);
     info = vp8_info(0, 2, true, false, true);
     assert_int_equal(layers_packet(&l, &info, NULL).verdict, LAYERS_TAKE);
-    layers_aim(&l, 0, LAYERS_ALL, 0);
+    layers_aim(&l, 0, 0, LAYERS_ALL, 0);
     info = vp8_info(0, 2, false, false, true); /* the frame that was begun is finished */
     assert_int_equal(layers_packet(&l, &info, NULL).verdict, LAYERS_TAKE);
     info = vp8_info(0, 1, true, false, true);
@@ -451,7 +452,7 @@ static void the_last_packet_of_the_highest_layer_forwarded_gets_the_marker(void 
     (void)state;
     struct layers l;
     layers_init(&l);
-    layers_aim(&l, 0, 1, LAYERS_ALL);
+    layers_aim(&l, 0, 0, 1, LAYERS_ALL);
     struct packet_info info = {.codec = CODEC_VP9,
                                .payload_len = 100,
                                .start_of_frame = true,
@@ -471,14 +472,14 @@ static void the_last_packet_of_the_highest_layer_forwarded_gets_the_marker(void 
     info.marker = true;
     assert_int_equal(layers_packet(&l, &info, NULL).verdict, LAYERS_LEAVE_OUT);
     /* down with the next picture, up with the next key frame */
-    layers_aim(&l, 0, 0, LAYERS_ALL);
+    layers_aim(&l, 0, 0, 0, LAYERS_ALL);
     info.spatial = 0;
     info.marker = false;
     result = layers_packet(&l, &info, NULL);
     assert_true(result.verdict == LAYERS_TAKE && result.marker);
     info.spatial = 1;
     assert_int_equal(layers_packet(&l, &info, NULL).verdict, LAYERS_LEAVE_OUT);
-    layers_aim(&l, 0, 2, LAYERS_ALL);
+    layers_aim(&l, 0, 0, 2, LAYERS_ALL);
     assert_int_equal(layers_packet(&l, &info, NULL).verdict, LAYERS_LEAVE_OUT);
     assert_true(l.want_keyframe);
     info.spatial = 0;
@@ -500,7 +501,7 @@ static void decode_targets_decide_and_change_at_a_switch_frame(void **state) {
     dd.structure.target_spatial[1] = 1;
     struct layers l;
     layers_init(&l);
-    layers_aim(&l, 0, 1, LAYERS_ALL);
+    layers_aim(&l, 0, 0, 1, LAYERS_ALL);
     uint64_t both = AV1DD_SWITCH | AV1DD_SWITCH << 2, lower = AV1DD_SWITCH, upper = AV1DD_REQUIRED << 2;
     struct packet_info key0 = {.codec = CODEC_AV1,
                                .payload_len = 9,
@@ -535,11 +536,11 @@ static void decode_targets_decide_and_change_at_a_switch_frame(void **state) {
     assert_true(layers_packet(&l, &key1, &dd).marker);
     assert_int_equal(layers_packet(&l, &delta0, &dd).verdict, LAYERS_LEAVE_OUT);
     assert_int_equal(layers_packet(&l, &delta1, &dd).verdict, LAYERS_TAKE);
-    layers_aim(&l, 0, 0, LAYERS_ALL);
+    layers_aim(&l, 0, 0, 0, LAYERS_ALL);
     r = layers_packet(&l, &delta0, &dd); /* marked as a switch for the lower target */
     assert_true(r.verdict == LAYERS_TAKE && r.marker && r.active_targets == 1);
     assert_int_equal(layers_packet(&l, &delta1, &dd).verdict, LAYERS_LEAVE_OUT);
-    layers_aim(&l, 0, 1, LAYERS_ALL);
+    layers_aim(&l, 0, 0, 1, LAYERS_ALL);
     assert_int_equal(layers_packet(&l, &delta0, &dd).verdict, LAYERS_TAKE);
     assert_true(l.want_keyframe);
     assert_int_equal(layers_packet(&l, &key0, &dd).verdict, LAYERS_TAKE);

@@ -543,7 +543,9 @@ uint32_t world_sink(struct world *w, const struct engine_sink_open *open) {
 /* ---- media
  * ------------------------------------------------------------------------------------------------------------------ */
 
-void camera_make(struct camera *c, struct peer *p, const char *mid, uint32_t layers, uint32_t ssrc_base) {
+void camera_make_plan(struct camera *c, struct peer *p, const char *mid, const struct camera_plan *plan,
+                      uint32_t ssrc_base) {
+    uint32_t layers = plan->layers;
     memset(c, 0, sizeof *c);
     c->peer = p;
     c->layers = layers;
@@ -555,14 +557,14 @@ void camera_make(struct camera *c, struct peer *p, const char *mid, uint32_t lay
     struct engine_source_open open = {.transport = p->transport, .video = true, .layers = (uint8_t)layers};
     strcpy(open.mid, mid);
     open.codecs[0] = (struct engine_codec_map){.codec = CODEC_VP8, .pt = PT_VP8, .rtx_pt = PT_VP8_RTX, .nack = true};
-    static const char *const rids[3] = {"q", "h", "f"};
+    open.order_known = plan->order_known;
     for (uint32_t i = 0; i < layers; i++) {
         struct vp8_layer *l = &c->layer[i];
         l->ssrc = ssrc_base + i;
         l->rtx_ssrc = ssrc_base + 100 + i;
         if (layers > 1) {
-            strcpy(l->rid, rids[i]);
-            strcpy(open.rids[i], rids[i]);
+            strcpy(l->rid, plan->rids[i]);
+            strcpy(open.rids[i], plan->rids[i]);
         }
         /* numbers near their wraps, and different ones in each layer */
         l->seq16 = (uint16_t)(65500 - 17 * i);
@@ -570,10 +572,21 @@ void camera_make(struct camera *c, struct peer *p, const char *mid, uint32_t lay
         l->picture = (uint16_t)(32700 + 11 * i);
         l->tl0 = (uint8_t)(250 + i);
         l->key_index = 30;
-        l->packets_per_frame = 1 + i;
+        l->packets_per_frame = plan->packets[i];
+        l->width = plan->widths[i];
+        l->height = (uint16_t)(l->width / 16 * 9);
         l->want_key = true;
     }
     c->source = world_source(p->world, &open);
+}
+
+void camera_make(struct camera *c, struct peer *p, const char *mid, uint32_t layers, uint32_t ssrc_base) {
+    struct camera_plan plan = {.layers = layers,
+                               .rids = {"q", "h", "f"},
+                               .widths = {320, 640, 1280},
+                               .packets = {1, 2, 3},
+                               .order_known = true};
+    camera_make_plan(c, p, mid, &plan, ssrc_base);
 }
 
 static size_t write_vp8(const struct vp8_layer *l, uint32_t layer, uint8_t temporal, bool sync, bool start, bool key,
@@ -588,7 +601,15 @@ static size_t write_vp8(const struct vp8_layer *l, uint32_t layer, uint8_t tempo
     uint8_t *body = out + 6;
     body[0] = key ? 0x10 : 0x11;
     if (start && key) {
-        const uint8_t code[9] = {0, 0, 0x9d, 0x01, 0x2a, 0x40, 0x01, 0xb4, 0x00};
+        const uint8_t code[9] = {0,
+                                 0,
+                                 0x9d,
+                                 0x01,
+                                 0x2a,
+                                 (uint8_t)l->width,
+                                 (uint8_t)(l->width >> 8),
+                                 (uint8_t)l->height,
+                                 (uint8_t)(l->height >> 8)};
         memcpy(body + 1, code, sizeof code);
     }
     uint8_t *stamp = out + 16;

@@ -162,7 +162,8 @@ uint32_t world_sink(struct world *w, const struct engine_sink_open *open);
 
 struct vp8_layer {
     uint32_t ssrc, rtx_ssrc;
-    char rid[4];
+    char rid[8];
+    uint16_t width, height; /* told by its key frames; 0 = they do not tell */
     uint16_t seq16, rtx_seq16;
     uint32_t timestamp;
     uint16_t picture;
@@ -204,6 +205,17 @@ struct stamp {
     uint8_t tl0, key_index;
 };
 
+/* Layers in the order in which signalling names them. */
+struct camera_plan {
+    uint32_t layers;
+    const char *rids[3];
+    uint16_t widths[3]; /* 0 = pictures do not tell */
+    uint32_t packets[3]; /* of a picture */
+    bool order_known;
+};
+void camera_make_plan(struct camera *c, struct peer *p, const char *mid, const struct camera_plan *plan,
+                      uint32_t ssrc_base);
+/* q, h and f: 320, 640 and 1280 wide. */
 void camera_make(struct camera *c, struct peer *p, const char *mid, uint32_t layers, uint32_t ssrc_base);
 void camera_frame(struct camera *c, uint32_t layer);
 /* Sends what is due and answers PLIs and NACKs; to be called each step. */

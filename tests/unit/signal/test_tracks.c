@@ -100,6 +100,28 @@ static void a_browsers_publish_offer_becomes_sources_with_its_codecs_and_rids(vo
     }
 }
 
+static void layers_of_any_other_name_are_expected_in_their_order_of_preference_and_the_engine_finds_out(void **state) {
+    (void)state;
+    static const char *const rids[][3] = {{"q;h;f", "q", "f"}, {"f;h;q", "q", "f"}, {"h;m;l", "l", "h"}};
+    for (size_t i = 0; i < ARRAY_LEN(rids); i++) {
+        struct world *world = world_start(NULL);
+        struct client *ana = ready(world, "ana", "tea", "");
+        struct offer offer = {0};
+        add_track(world, ana, "cam", true, false);
+        offer.sections[offer.count++] =
+            (struct section_wish){.video = true, .active = true, .cid = "cam", .rids = rids[i][0]};
+        char *text = offer_text(&offer);
+        send_text_offer(world, ana, text, 1);
+        free(text);
+        const struct object *source = nth_object(world, OBJECT_SOURCE, 0);
+        assert_int_equal(source->source_open.layers, 3);
+        assert_string_equal(source->source_open.rids[0], rids[i][1]);
+        assert_string_equal(source->source_open.rids[2], rids[i][2]);
+        assert_int_equal(source->source_open.order_known, i < 2);
+        world_stop(world);
+    }
+}
+
 static void a_track_is_named_by_its_section_even_when_the_id_changed_on_the_way(void **state) {
     (void)state;
     struct world *world = world_start(NULL);
@@ -606,6 +628,7 @@ static void the_size_of_a_tile_chooses_the_layer_and_the_publisher_stops_what_no
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_published_track_reaches_everybody_else),
+        cmocka_unit_test(layers_of_any_other_name_are_expected_in_their_order_of_preference_and_the_engine_finds_out),
         cmocka_unit_test(a_browsers_publish_offer_becomes_sources_with_its_codecs_and_rids),
         cmocka_unit_test(a_track_is_named_by_its_section_even_when_the_id_changed_on_the_way),
         cmocka_unit_test(a_section_may_come_before_its_add_track),
