@@ -6,6 +6,7 @@ import './gallery.mjs';
 import './pages.mjs';
 import './access.mjs';
 import './secure.mjs';
+import './server_messages.mjs';
 import './codecs.mjs';
 import './crowd.mjs';
 import { run } from '../lib/runner.mjs';

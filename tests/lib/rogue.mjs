@@ -28,10 +28,10 @@ async function listen(t, onRequest, onSocket) {
  * `toServer(identity, message)` may be set: they answer the messages to go on with instead (an array of what readWire
  * gives), or nothing to let it pass; so does `body(url, bytes)` for HTTP. Who is
  * in `keeps` does not hear that the server hung up. `raw(identity, bytes)` answers what a client gets instead on LiveKit's
- * WebSocket, whose messages are not read here. `log` has everything that was delivered to a client.
+ * WebSocket, whose messages are not read here; `media` has each client's, to send it more. `log` has everything that was delivered to a client.
  */
 export async function rogueRelay(t, server, { rename = (path) => path } = {}) {
-  const rogue = { toClient: null, toServer: null, body: null, raw: null, keeps: new Set(), clients: new Map(), log: [], heard: [] };
+  const rogue = { toClient: null, toServer: null, body: null, raw: null, keeps: new Set(), clients: new Map(), media: new Map(), log: [], heard: [] };
   const handle = async (request, response) => {
     const body = [];
     for await (const chunk of request) body.push(chunk);
@@ -56,6 +56,7 @@ export async function rogueRelay(t, server, { rename = (path) => path } = {}) {
   };
   const connectMedia = (client, identity, url) => {
     const upstream = new WebSocket(server.wsUrl + url);
+    rogue.media.set(identity, client);
     const waiting = [];
     const close = (other) => (code) => (code === 1005 || code === 1006 ? other.terminate() : other.close(code));
     upstream.on('error', () => client.terminate());

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { signal } from '@preact/signals';
 import { Switch } from '../src/meeting/switch';
 
 /** A change whose end the test decides. */
@@ -8,6 +9,9 @@ class Slow {
     cuts = 0;
     private finish: ((reached: boolean) => void)[] = [];
 
+    /** What is captured, as a test says. */
+    readonly track = signal(false);
+
     readonly control = new Switch(
         (on) => {
             this.calls.push(on);
@@ -15,19 +19,22 @@ class Slow {
         },
         () => {
             this.cuts++;
+            this.track.value = false;
         },
+        this.track,
     );
 
     async end(reached: boolean): Promise<void> {
+        this.track.value = reached;
         this.finish.shift()?.(reached);
         await new Promise((done) => setTimeout(done));
     }
 }
 
-test('a switch shows at once what was asked for', async () => {
+test('a switch shows what is, not what was asked for', async () => {
     const slow = new Slow();
     const done = slow.control.set(true);
-    assert.equal(slow.control.on.value, true);
+    assert.deepEqual([slow.control.on.value, slow.control.busy.value], [false, true]);
     await slow.end(true);
     await done;
     assert.deepEqual([slow.control.on.value, slow.control.busy.value], [true, false]);
@@ -66,9 +73,20 @@ test('what is observed while a change runs does not disturb it', async () => {
     const slow = new Slow();
     const done = slow.control.set(true);
     slow.control.observe(false);
-    assert.equal(slow.control.on.value, true);
+    assert.equal(slow.control.isOn, true);
     await slow.end(true);
     await done;
     slow.control.observe(false);
-    assert.equal(slow.control.on.value, false);
+    assert.equal(slow.control.isOn, false);
+});
+
+test('what something else switched on is shown as on, and a press switches it off', async () => {
+    const slow = new Slow();
+    slow.track.value = true;
+    assert.deepEqual([slow.control.on.value, slow.control.isOn], [true, false]);
+    const done = slow.control.toggle();
+    assert.deepEqual([slow.cuts, slow.control.on.value], [1, false]);
+    await slow.end(false);
+    await done;
+    assert.deepEqual(slow.calls, [false]);
 });

@@ -274,16 +274,17 @@ export const en = {
             content: 'A sealed message was malformed. It was dropped.',
             tree: 'The server gave a false list of members. It was refused.',
             signature: 'The signature of a member is false.',
+            meddling: 'The server tried to change what you send, or who you are. It was refused.',
             withheld: 'Somebody who left still has keys: the server holds back their removal.',
         },
     },
 
     ended: {
         left: { title: 'You left the meeting', text: 'The meeting may still be going on without you.' },
-        ended: { title: 'The meeting has ended', text: 'It is over for everybody. To meet again, start a new one.' },
+        ended: { title: 'The meeting has ended', text: 'The server says that it is over for everybody. To meet again, start a new one.' },
         removed: {
             title: 'You were removed from the meeting',
-            text: 'Someone who leads this meeting removed you. If you think this was a mistake, ask them.',
+            text: 'The server says that someone who leads this meeting removed you. If you think this was a mistake, ask them.',
         },
         elsewhere: {
             title: 'You opened this meeting in another place',

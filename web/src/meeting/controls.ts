@@ -29,15 +29,15 @@ export class Controls {
     ) {}
 
     toggleMic(): void {
-        void this.session.media.mic.set(!this.session.media.mic.isOn);
+        void this.session.media.mic.toggle();
     }
 
     toggleCamera(): void {
-        void this.session.media.camera.set(!this.session.media.camera.isOn);
+        void this.session.media.camera.toggle();
     }
 
     toggleShare(): void {
-        void this.session.media.screen.set(!this.session.media.screen.isOn);
+        void this.session.media.screen.toggle();
     }
 
     /** Told to the others through the group; what is not told is not shown here either. */

@@ -2,14 +2,18 @@
 //
 // Muting acts on the track itself and at once, never on the far side of a request: it has to work while the connection
 // is being restored. LiveKit tells the others as soon as it can.
-import { signal, type ReadonlySignal } from '@preact/signals';
+//
+// What the switches show is read from the tracks of the devices: captured or not, whatever a server, a library or a reconnection did.
+import { batch, signal, type ReadonlySignal } from '@preact/signals';
 import {
+    ConnectionState,
     LocalAudioTrack,
     LocalVideoTrack,
     RoomEvent,
     Track,
     TrackEvent,
     type LocalTrack,
+    type LocalTrackPublication,
     type Room,
 } from 'livekit-client';
 import { settings, updateSettings } from '../app/settings';
@@ -43,24 +47,33 @@ export function sentCodec(): VideoCodec {
 }
 
 export class LocalMedia {
+    /** What is captured now, by `look`. */
+    private readonly live = { mic: signal(false), camera: signal(false), screen: signal(false) };
     readonly mic = new Switch(
         (on) => this.applyMic(on),
-        () => cut(this.micTrack.peek()),
+        () => this.cut(this.micTrack.peek()),
+        this.live.mic,
     );
     readonly camera = new Switch(
         (on) => this.applyCamera(on),
-        () => cut(this.cameraTrack.peek()),
+        () => this.cut(this.cameraTrack.peek()),
+        this.live.camera,
     );
     readonly screen = new Switch(
         (on) => this.applyScreen(on),
-        () => undefined,
+        () => this.stopScreen(),
+        this.live.screen,
     );
     private readonly micTrack = signal<LocalAudioTrack | undefined>(undefined);
     private readonly cameraTrack = signal<LocalVideoTrack | undefined>(undefined);
+    /** The shared screen and its sound, as long as they are captured. */
+    private screenTracks: LocalTrack[] = [];
     private readonly meter = signal<MediaStreamTrack | undefined>(undefined);
     private readonly watch = new MutedSpeechWatch();
     private readonly stopWatchingDevices: () => void;
     private closed = false;
+    /** Being taken back by ourselves. */
+    private readonly own = new Set<LocalTrack>();
 
     /** The track to show a level for: the open microphone while it is on. */
     readonly meterTrack: ReadonlySignal<MediaStreamTrack | undefined> = this.meter;
@@ -75,9 +88,8 @@ export class LocalMedia {
         room.on(RoomEvent.LocalAudioSilenceDetected, () => {
             if (this.mic.isOn) this.listener.note(t.meeting.silent, true);
         });
-        room.on(RoomEvent.LocalTrackUnpublished, (publication) => {
-            if (publication.source === Track.Source.ScreenShare) this.screen.observe(false);
-        });
+        room.on(RoomEvent.LocalTrackPublished, (publication) => this.published(publication));
+        room.on(RoomEvent.LocalTrackUnpublished, (publication) => this.unpublished(publication));
     }
 
     /** Publishes what the preview opened. Call once, when connected; waits until everything is published or refused. */
@@ -108,7 +120,23 @@ export class LocalMedia {
         await Promise.all([
             missing(this.mic, Track.Source.Microphone) ? this.mic.set(true) : undefined,
             missing(this.camera, Track.Source.Camera) ? this.camera.set(true) : undefined,
+            this.restoreScreen(),
         ]);
+        this.look();
+    }
+
+    /** A screen that is still captured is shared again, or not captured any longer; one that is not captured is not shared. */
+    private async restoreScreen(): Promise<void> {
+        const local = this.room.localParticipant;
+        try {
+            for (const track of this.screenTracks) {
+                const is = local.getTrackPublication(track.source)?.track === track;
+                if (!is && captured(track)) await local.publishTrack(track, { source: track.source });
+            }
+        } catch {
+            this.listener.note(t.meeting.publishFailed(t.device.kind.screen), true);
+            await this.screen.set(false);
+        }
     }
 
     /** Changes a device for now and the future; the empty id is the system's default. */
@@ -132,8 +160,13 @@ export class LocalMedia {
         if (defaults) defaults.videoCodec = sentCodec();
         const track = this.cameraTrack.peek();
         if (!track || !this.room.localParticipant.getTrackPublication(Track.Source.Camera)) return;
-        await this.room.localParticipant.unpublishTrack(track, false);
-        if (this.camera.isOn) await this.camera.set(true);
+        this.own.add(track);
+        try {
+            await this.room.localParticipant.unpublishTrack(track, false);
+            if (this.camera.isOn) await this.camera.set(true);
+        } finally {
+            this.own.delete(track);
+        }
     }
 
     /** The id of the device in use, for the menus. */
@@ -155,6 +188,8 @@ export class LocalMedia {
         this.meter.value = undefined;
         this.micTrack.peek()?.stop();
         this.cameraTrack.peek()?.stop();
+        this.stopScreen();
+        this.look();
     }
 
     private async applyMic(on: boolean): Promise<boolean> {
@@ -178,7 +213,7 @@ export class LocalMedia {
             }
             await this.publish(track, Track.Source.Microphone);
             this.followMic();
-            return true;
+            return captured(track);
         } catch (error) {
             await this.failed('microphone', error);
             return false;
@@ -189,6 +224,7 @@ export class LocalMedia {
         const known = this.cameraTrack.peek();
         if (!on) {
             await known?.mute();
+            this.look();
             return false;
         }
         try {
@@ -204,7 +240,8 @@ export class LocalMedia {
                 this.adoptCamera(track);
             }
             await this.publish(track, Track.Source.Camera);
-            return true;
+            this.look();
+            return captured(track);
         } catch (error) {
             await this.failed('camera', error);
             return false;
@@ -220,12 +257,64 @@ export class LocalMedia {
                 surfaceSwitching: 'include',
                 systemAudio: 'include',
             });
-            return on;
         } catch (error) {
             const problem = screenProblem(error);
-            if (problem) this.listener.problem(problem);
-            return false;
+            if (on && problem) this.listener.problem(problem);
         }
+        if (!this.screen.isOn) this.stopScreen();
+        this.look();
+        return this.live.screen.peek();
+    }
+
+    private stopScreen(): void {
+        for (const track of this.screenTracks) track.stop();
+        this.screenTracks = [];
+        this.look();
+    }
+
+    private published({ source, track }: LocalTrackPublication): void {
+        const screen = source === Track.Source.ScreenShare || source === Track.Source.ScreenShareAudio;
+        if (screen && track && !this.screenTracks.includes(track)) {
+            this.screenTracks.push(track);
+            track.on(TrackEvent.Ended, () => this.screenEnded(track));
+        }
+        this.look();
+    }
+
+    private screenEnded(track: LocalTrack): void {
+        this.screenTracks = this.screenTracks.filter((one) => one !== track);
+        this.look();
+        this.screen.observe(this.live.screen.peek());
+    }
+
+    /**
+     * While a connection is made anew everything is taken back and published again, which ends in `restore`. At any other time it is the
+     * server's word that it does not take a track: then nothing is sent, and the switch goes off and says so.
+     */
+    private unpublished({ source, track }: LocalTrackPublication): void {
+        this.look();
+        if (!track || this.own.has(track)) return;
+        setTimeout(() => {
+            if (this.closed || this.room.state !== ConnectionState.Connected || this.own.has(track)) return;
+            if (this.room.localParticipant.getTrackPublication(source)) return;
+            if (track === this.micTrack.peek()) void this.lost('microphone', track);
+            else if (track === this.cameraTrack.peek()) void this.lost('camera', track);
+            else if (source === Track.Source.ScreenShare && this.screen.isOn && !this.screen.busy.peek()) {
+                // When the person stopped it in the browser's own bar, the track has ended already.
+                if (captured(track)) this.listener.note(t.meeting.publishFailed(t.device.kind.screen), true);
+                void this.screen.set(false);
+            }
+        });
+    }
+
+    private async lost(kind: 'microphone' | 'camera', track: LocalTrack): Promise<void> {
+        const control = kind === 'microphone' ? this.mic : this.camera;
+        const wasOn = control.isOn;
+        (kind === 'microphone' ? this.micTrack : this.cameraTrack).value = undefined;
+        track.stop();
+        control.observe(false);
+        this.followMic();
+        if (wasOn) this.listener.note(t.meeting.publishFailed(t.device.kind[kind]), true);
     }
 
     private async publish(track: LocalAudioTrack | LocalVideoTrack, source: Track.Source): Promise<void> {
@@ -251,9 +340,12 @@ export class LocalMedia {
         track.value = undefined;
         this.followMic();
         if (failedTrack) {
+            this.own.add(failedTrack);
             await this.room.localParticipant.unpublishTrack(failedTrack).catch(() => undefined);
+            this.own.delete(failedTrack);
             failedTrack.stop();
         }
+        this.look();
     }
 
     private adoptMic(track: LocalAudioTrack): void {
@@ -261,12 +353,46 @@ export class LocalMedia {
         // LiveKit mutes a track whose device is gone for good; the switch has to say so.
         track.on(TrackEvent.Muted, () => this.tookMute(this.mic, t.meeting.micStopped));
         track.on(TrackEvent.Restarted, () => this.followMic());
+        this.watchTrack(track, this.mic);
         this.followMic();
     }
 
     private adoptCamera(track: LocalVideoTrack): void {
         this.cameraTrack.value = track;
         track.on(TrackEvent.Muted, () => this.tookMute(this.camera, t.meeting.cameraStopped));
+        track.on(TrackEvent.Restarted, () => {
+            // Opened again by a reconnection while it was being switched off.
+            if (!this.camera.isOn) track.mediaStreamTrack.stop();
+        });
+        this.watchTrack(track, this.camera);
+    }
+
+    /** Only the person switches something on: whatever else does is undone. */
+    private watchTrack(track: LocalAudioTrack | LocalVideoTrack, control: Switch): void {
+        track.on(TrackEvent.Unmuted, () => {
+            if (!control.isOn) {
+                this.cut(track);
+                void track.mute();
+            }
+            this.look();
+        });
+        for (const event of [TrackEvent.Muted, TrackEvent.Restarted, TrackEvent.Ended] as const) track.on(event, () => this.look());
+        this.look();
+    }
+
+    /** Reads again what is captured: the one source of what the switches show. */
+    private look(): void {
+        batch(() => {
+            this.live.mic.value = captured(this.micTrack.peek());
+            this.live.camera.value = captured(this.cameraTrack.peek());
+            this.live.screen.value = this.screenTracks.some(captured);
+        });
+    }
+
+    /** Silences a track this instant; LiveKit's own mute follows and makes it official. */
+    private cut(track: LocalTrack | undefined): void {
+        if (track) track.mediaStreamTrack.enabled = false;
+        this.look();
     }
 
     private tookMute(control: Switch, text: string): void {
@@ -283,6 +409,7 @@ export class LocalMedia {
         this.meter.value = track && !track.isMuted ? live : undefined;
         if (track?.isMuted && live?.readyState === 'live' && !this.closed) this.watch.start(live);
         else this.watch.stop();
+        this.look();
     }
 
     private async devicesChanged(): Promise<void> {
@@ -316,7 +443,7 @@ export class LocalMedia {
     }
 }
 
-/** Silences a track this instant; LiveKit's own mute follows and makes it official. */
-function cut(track: LocalTrack | undefined): void {
-    if (track) track.mediaStreamTrack.enabled = false;
+/** Whether a device gives pictures or sound for this track now. */
+function captured(track: LocalTrack | undefined): boolean {
+    return track !== undefined && track.mediaStreamTrack.enabled && track.mediaStreamTrack.readyState === 'live';
 }

@@ -46,6 +46,13 @@ function qualityOf(participant: Participant): Quality {
     }
 }
 
+/** What of oneself is captured and sent, from the tracks themselves (local_media.ts). */
+export interface OwnMedia {
+    mic: { on: ReadonlySignal<boolean> };
+    camera: { on: ReadonlySignal<boolean> };
+    screen: { on: ReadonlySignal<boolean> };
+}
+
 export const REACTIONS: readonly string[] = ['👍', '👏', '❤️', '😂', '😮', '🎉'];
 const REACTION_MS = 5000;
 
@@ -79,6 +86,7 @@ export class Person {
     constructor(
         participant: Participant,
         private readonly secure: Pick<Secure, 'people' | 'openedTracks' | 'undecryptable'>,
+        private readonly own: OwnMedia,
     ) {
         this.participant = participant;
         this.identity = participant.identity;
@@ -93,7 +101,10 @@ export class Person {
         const screen = p.getTrackPublication(Track.Source.ScreenShare);
         const screenSound = p.getTrackPublication(Track.Source.ScreenShareAudio);
         const heard = (publication: TrackPublication | undefined): RemoteAudioTrack | undefined =>
-            this.isLocal ? undefined : (this.opened(publication?.audioTrack) as RemoteAudioTrack | undefined);
+            // Who is shown as muted is not heard, whoever says so.
+            this.isLocal || !publication || publication.isMuted
+                ? undefined
+                : (this.opened(publication.audioTrack) as RemoteAudioTrack | undefined);
         const cameraTrack = liveVideo(camera);
         const screenTrack = liveVideo(screen);
         const member = this.secure.people.peek().get(this.identity);
@@ -101,9 +112,9 @@ export class Person {
             this.name.value = cleanName(member?.name ?? '') || t.meeting.unnamed;
             this.sealedOff.value = this.secure.undecryptable.peek().has(this.identity);
             this.handRaised.value = member?.hand ?? false;
-            this.micOn.value = mic !== undefined && !mic.isMuted;
-            this.cameraOn.value = camera !== undefined && !camera.isMuted;
-            this.sharing.value = screen !== undefined && !screen.isMuted;
+            this.micOn.value = this.isLocal ? this.own.mic.on.peek() : mic !== undefined && !mic.isMuted;
+            this.cameraOn.value = this.isLocal ? this.own.camera.on.peek() : camera !== undefined && !camera.isMuted;
+            this.sharing.value = this.isLocal ? this.own.screen.on.peek() : screen !== undefined && !screen.isMuted;
             this.camera.value = this.opened(cameraTrack);
             this.screen.value = this.opened(screenTrack);
             this.pendingCamera.value = this.camera.peek() ? undefined : cameraTrack;
@@ -158,9 +169,11 @@ export class Roster {
     constructor(
         private readonly room: Room,
         private readonly secure: Pick<Secure, 'people' | 'openedTracks' | 'undecryptable'>,
+        private readonly own: OwnMedia,
         private readonly listener: RosterListener,
     ) {
         this.stopWatching = effect(() => {
+            void [own.mic.on.value, own.camera.on.value, own.screen.on.value];
             void secure.people.value;
             void secure.openedTracks.value;
             void secure.undecryptable.value;
@@ -220,7 +233,7 @@ export class Roster {
                     known.participant = participant;
                     known.sync();
                 } else {
-                    const person = new Person(participant, this.secure);
+                    const person = new Person(participant, this.secure, this.own);
                     this.byIdentity.set(person.identity, person);
                     came.push(person);
                 }
@@ -266,7 +279,9 @@ export class Roster {
         const speaking = new Set(speakers.map((p) => p.identity));
         batch(() => {
             for (const person of this.list.peek()) {
-                person.speaking.value = speaking.has(person.identity) && person.micOn.peek();
+                // Only sound that is heard, or one's own that is sent, can be somebody speaking.
+                const sounds = person.isLocal ? person.micOn.peek() : person.voice.peek() !== undefined;
+                person.speaking.value = speaking.has(person.identity) && sounds;
             }
             this.loudest.value = speakers.filter((p) => !p.isLocal).map((p) => p.identity);
         });

@@ -97,12 +97,12 @@ export class Session {
         );
         const room = createRoom(this.secure);
         this.room = room;
-        this.roster = new Roster(room, this.secure, {
+        this.media = new LocalMedia(room, listener);
+        this.roster = new Roster(room, this.secure, this.media, {
             joined: (person) => this.announce(person, t.meeting.joined),
             left: (person) => this.announce(person, t.meeting.left),
             shareStarted: (person) => listener.note(t.meeting.shareStarted(person.name.peek())),
         });
-        this.media = new LocalMedia(room, listener);
         this.chat = new Chat(
             this.secure,
             { meetingId: config.meetingId, token: () => this.token },

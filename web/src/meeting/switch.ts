@@ -1,29 +1,36 @@
 // A switch whose effect takes time. Presses are never lost and never pile up: one change runs at a time, and the switch
 // ends in the state that was wanted last, or in the state that was reached when the change failed.
+//
+// What it shows is not what was wanted but what is: `shown` is read from the track itself, so that nothing can be on that is shown as off.
 import { signal, type ReadonlySignal } from '@preact/signals';
 
 export class Switch {
     private readonly wanted = signal(false);
     private readonly working = signal(false);
 
-    /** What people see: the state wanted, until a failure takes it back. */
-    readonly on: ReadonlySignal<boolean> = this.wanted;
     readonly busy: ReadonlySignal<boolean> = this.working;
 
     /**
      * `apply` makes the change and returns the state reached. `cut` runs at once on every switching off, before
-     * anything waits: what people switch off must stop that moment.
+     * anything waits: what people switch off must stop that moment. `on` is what people see: the state of what is sent.
      */
     constructor(
         private readonly apply: (on: boolean) => Promise<boolean>,
         private readonly cut: () => void,
+        readonly on: ReadonlySignal<boolean>,
     ) {}
 
+    /** The state that was wanted last, unless it could not be reached. */
     get isOn(): boolean {
         return this.wanted.peek();
     }
 
-    /** Records a state that came about by other means, without applying anything. */
+    /** What a press means: off, when it is on or about to be; else on. */
+    toggle(): Promise<void> {
+        return this.set(!(this.wanted.peek() || this.on.peek()));
+    }
+
+    /** A state that came about by other means is the one that is wanted now. */
     observe(on: boolean): void {
         if (!this.working.peek()) this.wanted.value = on;
     }

@@ -50,6 +50,7 @@ class Client implements Secure {
     private nextCall = 1;
     private entering: { resolve(): void; reject(error: Error): void } | undefined;
     private ended = false;
+    private readonly meddling = new Set<string>();
     private token: string;
     private name: string;
 
@@ -68,6 +69,8 @@ class Client implements Secure {
             (message) => this.post(message),
             (trackId) => this.closeTrack(trackId),
             () => this.whenIn(),
+            config,
+            (what) => this.meddled(what),
         );
         this.worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.receive(data);
         this.worker.onerror = () => this.end('lost');
@@ -174,8 +177,7 @@ class Client implements Secure {
                 this.listener.file(message.from, message.private, message.atMs, message.file);
                 break;
             case 'alarm':
-                this.alarms.value = [...this.alarms.peek(), message.alarm].slice(-ALARMS_KEPT_MAX);
-                this.listener.alarm(message.alarm);
+                this.alarm(message.alarm);
                 break;
             case 'opened':
                 this.openedTracks.value = new Set([...this.openedTracks.peek(), message.trackId]);
@@ -194,6 +196,18 @@ class Client implements Secure {
                 this.end(message.reason);
                 break;
         }
+    }
+
+    private alarm(alarm: Alarm): void {
+        this.alarms.value = [...this.alarms.peek(), alarm].slice(-ALARMS_KEPT_MAX);
+        this.listener.alarm(alarm);
+    }
+
+    /** Told once for each kind: who tries it, tries it often. */
+    private meddled(what: string): void {
+        if (this.ended || this.meddling.has(what)) return;
+        this.meddling.add(what);
+        this.alarm({ kind: 'meddling', identity: '', atMs: Date.now() });
     }
 
     /** In the group, and with its people known, so that nobody is shown without a name that has come. */

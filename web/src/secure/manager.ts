@@ -16,6 +16,7 @@ import {
 } from 'livekit-client';
 import type { BaseE2EEManager } from './livekit';
 import { SOURCES, type ToWorker, type TransformOptions } from './messages';
+import { ServerMessages, type ServerMessage } from './server_messages';
 
 type Engine = Parameters<BaseE2EEManager['setupEngine']>[0];
 type Half = RTCRtpSender | RTCRtpReceiver;
@@ -63,12 +64,16 @@ function preferScriptTransforms(): void {
     }
 }
 
+const EARLY_MAX = 64;
 const NO_DATA = 'nothing of a meeting goes over data channels';
 
 export class FrameManager implements BaseE2EEManager {
     private readonly ids = new WeakMap<Half, number>();
     private readonly engines = new WeakSet<Engine>();
     private nextId = 1;
+    private room: Room | undefined;
+    /** Tracks of ours that the server gave up before they were published. */
+    private readonly early = new Set<string>();
 
     readonly isEnabled = true;
 
@@ -79,6 +84,9 @@ export class FrameManager implements BaseE2EEManager {
         private readonly closed: (trackId: string) => void,
         /** Resolves when we are in the group, or after a while. */
         private readonly whenIn: () => Promise<void>,
+        private readonly self: { identity: string; meetingId: string },
+        /** The server tried what no server of a meeting may. */
+        private readonly meddled: (what: ServerMessage) => void,
     ) {}
 
     /** Data packets are refused below, so that none leaves in clear. */
@@ -92,11 +100,15 @@ export class FrameManager implements BaseE2EEManager {
 
     setup(room: Room): void {
         preferScriptTransforms();
+        this.room = room;
         room.localParticipant.on(ParticipantEvent.LocalSenderCreated, (sender, track) => {
             const id = this.attach(sender, false);
             const codec = (track as { codec?: string }).codec;
             const mimeType = track.kind === Track.Kind.Audio ? 'audio/opus' : `video/${codec ?? 'vp8'}`;
             this.assign(id, false, '', NUMBER_OF[track.source] ?? 0, '', mimeType);
+        });
+        room.localParticipant.on(ParticipantEvent.LocalTrackPublished, ({ trackSid, track }) => {
+            if (this.early.delete(trackSid) && track) void room.localParticipant.unpublishTrack(track).catch(() => undefined);
         });
         room.on(RoomEvent.TrackSubscribed, (track, publication, participant) => this.owned(track, publication, participant));
         room.on(RoomEvent.TrackUnsubscribed, (track) => {
@@ -109,6 +121,15 @@ export class FrameManager implements BaseE2EEManager {
     setupEngine(engine: Engine): void {
         if (this.engines.has(engine)) return;
         this.engines.add(engine);
+        new ServerMessages({
+            ...this.self,
+            codecOf: (trackSid) => this.room?.localParticipant.videoTrackPublications.get(trackSid)?.videoTrack?.codec,
+            publishes: (trackSid) => this.room?.localParticipant.trackPublications.has(trackSid) ?? false,
+            refusedEarly: (trackSid) => {
+                if (this.early.size < EARLY_MAX) this.early.add(trackSid);
+            },
+            meddled: this.meddled,
+        }).guard(engine);
         // The server lets only members of the group in, and refuses others for the moment: an attempt that waits until we are back in the
         // group after a restart of the server is not lost, with the pause that follows a lost one.
         const { client } = engine;

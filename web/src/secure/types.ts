@@ -8,7 +8,9 @@ export type SecureState = 'connecting' | 'waiting' | 'joining' | 'in' | 'away' |
 /** What a client rule saw broken (enum member_alarm), newest last; each is shown. */
 export type AlarmKind =
     | 'suite' | 'group' | 'sender' | 'add' | 'remove' | 'roles' | 'identity' | 'commit' | 'order' | 'from' | 'content'
-    | 'tree' | 'signature' | 'withheld';
+    | 'tree' | 'signature' | 'withheld'
+    // seen by the page: the server tried to change what is sent (server_messages.ts)
+    | 'meddling';
 
 export interface Alarm {
     kind: AlarmKind;
