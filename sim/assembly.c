@@ -85,6 +85,11 @@ static int person_of(const struct assembly *a, struct span identity) {
     return -1;
 }
 
+static void seen_gone(const struct assembly *a, struct assembly_person *p) {
+    p->seen_up = false;
+    p->seen_gone_us = a->now_us;
+}
+
 static void drain_delivery(struct assembly *a) {
     struct delivery_output out;
     while (delivery_poll(a->delivery, &out)) {
@@ -105,6 +110,8 @@ static void drain_delivery(struct assembly *a) {
             if (!p->used || p->connection != out.connection)
                 continue;
             uint64_t at_us = arrival(a, &p->last_down_us, p->delay_us);
+            if (out.type == DELIVERY_CLOSE)
+                seen_gone(a, p);
             if (out.type == DELIVERY_SEND)
                 post(a, at_us, TO_PERSON, i, out.connection, out.message);
             else
@@ -124,8 +131,11 @@ static void take(struct assembly *a, int i, const struct member_output *out) {
     struct assembly_person *p = &a->people[i];
     switch (out->type) {
     case MEMBER_SEND:
-        if (p->up && (a->watch.up == NULL || a->watch.up(a->watch.context, i, out->bytes)))
+        if (p->up && (a->watch.up == NULL || a->watch.up(a->watch.context, i, out->bytes))) {
+            if (out->bytes.data[0] == WIRE_COMMIT && a->commit_slow_us > 0)
+                p->last_up_us = a->now_us + time_since(p->last_up_us, a->now_us) + rng_below(&a->rng, a->commit_slow_us);
             post(a, arrival(a, &p->last_up_us, p->delay_us), TO_SERVER, i, p->connection, out->bytes);
+        }
         break;
     case MEMBER_FETCH:
         post(a, a->now_us + p->delay_us / 2, FETCH, i, out->ticket, out->text);
@@ -212,6 +222,7 @@ void assembly_server_stop(struct assembly *a) {
         struct assembly_person *p = &a->people[i];
         if (p->used && p->up)
             post(a, arrival(a, &p->last_down_us, p->delay_us), PERSON_SEES_CLOSE, i, 1001, span_of(NULL, 0));
+        seen_gone(a, p);
         p->connection = 0; /* the next server numbers them anew; what is on the way is lost */
     }
     delivery_destroy(a->delivery);
@@ -264,7 +275,7 @@ static void connect_person(struct assembly *a, int i) {
     p->connection = delivery_open(a->delivery, a->now_us, &a->rng, span_str(a->meeting), span_str(p->identity));
     drain_delivery(a);
     ASSERT(p->connection != 0);
-    p->up = true;
+    p->up = p->seen_up = true;
     member_connected(p->member, a->now_us, ASSEMBLY_UNIX_S(a), &a->rng);
     assembly_drain(a, i);
 }
@@ -320,7 +331,10 @@ static void happen(struct assembly *a, const struct assembly_event *e) {
         deliver(a, e);
         break;
     case SERVER_SEES_CLOSE:
-        delivery_closed(a->delivery, a->now_us, &a->rng, e->connection, false);
+        if (e->connection == p->connection)
+            seen_gone(a, p);
+        if (!a->blind)
+            delivery_closed(a->delivery, a->now_us, &a->rng, e->connection, false);
         drain_delivery(a);
         break;
     case PERSON_SEES_CLOSE:

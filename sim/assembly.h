@@ -38,6 +38,8 @@ struct assembly_person {
     uint8_t gone;
     uint64_t joined_us;
     bool admitted;
+    bool seen_up;         /* the server has a connection of it, */
+    uint64_t seen_gone_us; /* or has seen the last one go */
 };
 
 struct assembly_event;
@@ -53,6 +55,8 @@ struct assembly {
     size_t events_count, events_room;
     uint64_t events_made;
     uint32_t over;
+    uint64_t commit_slow_us; /* commits take up to that much longer to arrive: slow committers */
+    bool blind;              /* planted: the delivery service is not told of connections that go */
     struct assembly_watch watch;
 };
 

@@ -374,6 +374,7 @@ static void part_step(void *context) {
     struct gathering *g = context;
     ASSERT(g->assembly.now_us <= g->conference->now_us);
     assembly_run(&g->assembly, g->conference->now_us - g->assembly.now_us);
+    gathering_check_ghosts(g);
     look_after(g);
 }
 
@@ -394,6 +395,7 @@ void gathering_begin(struct gathering *g, struct conference *c, uint16_t suite) 
     assembly_begin(&g->assembly, rng_u64(&c->rng), suite);
     (void)snprintf(g->assembly.meeting, sizeof g->assembly.meeting, "%s", g->id);
     g->assembly.now_us = c->now_us;
+    g->assembly.blind = c->options.plant == PLANT_GHOST;
     g->assembly.watch = (struct assembly_watch){
         .context = g, .output = on_output, .delivery = on_delivery, .up = on_up, .down = on_down};
     g->part = (struct conference_part){.context = g,

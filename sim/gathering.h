@@ -19,6 +19,7 @@
  *        nothing sealed before its epoch                                    every frame sealed, opened; at each entry
  *     d  the SFU sends no media to one who is not a member now, nor what came from one    every RTP and RTCP it sends
  *     e  who was dropped gets no media and no signalling but the goodbye         every datagram, every message
+ *     g  every member has had a connection within the grace period and GATHERING_GHOST_US             every 100 ms
  *     f  from an open Remove to the new epoch's keys at all senders: within GATHERING_REKEY_MAX_US, and recorded
  *
  * `enum plant` has a bug for each. */
@@ -45,6 +46,9 @@
 /* Of those who stay connected. Committers crash one after the other: 0.3, 0.6, 1.2, 2.4, 2.4 .. s of waiting. */
 #define GATHERING_REKEY_MAX_US (12 * US_PER_S)
 
+/* How much longer than the grace period somebody without a connection may be a member. */
+#define GATHERING_GHOST_US (3 * US_PER_S)
+
 enum plant {
     PLANT_NONE,
     PLANT_DEAF,   /* a: nothing reaches one person any more */
@@ -55,6 +59,7 @@ enum plant {
     PLANT_SOURCE, /* d: sources of the removed are not closed */
     PLANT_STAY,   /* e: control does not hear of who was removed */
     PLANT_SLOW,   /* f: one sender stays with its old key */
+    PLANT_GHOST,  /* g: the delivery service does not hear of connections that go */
 };
 
 /* Where a committer dies. */
@@ -134,6 +139,7 @@ struct gathering {
     uint32_t crash_at, crashes_left; /* enum crash_at, set */
     uint64_t crash_not_before_us;
     bool expelling, ending;
+    uint64_t ghosts_looked_us;
     struct used_counter *used;
     uint32_t used_count;
     struct sealed_frame frames[GATHERING_FRAMES];
@@ -180,6 +186,7 @@ void gathering_check_media(struct gathering *g, const struct client *to, uint32_
 void gathering_check_signal(struct gathering *g, const struct client *to);
 void gathering_departed(struct gathering *g, int person);
 void gathering_gone_in_epoch(struct gathering *g, int person, uint64_t epoch);
+void gathering_check_ghosts(struct gathering *g);
 /* After a switch, or a departure of somebody who had not switched. */
 void gathering_check_departures(struct gathering *g);
 /* Runs until it holds; fails when it does not within `within_us`. */

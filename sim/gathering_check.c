@@ -258,6 +258,26 @@ void gathering_check_departures(struct gathering *g) {
     }
 }
 
+/* ---- g: members without a connection ----------------------------------------------------------------------------- */
+
+void gathering_check_ghosts(struct gathering *g) {
+    struct span identity;
+    uint32_t cursor = 0;
+    if (g->assembly.delivery == NULL || g->assembly.now_us < g->ghosts_looked_us + 100 * US_PER_MS)
+        return;
+    g->ghosts_looked_us = g->assembly.now_us;
+    while (delivery_member_next(g->assembly.delivery, span_str(g->id), &cursor, &identity)) {
+        for (uint32_t i = 0; i < g->attendees_count; i++) {
+            const struct assembly_person *p = &g->assembly.people[g->attendees[i].person];
+            if (!span_equal_str(identity, p->identity) || p->seen_up)
+                continue;
+            if (g->assembly.now_us > p->seen_gone_us + DELIVERY_GRACE_US + GATHERING_GHOST_US)
+                conference_fail(g->conference, "%s is a member, and has had no connection for %.1f s", p->identity,
+                                (double)(g->assembly.now_us - p->seen_gone_us) / 1e6);
+        }
+    }
+}
+
 /* ---- a: agreement ------------------------------------------------------------------------------------------------ */
 
 /* Empty when they agree; else what is wrong. */

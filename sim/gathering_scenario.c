@@ -124,6 +124,30 @@ static void run_crashes(struct conference *c) {
     crashing(begin(c, FAST), 100, 8);
 }
 
+/* Committers are slow, and people do not wait until they are let in. */
+static void run_impatient(struct conference *c) {
+    struct gathering *g = begin(c, FAST);
+    arrive(g, 10);
+    run_ms(g, 2000);
+    g->assembly.commit_slow_us = 2 * US_PER_S;
+    for (uint32_t i = 0; i < 12; i++) {
+        struct attendee *comers[4];
+        for (uint32_t k = 0; k < ARRAY_LEN(comers); k++)
+            comers[k] = gathering_join(g);
+        run_ms(g, 100 + below(g, 900));
+        for (uint32_t k = 0; k < ARRAY_LEN(comers); k++) {
+            if (below(g, 3) == 0 && below(g, 2) == 0)
+                gathering_crash(g, comers[k]);
+            else if (below(g, 2) == 0)
+                gathering_leave(g, comers[k]);
+        }
+        run_ms(g, below(g, 1500));
+    }
+    run_ms(g, (DELIVERY_GRACE_US + GATHERING_GHOST_US + 5 * US_PER_S) / US_PER_MS);
+    g->assembly.commit_slow_us = 0;
+    finish(g);
+}
+
 static void run_resume(struct conference *c) {
     struct gathering *g = begin(c, FAST);
     arrive(g, 100);
@@ -192,6 +216,7 @@ const struct scenario gatherings[] = {
      run_crashes},
     {"resume", "a hundred, WebSockets break and are resumed while others go", 4, run_resume},
     {"all", "a hundred, all of it at the same time", 5, run_all},
+    {"impatient", "forty-eight come to ten, half of whom do not wait for slow committers", 2, run_impatient},
     {"outage", "thirty, and the server loses its state twice", 2, run_outage},
     {"three", "few people; with odd seeds in the hybrid suite", 1, run_three},
     {"twenty", "twenty people, all of it at the same time", 2, run_twenty},

@@ -168,7 +168,7 @@ static struct table meetings(void) {
     return (struct table){gatherings, gatherings_count, true};
 }
 
-static const char *const plants[] = {"none", "deaf", "again", "keep", "early", "open", "source", "stay", "slow"};
+static const char *const plants[] = {"none", "deaf", "again", "keep", "early", "open", "source", "stay", "slow", "ghost"};
 
 static uint32_t plant_by_name(const char *name) {
     for (size_t i = 0; i < ARRAY_LEN(plants); i++) {
@@ -365,6 +365,7 @@ static const struct {
     {"three", "media of"},
     {"twenty", "media goes to"},
     {"three", "a sender still uses a key"},
+    {"impatient", "had no connection for"},
 };
 
 static int plants_missed(uint64_t first) {

@@ -281,6 +281,7 @@ static void settle(struct delivery *d, struct assembly *m, uint64_t now_us) {
 uint32_t delivery_open(struct delivery *d, uint64_t now_us, struct rng *rng, struct span meeting,
                        struct span identity) {
     (void)rng;
+    d->now_us = now_us;
     ASSERT(meeting.len > 0 && meeting.len <= DELIVERY_MEETING_ID_LEN_MAX);
     if (identity.len == 0 || identity.len > WIRE_IDENTITY_LEN_MAX ||
         d->connections_count == d->config.connections_max) {
@@ -401,6 +402,7 @@ void delivery_message(struct delivery *d, uint64_t now_us, uint64_t unix_s, stru
                       struct span message) {
     struct connection *c = delivery_find(d, connection);
     struct wire_message parsed;
+    d->now_us = now_us;
     if (c == NULL)
         return;
     struct assembly *m = c->meeting;
@@ -415,6 +417,7 @@ void delivery_message(struct delivery *d, uint64_t now_us, uint64_t unix_s, stru
 
 void delivery_closed(struct delivery *d, uint64_t now_us, struct rng *rng, uint32_t connection, bool going) {
     (void)rng;
+    d->now_us = now_us;
     struct connection *c = delivery_find(d, connection);
     if (c == NULL)
         return;
@@ -432,6 +435,7 @@ void delivery_closed(struct delivery *d, uint64_t now_us, struct rng *rng, uint3
 void delivery_tick(struct delivery *d, uint64_t now_us, uint64_t unix_s, struct rng *rng) {
     (void)unix_s;
     (void)rng;
+    d->now_us = now_us;
     for (struct assembly *m = d->meetings, *next; m != NULL; m = next) {
         next = m->next;
         if (assembly_deadline_us(m) <= now_us)
@@ -448,6 +452,7 @@ uint64_t delivery_next_deadline_us(const struct delivery *d) {
 
 void delivery_expel(struct delivery *d, uint64_t now_us, struct rng *rng, struct span meeting, struct span identity) {
     (void)rng;
+    d->now_us = now_us;
     struct assembly *m = find_meeting(d, meeting);
     if (m == NULL)
         return;
@@ -466,6 +471,20 @@ bool delivery_is_member(const struct delivery *d, struct span meeting, struct sp
         return false;
     uint32_t leaf = public_group_find(&m->group, identity);
     return leaf != TREE_NONE && !public_group_is_leaving(&m->group, leaf);
+}
+
+bool delivery_member_next(const struct delivery *d, struct span meeting, uint32_t *cursor, struct span *identity) {
+    const struct assembly *m = find_meeting(d, meeting);
+    if (m == NULL || !m->active)
+        return false;
+    uint32_t leaf = tree_next_member(m->group.tree, *cursor);
+    while (leaf != TREE_NONE && public_group_is_leaving(&m->group, leaf))
+        leaf = tree_next_member(m->group.tree, leaf + 1);
+    if (leaf == TREE_NONE)
+        return false;
+    *cursor = leaf + 1;
+    *identity = public_group_identity(&m->group, leaf);
+    return true;
 }
 
 struct span delivery_tree(struct delivery *d, struct span meeting, struct span tree_hash) {

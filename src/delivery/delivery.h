@@ -73,6 +73,7 @@ struct delivery;
     X(delivery_joins_external, "members who entered by external commit")                                               \
     X(delivery_joins_welcome, "members who entered by Welcome")                                                        \
     X(delivery_removes, "Remove proposals made for members who left or were lost")                                     \
+    X(delivery_ghosts, "members removed because they had gone before they were added")                                 \
     X(delivery_committers_named, "times that a committer was named")                                                   \
     X(delivery_committers_late, "times that a named committer let its deadline pass")                                  \
     X(delivery_bad_reports, "commits that members refused")                                                            \
@@ -120,6 +121,8 @@ struct delivery_output {
 bool delivery_poll(struct delivery *d, struct delivery_output *out);
 
 bool delivery_is_member(const struct delivery *d, struct span meeting, struct span identity);
+/* Members as delivery_is_member means it: start with *cursor 0, until false. Borrowed. */
+bool delivery_member_next(const struct delivery *d, struct span meeting, uint32_t *cursor, struct span *identity);
 /* The encoded ratchet tree with this tree hash, current or previous; empty when there is none. Borrowed. */
 struct span delivery_tree(struct delivery *d, struct span meeting, struct span tree_hash);
 struct span delivery_group_info(const struct delivery *d, struct span meeting);

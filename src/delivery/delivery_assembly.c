@@ -3,6 +3,9 @@
 #include "base/assert.h"
 #include "base/time.h"
 #include "delivery/delivery_internal.h"
+
+/* A Remove that could not be proposed is tried again. */
+#define REMOVE_AGAIN_US US_PER_S
 #include "e2ee/mem.h"
 #include "e2ee/mls.h"
 
@@ -289,6 +292,8 @@ static uint32_t leaving_names(struct assembly *m, struct name *names, uint32_t m
     return count;
 }
 
+static void remove_ghosts(struct assembly *m);
+
 void assembly_commit(struct assembly *m, struct connection *c, uint64_t now_us, uint64_t unix_s,
                      const struct wire_message *message) {
     struct delivery *d = m->owner;
@@ -317,6 +322,7 @@ void assembly_commit(struct assembly *m, struct connection *c, uint64_t now_us, 
         accepted(m, c, now_us, message, &result);
         for (uint32_t i = 0; i < leaving_count; i++)
             assembly_leaves(m, name_span(&leaving[i]));
+        remove_ghosts(m);
     } else {
         bool late = status == MLS_EPOCH_OVER;
         d->counters.delivery_commits_stale += late;
@@ -377,6 +383,15 @@ void assembly_direct(struct assembly *m, struct connection *c, const struct wire
 
 /* ---- going ---- */
 
+static void expect_back(struct assembly *m, struct span identity, uint32_t leaf, uint64_t until_us) {
+    forget_absent(m, identity);
+    ASSERT(m->absent_count < m->owner->config.members_max);
+    struct absent *entry = &m->absent[m->absent_count++];
+    name_set(&entry->identity, identity);
+    entry->leaf = leaf;
+    entry->until_us = until_us;
+}
+
 void assembly_leaves(struct assembly *m, struct span identity) {
     uint32_t leaf = m->active ? public_group_find(&m->group, identity) : TREE_NONE;
     if (leaf == TREE_NONE || public_group_is_leaving(&m->group, leaf))
@@ -384,24 +399,47 @@ void assembly_leaves(struct assembly *m, struct span identity) {
     struct delivery *d = m->owner;
     struct mls_buf message;
     mls_buf_init(&message, PUBLIC_GROUP_INFO_LEN_MAX);
+    forget_absent(m, identity);
     if (public_group_remove(&m->group, leaf, &d->signature_key, &message) == MLS_OK) {
         struct wire_message handshake = {.type = WIRE_HANDSHAKE, .message = mls_buf_span(&message)};
         d->counters.delivery_removes++;
         broadcast(m, &handshake, NULL);
+    } else {
+        expect_back(m, identity, leaf, d->now_us + REMOVE_AGAIN_US);
     }
     mls_buf_free(&message);
-    forget_absent(m, identity);
     delivery_tell(d, DELIVERY_EXPELLED, m, identity);
 }
 
 void assembly_lost(struct assembly *m, struct span identity, uint64_t now_us) {
-    if (!m->active || public_group_find(&m->group, identity) == TREE_NONE)
-        return;
-    forget_absent(m, identity);
-    ASSERT(m->absent_count < m->owner->config.members_max);
-    struct absent *entry = &m->absent[m->absent_count++];
-    name_set(&entry->identity, identity);
-    entry->until_us = now_us + DELIVERY_GRACE_US;
+    uint32_t leaf = m->active ? public_group_find(&m->group, identity) : TREE_NONE;
+    if (leaf != TREE_NONE)
+        expect_back(m, identity, leaf, now_us + DELIVERY_GRACE_US);
+}
+
+/* A leaf that nobody answers for: it was named for an Add, and its person went before that commit came. Nobody would
+ * ever miss it, so it goes at once; who lost the connection as a member is waited for. */
+static void remove_ghosts(struct assembly *m) {
+    uint8_t *here = mls_alloc(tree_leaf_count(m->group.tree));
+    struct connection *c = NULL;
+    if (here == NULL)
+        return; /* after the next commit */
+    while ((c = delivery_next_connection(m, c)) != NULL) {
+        if (c->phase == PHASE_MEMBER && c->leaf != TREE_NONE)
+            here[c->leaf] = 1;
+    }
+    for (uint32_t i = 0; i < m->absent_count; i++)
+        here[m->absent[i].leaf] = 1;
+    const struct tree *tree = m->group.tree;
+    for (uint32_t leaf = tree_next_member(tree, 0); leaf != TREE_NONE; leaf = tree_next_member(tree, leaf + 1)) {
+        if (here[leaf] != 0 || public_group_is_leaving(&m->group, leaf))
+            continue;
+        struct name identity;
+        name_set(&identity, public_group_identity(&m->group, leaf));
+        m->owner->counters.delivery_ghosts++;
+        assembly_leaves(m, name_span(&identity));
+    }
+    mls_free(here, tree_leaf_count(m->group.tree));
 }
 
 bool assembly_is_over(const struct assembly *m) {

@@ -47,6 +47,7 @@ struct logged {
 /* A member without a connection, or one who is on the way out. */
 struct absent {
     struct name identity;
+    uint32_t leaf;
     uint64_t until_us;
 };
 
@@ -98,6 +99,7 @@ struct delivery {
     struct connection *connections; /* config.connections_max of them */
     uint32_t connections_count;
     uint32_t generation;
+    uint64_t now_us; /* of the input that is being taken */
     struct assembly *meetings;
     uint32_t meetings_count;
     struct output *outputs;

@@ -600,8 +600,13 @@ void member_input(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng
             fetch_tree(m, FETCH_JOIN, &message);
         break;
     case WIRE_WELCOME:
-        if (m->group == NULL)
-            fetch_tree(m, FETCH_WELCOME, &message);
+        if (m->group != NULL)
+            break;
+        /* a member was faster than our own commit, which the server will not take any more */
+        mls_group_free(m->joining);
+        m->joining = NULL;
+        m->creating = false;
+        fetch_tree(m, FETCH_WELCOME, &message);
         break;
     case WIRE_RESYNC:
         fetch_tree(m, FETCH_RESYNC, &message);

@@ -198,6 +198,36 @@ static void who_crashes_is_removed_after_the_grace_period(void **state) {
     assembly_end(&a);
 }
 
+static void who_goes_before_the_commit_that_adds_it_does_not_stay_in_the_group(void **state) {
+    (void)state;
+    for (int crash = 0; crash < 2; crash++) {
+        assembly_begin(&a, 30, FAST);
+        for (int i = 0; i < 3; i++) {
+            assembly_join(&a, 1);
+            assert_true(assembly_settle(&a, 5 * US_PER_S));
+        }
+        a.commit_slow_us = US_PER_S;
+        uint64_t named = delivery_counters_get(a.delivery)->delivery_committers_named;
+        for (int i = 3; i < 9; i++)
+            assembly_join(&a, 1);
+        for (int i = 0; i < 5000 && delivery_counters_get(a.delivery)->delivery_committers_named == named; i++)
+            assembly_run(&a, 1000);
+        assert_true(delivery_counters_get(a.delivery)->delivery_committers_named > named);
+        for (int i = 3; i < 9; i++) {
+            if (crash == 1)
+                assembly_cut(&a, i, true);
+            else
+                assembly_leave(&a, i);
+        }
+        assembly_run(&a, DELIVERY_GRACE_US + 3 * US_PER_S);
+        a.commit_slow_us = 0;
+        assert_true(assembly_settle(&a, 5 * US_PER_S));
+        assert_int_equal(delivery_members(a.delivery, span_str(a.meeting)), 3);
+        assert_int_equal(alarms(), 0);
+        assembly_end(&a);
+    }
+}
+
 static void committers_that_crash_are_passed_over(void **state) {
     (void)state;
     assembly_begin(&a, 7, FAST);
@@ -458,6 +488,7 @@ int main(void) {
         cmocka_unit_test(who_leaves_is_out_within_a_second_and_has_no_newer_keys),
         cmocka_unit_test(a_cut_connection_resumes_and_misses_nothing),
         cmocka_unit_test(who_crashes_is_removed_after_the_grace_period),
+        cmocka_unit_test(who_goes_before_the_commit_that_adds_it_does_not_stay_in_the_group),
         cmocka_unit_test(committers_that_crash_are_passed_over),
         cmocka_unit_test(without_the_links_secret_nobody_gets_in),
         cmocka_unit_test(an_empty_meeting_is_forgotten),
