@@ -1,14 +1,13 @@
 #include <errno.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/assert.h"
 #include "base/time.h"
 #include "io/clock.h"
 #include "io/media_internal.h"
+#include "io/wait.h"
 #include "protocol/demux.h"
 
 /* Work of one kind in one turn of the loop, so that no kind starves the others. */
@@ -315,10 +314,7 @@ static int wait_for_events(struct media_thread *t, struct epoll_event *events) {
         wait_us = 0;
     else if (t->backlog_count > 0) /* nobody tells us when the control thread has made room */
         wait_us = time_min(wait_us, US_PER_MS);
-    struct timespec timeout = {.tv_sec = (time_t)(wait_us / US_PER_S), .tv_nsec = (long)(wait_us % US_PER_S) * 1000};
-    int count = epoll_pwait2(t->epoll, events, EVENTS_PER_TURN, &timeout, NULL);
-    if (count < 0 && errno == ENOSYS) /* before Linux 5.11: milliseconds, rounded up */
-        count = epoll_wait(t->epoll, events, EVENTS_PER_TURN, (int)((wait_us + 999) / US_PER_MS));
+    int count = wait_events(t->epoll, events, EVENTS_PER_TURN, wait_us);
     (void)atomic_exchange(&t->asleep, false);
     return count;
 }

@@ -10,14 +10,27 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "base/map.h"
 #include "base/pool.h"
 
 #define PATH_LEN_MAX 512
+
+/* Whose share it is. Persons are known by a keyed hash: identities may be long, and a clash costs a share at most. */
+struct owner {
+    uint64_t group, person;
+    struct net_addr source;
+};
+
+struct reading {
+    int fd; /* -1: free */
+    struct owner owner;
+};
 
 struct file {
     char id[STORE_ID_LEN + 1];
     uint8_t group_len;
     uint8_t group[STORE_GROUP_LEN_MAX];
+    struct owner owner;
     uint64_t len, written; /* written < len: under way, and `fd` is open */
     int fd;                /* -1: none */
 };
@@ -32,6 +45,8 @@ struct store {
     struct file *files; /* by pool index */
     uint32_t highest;   /* no file has this index or one above */
     uint32_t uploads, readers;
+    struct reading reading[STORE_READERS_MAX];
+    uint64_t owner_key[2];
 };
 
 static void path_of(const struct store *s, const char *name, char out[2 * PATH_LEN_MAX]) {
@@ -57,6 +72,10 @@ struct store *store_create(const struct store_config *config, struct rng *rng, c
     if (s == NULL)
         return NULL;
     s->rng = rng;
+    for (size_t i = 0; i < ARRAY_LEN(s->owner_key); i++)
+        s->owner_key[i] = rng_u64(rng);
+    for (size_t i = 0; i < STORE_READERS_MAX; i++)
+        s->reading[i].fd = -1;
     s->file_len_max = config->file_len_max;
     s->group_len_max = config->group_len_max;
     s->files = calloc(STORE_FILES_MAX, sizeof *s->files);
@@ -122,37 +141,93 @@ uint64_t store_len(const struct store *store) {
 
 /* ---- coming ---- */
 
-static bool fits(const struct store *s, struct span group, uint64_t len) {
-    uint64_t group_len = 0;
-    uint32_t group_files = 0;
-    for (uint32_t i = 0; i < s->highest; i++) {
-        const struct file *file = file_at(s, i);
-        if (file == NULL || !in_group(file, group))
-            continue;
-        group_len += file->len;
-        group_files++;
-    }
-    return len > 0 && len <= s->file_len_max && group_len + len <= s->group_len_max &&
-           group_files < STORE_FILES_PER_GROUP_MAX && s->len + len <= STORE_GROUPS_FULL * s->group_len_max &&
-           s->uploads < STORE_UPLOADS_MAX;
+static struct owner owner_of(const struct store *s, const struct store_who *who) {
+    struct owner owner = {.source = who->source};
+    owner.group = siphash13(s->owner_key, who->group.data, who->group.len);
+    uint64_t both[2] = {owner.group, siphash13(s->owner_key, who->person.data, who->person.len)};
+    owner.person = siphash13(s->owner_key, both, sizeof both);
+    return owner;
 }
 
-uint32_t store_begin(struct store *store, struct span group, uint64_t len) {
-    ASSERT(group.len > 0 && group.len <= STORE_GROUP_LEN_MAX);
-    uint32_t handle = fits(store, group, len) ? pool_take(&store->pool) : 0;
-    if (handle == 0) {
-        store->counters.files_refused++;
-        return 0;
+/* What one owner has already, as a person, as part of a meeting, and from where. */
+struct tally {
+    uint64_t person_len, group_len, source_len;
+    uint32_t person, group, source;                         /* files */
+    uint32_t person_uploads, group_uploads, source_uploads; /* of which under way */
+};
+
+static bool same_source(const struct owner *a, const struct owner *b) {
+    return a->source.family != 0 && net_addr_equal(&a->source, &b->source);
+}
+
+static void count_file(struct tally *t, const struct file *file, const struct owner *owner) {
+    uint32_t upload = file->fd >= 0;
+    if (file->owner.group == owner->group) {
+        t->group_len += file->len;
+        t->group++;
+        t->group_uploads += upload;
     }
+    if (file->owner.person == owner->person) {
+        t->person_len += file->len;
+        t->person++;
+        t->person_uploads += upload;
+    }
+    if (same_source(&file->owner, owner)) {
+        t->source_len += file->len;
+        t->source++;
+        t->source_uploads += upload;
+    }
+}
+
+static enum store_refusal judge(const struct store *s, const struct owner *owner, uint64_t len) {
+    struct tally t = {0};
+    for (uint32_t i = 0; i < s->highest; i++) {
+        const struct file *file = file_at(s, i);
+        if (file != NULL)
+            count_file(&t, file, owner);
+    }
+    uint64_t all_len = STORE_GROUPS_FULL * s->group_len_max, person_len_max = s->group_len_max / STORE_PERSON_PART;
+    if (person_len_max < s->file_len_max)
+        person_len_max = s->file_len_max;
+    if (t.person_len + len > person_len_max || t.person >= STORE_FILES_PER_GROUP_MAX / STORE_PERSON_PART ||
+        t.person_uploads >= STORE_UPLOADS_PER_PERSON_MAX || t.group_uploads >= STORE_UPLOADS_PER_GROUP_MAX ||
+        t.source_uploads >= STORE_UPLOADS_PER_SOURCE_MAX || t.source_len + len > all_len / STORE_SOURCE_PART ||
+        t.source >= STORE_FILES_MAX / STORE_SOURCE_PART)
+        return STORE_SHARE;
+    bool fits = len > 0 && len <= s->file_len_max && t.group_len + len <= s->group_len_max &&
+                t.group < STORE_FILES_PER_GROUP_MAX && s->len + len <= all_len && s->uploads < STORE_UPLOADS_MAX;
+    return fits ? STORE_TAKEN : STORE_FULL;
+}
+
+static uint32_t refuse(struct store *s, enum store_refusal why, enum store_refusal *refusal) {
+    *refusal = why;
+    if (why == STORE_SHARE)
+        s->counters.files_refused_share++;
+    else
+        s->counters.files_refused++;
+    return 0;
+}
+
+uint32_t store_begin(struct store *store, const struct store_who *who, uint64_t len, enum store_refusal *refusal) {
+    ASSERT(who->group.len > 0 && who->group.len <= STORE_GROUP_LEN_MAX);
+    struct owner owner = owner_of(store, who);
+    struct span group = who->group;
+    *refusal = judge(store, &owner, len);
+    if (*refusal != STORE_TAKEN)
+        return refuse(store, *refusal, refusal);
+    uint32_t handle = pool_take(&store->pool);
+    if (handle == 0)
+        return refuse(store, STORE_FULL, refusal);
     struct file *file = &store->files[pool_index(handle)];
     char path[2 * PATH_LEN_MAX];
-    *file = (struct file){.group_len = (uint8_t)group.len, .len = len};
+    *file = (struct file){.group_len = (uint8_t)group.len, .len = len, .owner = owner};
     memcpy(file->group, group.data, group.len);
     rng_token(store->rng, file->id, STORE_ID_LEN);
     path_of(store, file->id, path);
     file->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (file->fd < 0) {
         store->counters.files_failed++;
+        *refusal = STORE_FULL;
         pool_give(&store->pool, handle);
         return 0;
     }
@@ -210,18 +285,47 @@ void store_abort(struct store *store, uint32_t upload) {
 
 /* ---- going ---- */
 
-int store_open(struct store *store, struct span group, struct span id, uint64_t *len) {
+/* A place among those who read, when this one has a share left; -1 and why else. */
+static int place_for(const struct store *s, const struct owner *owner, enum store_refusal *refusal) {
+    uint32_t person = 0, group = 0, source = 0;
+    int place = -1;
+    for (int i = 0; i < STORE_READERS_MAX; i++) {
+        const struct reading *r = &s->reading[i];
+        if (r->fd < 0) {
+            place = i;
+            continue;
+        }
+        person += r->owner.person == owner->person;
+        group += r->owner.group == owner->group;
+        source += same_source(&r->owner, owner);
+    }
+    bool share = person < STORE_READERS_PER_PERSON_MAX && group < STORE_READERS_PER_GROUP_MAX &&
+                 source < STORE_READERS_PER_SOURCE_MAX;
+    *refusal = !share ? STORE_SHARE : place < 0 ? STORE_FULL : STORE_TAKEN;
+    return share ? place : -1;
+}
+
+int store_open(struct store *store, const struct store_who *who, struct span id, uint64_t *len, enum store_refusal *refusal) {
     char path[2 * PATH_LEN_MAX];
+    *refusal = STORE_MISSING;
     for (uint32_t i = 0; i < store->highest; i++) {
         const struct file *file = file_at(store, i);
-        if (file == NULL || file->fd >= 0 || !in_group(file, group) || !span_equal_str(id, file->id))
+        if (file == NULL || file->fd >= 0 || !in_group(file, who->group) || !span_equal_str(id, file->id))
             continue;
-        path_of(store, file->id, path);
-        int fd = store->readers < STORE_READERS_MAX ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-        if (fd < 0) {
-            store->counters.files_failed++;
+        struct owner owner = owner_of(store, who);
+        int place = place_for(store, &owner, refusal);
+        if (place < 0) {
+            (void)refuse(store, *refusal, refusal);
             return -1;
         }
+        path_of(store, file->id, path);
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0) {
+            store->counters.files_failed++;
+            *refusal = STORE_FULL;
+            return -1;
+        }
+        store->reading[place] = (struct reading){.fd = fd, .owner = owner};
         store->readers++;
         store->counters.files_read++;
         *len = file->len;
@@ -240,6 +344,10 @@ size_t store_read(struct store *store, int file, uint64_t at, uint8_t *out, size
 void store_close(struct store *store, int file) {
     ASSERT(file >= 0 && store->readers > 0);
     (void)close(file);
+    for (size_t i = 0; i < STORE_READERS_MAX; i++) {
+        if (store->reading[i].fd == file)
+            store->reading[i].fd = -1;
+    }
     store->readers--;
 }
 

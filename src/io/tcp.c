@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "io/accepting.h"
 #include "io/address.h"
 #include "io/memory.h"
 #include "io/steer.h"
@@ -37,6 +38,7 @@ struct tcp {
     struct tcp_config config;
     struct tcp_counters counters;
     int listen4, listen6;
+    struct accepting accepting;
     uint16_t port;
     uint32_t unproven, marked_count;
     struct pool pool;
@@ -57,6 +59,7 @@ struct tcp *tcp_create(const struct tcp_config *config) {
     ASSERT(pool_size(TCP_CONNECTIONS_MAX) <= sizeof tcp->pool_memory);
     tcp->config = *config;
     tcp->listen4 = tcp->listen6 = -1;
+    accepting_init(&tcp->accepting);
     pool_init(&tcp->pool, tcp->pool_memory, TCP_CONNECTIONS_MAX);
     return tcp;
 }
@@ -94,6 +97,7 @@ void tcp_reap(struct tcp *tcp) {
         uint32_t conn = c->from.conn;
         bool told = c->state == TCP_OPEN;
         close(c->fd);
+        accepting_freed(&tcp->accepting);
         release(tcp, c);
         if (told)
             tcp->config.handlers.lost(tcp->config.handlers.context, conn);
@@ -109,6 +113,7 @@ void tcp_destroy(struct tcp *tcp) {
         close(tcp->listen4);
     if (tcp->listen6 >= 0)
         close(tcp->listen6);
+    accepting_end(&tcp->accepting);
     memory_unmap(tcp, total_len());
 }
 
@@ -226,23 +231,22 @@ static struct tcp_connection *take(struct tcp *tcp, uint64_t now_us, int fd, con
     return c;
 }
 
-static void accept_one(struct tcp *tcp, uint64_t now_us, int fd, const struct sockaddr_storage *name) {
-    struct net_addr from, local;
+static void accept_one(struct tcp *tcp, uint64_t now_us, int fd, const struct net_addr *from) {
+    struct net_addr local;
     struct sockaddr_storage own;
     socklen_t own_len = sizeof own;
-    if (!address_from_sockaddr(name, NET_TCP, &from) || getsockname(fd, (struct sockaddr *)&own, &own_len) != 0 ||
-        !address_from_sockaddr(&own, NET_TCP, &local)) {
+    if (getsockname(fd, (struct sockaddr *)&own, &own_len) != 0 || !address_from_sockaddr(&own, NET_TCP, &local)) {
         close(fd);
         return;
     }
-    if (client_has_too_many(tcp, &from)) {
+    if (client_has_too_many(tcp, from)) {
         tcp->counters.tcp_refused_client++;
         close(fd);
         return;
     }
     int on = 1;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    struct tcp_connection *c = take(tcp, now_us, fd, &from, &local);
+    struct tcp_connection *c = take(tcp, now_us, fd, from, &local);
     if (c == NULL)
         return;
     tcp->counters.tcp_accepted++;
@@ -250,14 +254,25 @@ static void accept_one(struct tcp *tcp, uint64_t now_us, int fd, const struct so
     watch(tcp, EPOLL_CTL_ADD, fd, c->from.conn, EPOLLIN | EPOLLET | EPOLLRDHUP);
 }
 
+static void watch_listeners(struct tcp *tcp, uint32_t events) {
+    watch(tcp, EPOLL_CTL_MOD, tcp->listen4, 0, events);
+    if (tcp->listen6 >= 0)
+        watch(tcp, EPOLL_CTL_MOD, tcp->listen6, 0, events);
+}
+
 static void accept_all(struct tcp *tcp, uint64_t now_us, int listener) {
-    for (int i = 0; listener >= 0 && i < 64; i++) {
-        struct sockaddr_storage name;
-        socklen_t len = sizeof name;
-        int fd = accept4(listener, (struct sockaddr *)&name, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0)
+    for (int i = 0; listener >= 0 && i < 64 && !accepting_pausing(&tcp->accepting); i++) {
+        int fd;
+        struct net_addr from;
+        enum accepting_result result = accepting_take(&tcp->accepting, now_us, listener, &fd, &from);
+        if (result == ACCEPTING_NONE)
             return;
-        accept_one(tcp, now_us, fd, &name);
+        if (result == ACCEPTING_ONE) {
+            accept_one(tcp, now_us, fd, &from);
+            continue;
+        }
+        tcp->counters.tcp_no_descriptor++;
+        watch_listeners(tcp, 0);
     }
 }
 
@@ -448,6 +463,8 @@ void tcp_close(struct tcp *tcp, uint32_t conn) {
 }
 
 void tcp_expire(struct tcp *tcp, uint64_t now_us) {
+    if (accepting_due(&tcp->accepting, now_us))
+        watch_listeners(tcp, EPOLLIN);
     for (uint32_t i = 0; i < TCP_CONNECTIONS_MAX && tcp->pool.used > 0; i++) {
         if (pool_handle_at(&tcp->pool, i) == 0)
             continue;

@@ -42,6 +42,7 @@
     X(tcp_accepted, "ICE-TCP connections accepted")                                                                    \
     X(tcp_refused_full, "ICE-TCP connections refused because there were too many")                                     \
     X(tcp_refused_client, "ICE-TCP connections refused because their address had too many")                            \
+    X(tcp_no_descriptor, "times that ICE-TCP connections could not be accepted because no descriptor was left")        \
     X(tcp_closed_first, "ICE-TCP connections closed because the first frame was no check for us")                      \
     X(tcp_closed_timeout, "ICE-TCP connections closed because nothing valid came in time")                             \
     X(tcp_closed_frame, "ICE-TCP connections closed because of a frame that was too long")                             \
@@ -90,7 +91,7 @@ void tcp_adopt(struct tcp *tcp, uint64_t now_us, int fd, const struct net_addr *
 void tcp_send(struct tcp *tcp, uint32_t conn, const uint8_t *data, size_t len);
 /* Marks a connection whose path the engine has forgotten. */
 void tcp_close(struct tcp *tcp, uint32_t conn);
-/* Marks what has waited too long; call about once a second. */
+/* Marks what has waited too long, and accepts again after a shortage of descriptors (io/accepting.h); call about once a second. */
 void tcp_expire(struct tcp *tcp, uint64_t now_us);
 /* Closes what is marked. Call when no engine poll is in progress. */
 void tcp_reap(struct tcp *tcp);

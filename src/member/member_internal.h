@@ -4,6 +4,7 @@
 #ifndef CONCLAVE_MEMBER_MEMBER_INTERNAL_H
 #define CONCLAVE_MEMBER_MEMBER_INTERNAL_H
 
+#include "base/text.h"
 #include "e2ee/mem.h"
 #include "e2ee/mls_message.h"
 #include "e2ee/mls_suite.h"
@@ -154,7 +155,6 @@ void member_end(struct member *m, uint8_t gone);
 void buf_set(struct mls_buf *b, struct span bytes);
 bool text_set(struct text *text, struct span bytes);
 struct span text_span(const struct text *text);
-bool utf8_good(struct span text);
 
 /* ---- member_epoch.c ---- */
 

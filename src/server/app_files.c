@@ -24,6 +24,24 @@ static bool is_member(struct app *app, struct span meeting, struct span identity
     return false;
 }
 
+/* Whose shares of files this request uses. */
+static struct store_who who_of(const struct app *app, const struct http_request *request, struct span meeting,
+                               struct span identity) {
+    struct store_who who = {.group = meeting, .person = identity, .source = http_source_of(app->http, request)};
+    if (net_addr_is_loopback(&who.source))
+        who.source.family = 0;
+    return who;
+}
+
+/* RFC 6585 section 4 for what is too much of one; 503 for what is too much in all. */
+static void answer_refused(struct http_reply *reply, enum store_refusal refusal) {
+    http_reply_header(reply, "Retry-After", "10");
+    if (refusal == STORE_SHARE)
+        answer(reply, 429, "{\"error\":\"too_many\",\"message\":\"Too many files, or too many at a time. Try again later.\"}");
+    else
+        answer(reply, 503, "{\"error\":\"full\",\"message\":\"There is no room for this file now.\"}");
+}
+
 /* ---- coming ---- */
 
 uint32_t files_begin(struct app *app, const struct http_request *request, uint64_t len, struct http_reply *reply) {
@@ -45,9 +63,11 @@ uint32_t files_begin(struct app *app, const struct http_request *request, uint64
         answer(reply, 413, "{\"error\":\"too_long\",\"message\":\"This file is larger than this server takes.\"}");
         return 0;
     }
-    uint32_t upload = app->stop_at_us == 0 ? store_begin(app->store, meeting, len) : 0;
+    struct store_who counted = who_of(app, request, meeting, span_str(who.identity));
+    enum store_refusal refusal = STORE_FULL;
+    uint32_t upload = app->stop_at_us == 0 ? store_begin(app->store, &counted, len, &refusal) : 0;
     if (upload == 0)
-        answer(reply, 503, "{\"error\":\"full\",\"message\":\"There is no room for this file now.\"}");
+        answer_refused(reply, refusal);
     return upload;
 }
 
@@ -77,14 +97,18 @@ static void finish(struct app *app, const struct http_request *request, struct s
 
 /* ---- going ---- */
 
-static void send_file(struct app *app, const struct http_request *request, struct span meeting, struct span id,
+static void send_file(struct app *app, const struct http_request *request, const struct store_who *who, struct span id,
                       struct http_reply *reply) {
     uint64_t len;
     struct http_range range;
     char text[80];
-    int file = store_open(app->store, meeting, id, &len);
+    enum store_refusal refusal;
+    int file = store_open(app->store, who, id, &len, &refusal);
     if (file < 0) {
-        delivery_reply_missing(reply);
+        if (refusal == STORE_MISSING)
+            delivery_reply_missing(reply);
+        else
+            answer_refused(reply, refusal);
         return;
     }
     http_reply_header(reply, "Accept-Ranges", "bytes");
@@ -119,6 +143,7 @@ void files_serve(struct app *app, const struct http_request *request, struct spa
     } else if (posting) {
         finish(app, request, meeting, identity, reply);
     } else if (is_member(app, meeting, identity, reply)) {
-        send_file(app, request, meeting, span_of(name.data + prefix_len + 1, name.len - prefix_len - 1), reply);
+        struct store_who who = who_of(app, request, meeting, identity);
+        send_file(app, request, &who, span_of(name.data + prefix_len + 1, name.len - prefix_len - 1), reply);
     }
 }

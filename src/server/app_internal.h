@@ -53,8 +53,6 @@ uint32_t routes_body_begin(void *context, const struct http_request *request, ui
 size_t routes_body_max(void *context, struct span method, struct span path);
 void routes_request(void *context, const struct http_request *request, struct http_reply *reply);
 uint64_t routes_open(void *context, const struct http_request *request, struct http_reply *reply);
-/* Whom limits count: the peer, or what a trusted proxy says of it. */
-struct net_addr routes_client(const struct app *app, const struct http_request *request);
 
 struct control_http_request routes_to_control(const struct http_request *request);
 void routes_from_control(const struct control_http_reply *from, struct http_reply *reply);

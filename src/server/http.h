@@ -1,21 +1,29 @@
-/* HTTP/1.1 and WebSocket on the control thread, over libwebsockets: listeners, limits, requests, replies, messages. What the
- * requests mean is the business of struct http_handlers.
+/* HTTP/1.1 and WebSocket on the control thread: listeners, TLS, limits, requests, replies, messages. What the requests mean is the
+ * business of struct http_handlers.
  *
- *     http_create     the library's context, no socket yet
+ *     http_create     no socket yet
  *     http_listen     any number of times: an address and port, plain or TLS
  *     http_turn       serves what there is and sleeps until something happens; again and again
  *     http_destroy    closes everything
  *
- * Limits. Connections in total and per client (http_config; loopback and trusted proxies are not counted per client), request
- * line and headers together HTTP_HEADER_LEN_MAX (more: the connection is closed, the library gives no chance to answer), bodies by
- * route (413), WebSocket messages HTTP_MESSAGE_LEN_MAX (closed with the code that the handler gives), messages waiting for a client HTTP_QUEUE_LEN_MAX bytes (the
- * client is gone: closed). Time: HTTP_HEADERS_US for TLS handshake and headers, HTTP_BODY_US for a body, HTTP_REPLY_US for
- * taking the reply (both with a second more for each HTTP_RATE_MIN bytes), HTTP_IDLE_US between requests; all absolute, so that dripping bytes gains nothing. WebSockets are pinged
- * each 10 s and closed after 30 s without a pong.
+ * Heads are read strictly (http_head.h), frames too (websocket.h); what is malformed is answered 400 or closed with 1002.
  *
- * What the library brings and we do not want is refused: HTTP/2, upgrades other than WebSocket, CONNECT, chunked request bodies
- * (411). Handlers are called from http_turn only, never from http_send or http_close. Threads: the control thread; http_wake
- * may be called by any thread. */
+ * Limits. Connections in total and per source (http_config; a source is an IPv4 address or IPv6 /64; loopback and trusted proxies are
+ * not counted, the sources that these name are, for their WebSockets); TLS handshakes and new WebSockets of a source
+ * (http_clients.h). Request line and headers together HTTP_HEADER_LEN_MAX (431), bodies by route (413), WebSocket messages
+ * HTTP_MESSAGE_LEN_MAX (closed with the code that the handler gives), messages waiting for a client HTTP_QUEUE_LEN_MAX bytes (the
+ * client is gone: closed), for all HTTP_QUEUES_LEN_MAX (the one with the most waiting is closed), bodies and messages that are not
+ * complete HTTP_UNFINISHED_LEN_MAX (likewise). Time: HTTP_HEADERS_US for TLS handshake and headers, HTTP_BODY_US for a body,
+ * HTTP_REPLY_US for taking the reply (both with a second more for each HTTP_RATE_MIN bytes), HTTP_MESSAGE_US for a WebSocket message,
+ * HTTP_IDLE_US between requests; all absolute, so that dripping bytes gains nothing; bodies and replies that stand still are ended
+ * sooner (HTTP_WINDOW_US). WebSockets are pinged each 10 s and closed after 30 s without anything heard.
+ *
+ * Who is refused first when all connections are taken: of those that wait without a request for longer than HTTP_GRACE_US one is
+ * closed, of the longest waiting the one whose source has the most connections; when nobody waits, the newcomer.
+ *
+ * Not spoken here: HTTP/2, upgrades other than WebSocket (answered as if they had not been asked for), CONNECT (501), chunked request
+ * bodies (411), extensions and subprotocols of WebSockets. Handlers are called from http_turn only, never from http_send or
+ * http_close. Threads: the control thread; http_wake may be called by any thread. */
 #ifndef CONCLAVE_SERVER_HTTP_H
 #define CONCLAVE_SERVER_HTTP_H
 
@@ -42,6 +50,21 @@ struct store;
 #define HTTP_RATE_MIN (64u << 10)
 #define HTTP_IDLE_US UINT64_C(30000000)
 #define HTTP_CLOSE_US UINT64_C(5000000)
+/* Bodies and replies: so many bytes must pass in each such window, or it is over. A link of 26 kbit/s does it. */
+#define HTTP_WINDOW_US UINT64_C(20000000)
+#define HTTP_WINDOW_LEN (64u << 10)
+/* From the first byte of a WebSocket message to its last: 560 kbit/s for the longest. */
+#define HTTP_MESSAGE_US UINT64_C(30000000)
+/* After the last answer of a connection its input is read and dropped for so long and so much, before it is closed. */
+#define HTTP_LINGER_US UINT64_C(5000000)
+#define HTTP_LINGER_LEN_MAX (16u << 20)
+/* A connection that waits without a request is safe for so long from being closed for others. */
+#define HTTP_GRACE_US UINT64_C(1000000)
+/* All messages that wait for receivers, those for many receivers counted once: a broadcast of the longest to a meeting whose members
+ * all do not read is 2 MiB of it. */
+#define HTTP_QUEUES_LEN_MAX (256u << 20)
+/* Bodies and messages that are not complete: 32 of the longest. */
+#define HTTP_UNFINISHED_LEN_MAX (64u << 20)
 #define HTTP_PING_S 10
 #define HTTP_PONG_S 30
 #define HTTP_REPLY_HEADERS_LEN_MAX 4096
@@ -50,7 +73,12 @@ struct store;
 #define HTTP_COUNTERS(X)                                                                                               \
     X(http_accepted, "connections accepted")                                                                           \
     X(http_refused_full, "connections refused because there were too many")                                            \
-    X(http_refused_client, "connections refused because their address had too many")                                   \
+    X(http_refused_client, "connections and WebSockets refused because their address had too many")                    \
+    X(http_refused_rate, "TLS connections and WebSockets refused because their address made too many in a short time") \
+    X(http_evicted, "waiting connections closed to make room for others")                                              \
+    X(http_no_descriptor, "times that connections could not be accepted because no descriptor was left")               \
+    X(http_tls_failed, "TLS handshakes that failed")                                                                   \
+    X(http_malformed, "requests refused because their head was malformed or too long")                                 \
     X(http_requests, "requests answered")                                                                              \
     X(http_refused_body, "requests refused because the body was too long, or its length was missing")                  \
     X(http_refused_upgrade, "upgrades to something that is not spoken here")                                           \
@@ -63,7 +91,10 @@ struct store;
     X(ws_tx_bytes, "bytes of WebSocket messages sent")                                                                 \
     X(ws_too_long, "WebSockets closed because a message was too long")                                                 \
     X(ws_overflow, "WebSockets closed because the client did not read")                                                \
-    X(ws_unsendable, "WebSockets closed because a message to them was too long to send")
+    X(ws_unsendable, "WebSockets closed because a message to them was too long to send")                               \
+    X(ws_broken, "WebSockets closed because their client broke the protocol")                                          \
+    X(ws_slow, "WebSockets closed because a message of their client did not end")                                      \
+    X(ws_shed, "WebSockets closed because messages to or from them took too much of what all share")
 COUNTERS_DEFINE(http_counters, HTTP_COUNTERS)
 
 /* Spans are valid during the handler's call. */
@@ -134,6 +165,8 @@ struct http_config {
     uint32_t connections_max, connections_per_client_max; /* per client 0 = no limit */
     const struct net_addr *trusted; /* proxies that are not counted as clients; outlives http */
     uint32_t trusted_count;
+    size_t queues_len_max, unfinished_len_max; /* 0 = HTTP_QUEUES_LEN_MAX, HTTP_UNFINISHED_LEN_MAX */
+    bool count_loopback; /* this machine is a source as others are, for tests */
     const char *cert_path, *key_path; /* NULL = no TLS listeners */
     struct http_handlers handlers;
 };
@@ -153,7 +186,7 @@ void http_timer(struct http *http, uint64_t delay_us);
 /* No new connections from now on. */
 void http_close_listeners(struct http *http);
 
-/* Queues a copy. Stale sessions are ignored. How long a message becomes may follow from what peers sent: one longer than
+/* Queues a copy; the same bytes to many receivers, one after the other, are kept once. Stale sessions are ignored. How long a message becomes may follow from what peers sent: one longer than
  * HTTP_MESSAGE_LEN_MAX ends this session, as a full queue does, and nothing else. */
 void http_send(struct http *http, uint64_t session, struct span message, bool text);
 /* Sends what is queued, then closes. */
@@ -162,6 +195,12 @@ void http_close(struct http *http, uint64_t session, uint16_t code);
 void http_close_matching(struct http *http, uint64_t bits, uint16_t code);
 uint32_t http_connections(const struct http *http);
 uint32_t http_sessions(const struct http *http);
+/* Bytes that wait for receivers of WebSockets. */
+size_t http_queued_len(const struct http *http);
+/* The source whose shares a request uses: the peer, or what trusted proxies say of it. */
+struct net_addr http_source_of(const struct http *http, const struct http_request *request);
+/* Reads certificate and key again; connections that are open keep theirs. False, and nothing changes, when they are not usable. */
+bool http_reload_certificate(struct http *http);
 const struct http_counters *http_counters_get(const struct http *http);
 
 #endif

@@ -1,115 +1,17 @@
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/text.h"
 #include "base/time.h"
 #include "io/clock.h"
 #include "io/store.h"
 #include "server/http_internal.h"
 
-/* ---- reading ---- */
-
-static const struct {
-    enum lws_token_indexes token;
-    const char *name;
-} methods[] = {
-    {WSI_TOKEN_GET_URI, "GET"},     {WSI_TOKEN_HEAD_URI, "HEAD"}, {WSI_TOKEN_POST_URI, "POST"},
-    {WSI_TOKEN_OPTIONS_URI, "OPTIONS"}, {WSI_TOKEN_PUT_URI, "PUT"},   {WSI_TOKEN_PATCH_URI, "PATCH"},
-    {WSI_TOKEN_DELETE_URI, "DELETE"},
-};
-
-static const struct {
-    enum lws_token_indexes token;
-    size_t offset;
-} headers[] = {
-    {WSI_TOKEN_HOST, offsetof(struct http_request, host)},
-    {WSI_TOKEN_ORIGIN, offsetof(struct http_request, origin)},
-    {WSI_TOKEN_HTTP_ACCEPT, offsetof(struct http_request, accept)},
-    {WSI_TOKEN_HTTP_ACCEPT_ENCODING, offsetof(struct http_request, accept_encoding)},
-    {WSI_TOKEN_HTTP_AUTHORIZATION, offsetof(struct http_request, authorization)},
-    {WSI_TOKEN_HTTP_CONTENT_TYPE, offsetof(struct http_request, content_type)},
-    {WSI_TOKEN_HTTP_IF_MATCH, offsetof(struct http_request, if_match)},
-    {WSI_TOKEN_HTTP_RANGE, offsetof(struct http_request, range)},
-    {WSI_TOKEN_HTTP_IF_NONE_MATCH, offsetof(struct http_request, if_none_match)},
-    {WSI_TOKEN_X_FORWARDED_FOR, offsetof(struct http_request, forwarded_for)},
-    {WSI_TOKEN_HTTP_VIA, offsetof(struct http_request, via)},
-    {WSI_TOKEN_HTTP_X_REAL_IP, offsetof(struct http_request, real_ip)},
-};
-
-/* The library joins fragments with commas that its length does not count: this much more always suffices. */
-#define COPY_SLACK 256
-
-static bool copy_header(struct lws *wsi, enum lws_token_indexes token, struct writer *w, struct span *out) {
-    int len = lws_hdr_total_length(wsi, token);
-    *out = span_of(NULL, 0);
-    if (len <= 0)
-        return true;
-    uint8_t *to = wr_reserve(w, (size_t)len + COPY_SLACK);
-    if (to == NULL)
-        return false;
-    int copied = lws_hdr_copy(wsi, (char *)to, len + COPY_SLACK, token);
-    *out = span_of(to, copied > 0 ? (size_t)copied : 0);
-    return copied >= 0;
-}
-
-/* The library splits and decodes the query; it is put together again with escapes for everything that could be misread. */
-static bool copy_query(struct lws *wsi, struct writer *w, uint8_t *fragment, size_t fragment_size, struct span *out) {
-    size_t start = w->len;
-    for (int i = 0;; i++) {
-        int len = lws_hdr_copy_fragment(wsi, (char *)fragment, (int)fragment_size, WSI_TOKEN_HTTP_URI_ARGS, i);
-        if (len < 0)
-            break;
-        if (i > 0)
-            wr_u8(w, '&');
-        bool named = false;
-        for (int k = 0; k < len; k++) {
-            uint8_t byte = fragment[k];
-            bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') ||
-                         byte == '-' || byte == '_' || byte == '.' || byte == '~';
-            if (plain || (byte == '=' && !named))
-                wr_u8(w, byte);
-            else
-                wr_fmt(w, "%%%02X", byte);
-            named = named || byte == '=';
-        }
-    }
-    *out = span_of(w->data + start, w->len - start);
-    return writer_ok(w);
-}
-
-bool http_read_headers(struct http_connection *c) {
-    struct lws *wsi = c->wsi;
-    c->request = (struct http_request){.peer = c->peer, .local = c->local, .tls = c->listener == HTTP_TLS};
-    c->request.metrics_port = c->listener == HTTP_METRICS;
-    int uri_len = 0;
-    enum lws_token_indexes uri = WSI_TOKEN_GET_URI;
-    for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
-        int len = lws_hdr_total_length(wsi, methods[i].token);
-        if (len > 0) {
-            uri_len = len;
-            uri = methods[i].token;
-            c->request.method = span_str(methods[i].name);
-        }
-    }
-    int args_len = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_URI_ARGS);
-    if (uri_len <= 0 || args_len < 0)
-        return false;
-    size_t size = (size_t)uri_len + 4 * (size_t)args_len + (ARRAY_LEN(headers) + 4) * COPY_SLACK;
-    for (size_t i = 0; i < ARRAY_LEN(headers); i++)
-        size += (size_t)lws_hdr_total_length(wsi, headers[i].token);
-    c->request_bytes = malloc(size);
-    if (c->request_bytes == NULL)
-        return false;
-    struct writer w = writer_of(c->request_bytes, size);
-    bool ok = copy_header(wsi, uri, &w, &c->request.path);
-    for (size_t i = 0; i < ARRAY_LEN(headers); i++)
-        ok = copy_header(wsi, headers[i].token, &w,
-                         (struct span *)(void *)((uint8_t *)&c->request + headers[i].offset)) && ok;
-    size_t fragment_size = (size_t)args_len + COPY_SLACK;
-    uint8_t *fragment = wr_reserve(&w, fragment_size);
-    return ok && fragment != NULL && copy_query(wsi, &w, fragment, fragment_size, &c->request.query);
-}
+#define RX_SIZE_FIRST 4096
+#define BODY_SIZE_FIRST (16u << 10)
+/* Status line and what this layer adds to a reply's headers. */
+#define HEAD_LEN_MAX (HTTP_REPLY_HEADERS_LEN_MAX + 256)
 
 static void abandon_upload(struct http_connection *c) {
     const struct http_handlers *handlers = &c->source.http->config.handlers;
@@ -119,12 +21,15 @@ static void abandon_upload(struct http_connection *c) {
         handlers->body_gone(handlers->context, upload);
 }
 
-void http_release_request(struct http_connection *c) {
+void request_release(struct http_connection *c) {
     abandon_upload(c);
+    c->source.http->unfinished_len -= c->body_size;
     free(c->request_bytes);
+    free(c->copies);
     free(c->body);
-    c->request_bytes = c->body = NULL;
+    c->request_bytes = c->copies = c->body = NULL;
     c->body_len = c->body_size = 0;
+    c->body_left = 0;
     if (c->reply != NULL)
         http_free_reply(c->reply);
     free(c->reply);
@@ -196,9 +101,10 @@ static const char *reason_of(uint16_t status) {
         {400, "Bad Request"}, {401, "Unauthorized"}, {403, "Forbidden"}, {404, "Not Found"},
         {405, "Method Not Allowed"}, {406, "Not Acceptable"}, {408, "Request Timeout"}, {409, "Conflict"},
         {410, "Gone"}, {411, "Length Required"}, {412, "Precondition Failed"}, {413, "Content Too Large"},
-        {415, "Unsupported Media Type"}, {416, "Range Not Satisfiable"}, {422, "Unprocessable Content"}, {428, "Precondition Required"},
-        {429, "Too Many Requests"}, {500, "Internal Server Error"}, {501, "Not Implemented"},
-        {503, "Service Unavailable"},
+        {415, "Unsupported Media Type"}, {416, "Range Not Satisfiable"}, {417, "Expectation Failed"},
+        {422, "Unprocessable Content"}, {426, "Upgrade Required"}, {428, "Precondition Required"},
+        {429, "Too Many Requests"}, {431, "Request Header Fields Too Large"}, {500, "Internal Server Error"},
+        {501, "Not Implemented"}, {503, "Service Unavailable"}, {505, "HTTP Version Not Supported"},
     };
     for (size_t i = 0; i < ARRAY_LEN(reasons); i++) {
         if (reasons[i].status == status)
@@ -211,7 +117,7 @@ static uint64_t reply_len(const struct http_reply *reply) {
     return reply->store != NULL ? reply->file_len : reply->body.len;
 }
 
-void http_write_head(const struct http_reply *reply, struct writer *out) {
+void http_write_head(const struct http_reply *reply, bool keep, struct writer *out) {
     ASSERT(reply->status >= 200 && reply->status < 600);
     wr_fmt(out, "HTTP/1.1 %u %s\r\n", reply->status, reason_of(reply->status));
     wr_span(out, writer_span(&reply->headers));
@@ -220,6 +126,8 @@ void http_write_head(const struct http_reply *reply, struct writer *out) {
         wr_fmt(out, "Content-Length: %llu\r\n", (unsigned long long)reply_len(reply));
     if (reply->close)
         wr_str(out, "Connection: close\r\n");
+    else if (keep) /* HTTP/1.0 wants to hear it */
+        wr_str(out, "Connection: keep-alive\r\n");
     wr_str(out, "\r\n");
 }
 
@@ -231,189 +139,377 @@ static struct http_reply *make_reply(uint16_t status) {
 }
 
 /* `us`, and a second for each HTTP_RATE_MIN bytes. */
-static uint64_t deadline_for(uint64_t us, uint64_t len) {
-    return clock_now_us() + us + len / HTTP_RATE_MIN * US_PER_S;
+static uint64_t deadline_for(uint64_t now_us, uint64_t us, uint64_t len) {
+    return now_us + us + len / HTTP_RATE_MIN * US_PER_S;
 }
 
-static bool start_reply(struct http_connection *c, struct http_reply *reply) {
-    ASSERT(c->reply == NULL);
-    if (reply == NULL)
-        return false;
+/* The reply is complete: it goes out from now on. Without one (memory was short) the connection ends. */
+void request_reply(struct http_connection *c, uint64_t now_us, struct http_reply *reply) {
+    ASSERT(c->reply == NULL || c->reply == reply);
     c->reply = reply;
+    if (reply == NULL) {
+        connection_end(c);
+        return;
+    }
+    /* what a handler wrote is ours; too long, it is our mistake and no reason to end for everybody */
+    if (!writer_ok(&reply->headers)) {
+        http_free_reply(reply);
+        http_reply_init(reply, 500);
+    }
+    reply->close = reply->close || !c->keep;
+    uint8_t head[HEAD_LEN_MAX];
+    struct writer w = writer_of(head, sizeof head);
+    http_write_head(reply, c->keep, &w);
+    ASSERT(writer_ok(&w));
+    c->head_len = w.len;
     c->reply_sent = 0;
-    c->reply_started = false;
-    c->phase = PHASE_REPLY;
-    c->deadline_us = clock_now_us() + HTTP_REPLY_US;
-    lws_set_timeout(c->wsi, NO_PENDING_TIMEOUT, 0);
-    lws_callback_on_writable(c->wsi);
-    return true;
+    connection_busy(c, PHASE_REPLY);
+    c->window_us = 0;
+    c->deadline_us = deadline_for(now_us, HTTP_REPLY_US, reply_len(reply));
+    connection_touch(c);
 }
 
-static int refuse(struct http_connection *c, uint16_t status, const char *text) {
-    if (!start_reply(c, make_reply(status)))
-        return -1;
-    http_reply_text(c->reply, status, "text/plain", span_str(text));
-    http_reply_header(c->reply, "Access-Control-Allow-Origin", "*"); /* so that a page can read why */
-    c->reply->close = true;
-    return 0;
+void request_refuse(struct http_connection *c, uint64_t now_us, uint16_t status, const char *text, const char *header) {
+    if (c->reply != NULL) { /* there is an answer already */
+        connection_end(c);
+        return;
+    }
+    abandon_upload(c);
+    struct http_reply *reply = make_reply(status);
+    if (reply != NULL) {
+        http_reply_text(reply, status, "text/plain", span_str(text));
+        http_reply_header(reply, "Access-Control-Allow-Origin", "*"); /* so that a page can read why */
+        if (header != NULL)
+            wr_str(&reply->headers, header);
+        reply->close = true;
+    }
+    request_reply(c, now_us, reply);
 }
 
-static int answer(struct http_connection *c) {
+static void answer(struct http_connection *c, uint64_t now_us) {
     struct http *h = c->source.http;
-    if (!start_reply(c, make_reply(200)))
-        return -1;
+    struct http_reply *reply = make_reply(200);
+    if (reply == NULL) {
+        connection_end(c);
+        return;
+    }
+    c->reply = reply;
     c->request.body = span_of(c->body, c->body_len);
     c->request.upload = c->upload;
     c->upload = 0;
+    connection_busy(c, PHASE_REPLY);
     h->counters.http_requests++;
-    h->config.handlers.request(h->config.handlers.context, &c->request, c->reply);
-    ASSERT(writer_ok(&c->reply->headers));
-    c->deadline_us = deadline_for(HTTP_REPLY_US, reply_len(c->reply));
-    return 0;
+    h->config.handlers.request(h->config.handlers.context, &c->request, reply);
+    request_reply(c, now_us, reply);
 }
 
-int http_on_writable(struct http_connection *c) {
+/* The next bytes of head and body into `out`; 0: a file cannot be read. */
+static size_t gather(struct http_connection *c, uint64_t body_len, uint8_t *out) {
+    const struct http_reply *reply = c->reply;
+    size_t len = 0;
+    if (c->reply_sent < c->head_len) {
+        uint8_t head[HEAD_LEN_MAX];
+        struct writer w = writer_of(head, sizeof head);
+        http_write_head(reply, c->keep, &w);
+        len = c->head_len - (size_t)c->reply_sent;
+        memcpy(out, head + c->reply_sent, len);
+    }
+    uint64_t at = c->reply_sent + len - c->head_len, left = body_len - at;
+    size_t part = left < HTTP_CHUNK_LEN - len ? (size_t)left : HTTP_CHUNK_LEN - len;
+    if (part == 0)
+        return len;
+    if (reply->store == NULL)
+        memcpy(out + len, reply->body.data + at, part);
+    else
+        part = store_read(reply->store, reply->file, reply->file_at + at, out + len, part);
+    return part > 0 ? len + part : 0;
+}
+
+/* The answer is out. What came meanwhile is the next request. */
+static bool finish_reply(struct http_connection *c, uint64_t now_us) {
+    bool close = c->reply->close;
+    request_release(c);
+    if (close) {
+        connection_linger(c, now_us);
+        return false;
+    }
+    c->served = true;
+    connection_wait_for_request(c, now_us, HTTP_IDLE_US);
+    c->rx_seen = 0;
+    return c->rx_len == 0 || request_input(c, now_us, NULL, 0);
+}
+
+bool request_output(struct http_connection *c, uint64_t now_us) {
     struct http *h = c->source.http;
-    if (c->phase != PHASE_REPLY || c->reply == NULL)
-        return 0;
-    struct http_reply *reply = c->reply;
-    uint8_t *scratch = h->scratch + LWS_PRE;
-    uint64_t body_len = c->head || reply->status == 204 || reply->status == 304 ? 0 : reply_len(reply);
-    if (!c->reply_started) {
-        c->reply_started = true;
-        struct writer w = writer_of(scratch, HTTP_CHUNK_LEN);
-        http_write_head(reply, &w);
-        ASSERT(writer_ok(&w));
-        enum lws_write_protocol kind = LWS_WRITE_HTTP_HEADERS;
-        if (lws_write(c->wsi, scratch, w.len, kind) < 0)
-            return -1;
-        if (body_len > 0) {
-            lws_callback_on_writable(c->wsi);
-            return 0;
+    const struct http_reply *reply = c->reply;
+    uint64_t body_len = c->head_only || reply->status == 204 || reply->status == 304 ? 0 : reply_len(reply);
+    size_t written = 0;
+    c->blocked = false;
+    while (c->reply_sent < c->head_len + body_len) {
+        size_t len = gather(c, body_len, h->scratch);
+        int sent = len > 0 ? stream_write(&c->stream, h->scratch, len) : -1;
+        if (sent < 0) {
+            connection_end(c);
+            return false;
+        }
+        c->reply_sent += (size_t)sent;
+        written += (size_t)sent;
+        connection_passed(c, (size_t)sent);
+        if (sent == 0 || written >= HTTP_TURN_LEN) {
+            c->blocked = true;
+            return true;
         }
     }
-    if (c->reply_sent < body_len) {
-        uint64_t left = body_len - c->reply_sent;
-        size_t part = left < HTTP_CHUNK_LEN ? (size_t)left : HTTP_CHUNK_LEN;
-        if (reply->store != NULL)
-            part = store_read(reply->store, reply->file, reply->file_at + c->reply_sent, scratch, part);
-        else
-            memcpy(scratch, reply->body.data + c->reply_sent, part);
-        if (part == 0)
-            return -1;
-        c->reply_sent += part;
-        bool last = c->reply_sent == body_len;
-        if (lws_write(c->wsi, scratch, part, last ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP) < 0)
-            return -1;
-        if (!last) {
-            lws_callback_on_writable(c->wsi);
-            return 0;
-        }
-    }
-    bool close = reply->close;
-    http_release_request(c);
-    c->phase = PHASE_HEADERS;
-    c->deadline_us = clock_now_us() + HTTP_IDLE_US;
-    return close || lws_http_transaction_completed(c->wsi) ? -1 : 0;
+    int flushed = stream_flush(&c->stream);
+    if (flushed < 0)
+        connection_end(c);
+    c->blocked = flushed == 0;
+    return flushed > 0 ? finish_reply(c, now_us) : flushed == 0;
 }
 
 /* ---- requests ---- */
 
-/* Reads Content-Length; false when there is one that is no number. */
-static bool content_length(struct lws *wsi, bool *given, uint64_t *len) {
-    char text[32];
-    *len = 0;
-    *given = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) > 0;
-    if (!*given)
-        return true;
-    int copied = lws_hdr_copy(wsi, text, sizeof text, WSI_TOKEN_HTTP_CONTENT_LENGTH);
-    return copied > 0 && span_to_u64(span_of(text, (size_t)copied), UINT64_C(1) << 40, len);
+static void fill_request(struct http_connection *c, const struct http_head *head) {
+    c->request = (struct http_request){
+        .method = head->method,
+        .path = head->path,
+        .query = head->query,
+        .host = head->fields[FIELD_HOST],
+        .origin = head->fields[FIELD_ORIGIN],
+        .accept = head->fields[FIELD_ACCEPT],
+        .accept_encoding = head->fields[FIELD_ACCEPT_ENCODING],
+        .authorization = head->fields[FIELD_AUTHORIZATION],
+        .content_type = head->fields[FIELD_CONTENT_TYPE],
+        .if_match = head->fields[FIELD_IF_MATCH],
+        .if_none_match = head->fields[FIELD_IF_NONE_MATCH],
+        .range = head->fields[FIELD_RANGE],
+        .forwarded = head->fields[FIELD_FORWARDED],
+        .forwarded_for = head->fields[FIELD_FORWARDED_FOR],
+        .via = head->fields[FIELD_VIA],
+        .real_ip = head->fields[FIELD_REAL_IP],
+        .peer = c->peer,
+        .local = c->local,
+        .tls = c->listener == HTTP_TLS,
+        .metrics_port = c->listener == HTTP_METRICS,
+    };
 }
 
-#define GOES_ON 1
+/* RFC 9110 section 10.1.1: the client waits with the body until it hears that it is wanted. */
+static bool invite(struct http_connection *c, const struct http_head *head) {
+    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    if (head->fields[FIELD_EXPECT].len == 0 || head->http10 || c->rx_len > 0)
+        return true;
+    size_t len = sizeof go_on - 1;
+    return stream_write(&c->stream, (const uint8_t *)go_on, len) == (int)len;
+}
 
-/* Asks whether the body is taken piece by piece. GOES_ON, or what http_on_request answers after a refusal. */
-static int begin_upload(struct http_connection *c, uint64_t len) {
+static void begin_body(struct http_connection *c, uint64_t now_us, const struct http_head *head) {
+    struct http *h = c->source.http;
+    connection_busy(c, PHASE_BODY);
+    c->window_us = 0;
+    c->body_left = head->content_len;
+    c->deadline_us = deadline_for(now_us, HTTP_BODY_US, head->content_len);
+    if (h->unfinished_len > h->config.unfinished_len_max)
+        request_refuse(c, now_us, 503, "too many requests are under way\n", NULL);
+    else if (!invite(c, head))
+        connection_end(c);
+}
+
+/* Asks whether the body is taken piece by piece. False: the request was refused. */
+static bool begin_upload(struct http_connection *c, uint64_t now_us, uint64_t len) {
     const struct http_handlers *handlers = &c->source.http->config.handlers;
     if (len == 0)
-        return GOES_ON;
+        return true;
     struct http_reply *reply = make_reply(0);
-    if (reply == NULL)
-        return -1;
+    if (reply == NULL) {
+        connection_end(c);
+        return false;
+    }
     c->upload = handlers->body_begin(handlers->context, &c->request, len, reply);
     if (c->upload == 0 && reply->status != 0) {
         reply->close = true;
-        return start_reply(c, reply) ? 0 : -1;
+        request_reply(c, now_us, reply);
+        return false;
     }
     http_free_reply(reply);
     free(reply);
-    if (c->upload != 0) {
-        c->phase = PHASE_BODY;
-        c->deadline_us = deadline_for(HTTP_BODY_US, len);
-    }
-    return GOES_ON;
+    return true;
 }
 
-int http_on_request(struct http_connection *c) {
+static void begin_request(struct http_connection *c, uint64_t now_us, struct http_head *head) {
     struct http *h = c->source.http;
-    if (c->phase != PHASE_HEADERS || c->reply != NULL)
-        return -1;
-    http_release_request(c);
-    if (!http_read_headers(c))
-        return -1;
-    c->head = span_equal_str(c->request.method, "HEAD");
-    bool given;
-    uint64_t len;
-    if (!content_length(c->wsi, &given, &len))
-        return refuse(c, 400, "Content-Length is not a number\n");
-    if (lws_hdr_total_length(c->wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0) {
+    struct span expect = head->fields[FIELD_EXPECT];
+    c->keep = head->keep;
+    c->head_only = span_equal_str(head->method, "HEAD");
+    fill_request(c, head);
+    if (head->fields[FIELD_UPGRADE].len > 0 && http_list_has(head->fields[FIELD_CONNECTION], "upgrade") && !head->http10) {
+        if (http_list_has(head->fields[FIELD_UPGRADE], "websocket")) {
+            socket_upgrade(c, now_us, head);
+            return;
+        }
+        h->counters.http_refused_upgrade++;
+    }
+    if (head->fields[FIELD_TRANSFER_ENCODING].len > 0) {
         h->counters.http_refused_body++;
-        return refuse(c, 411, "send a Content-Length; chunked bodies are not taken\n");
+        request_refuse(c, now_us, 411, "send a Content-Length; chunked bodies are not taken\n", NULL);
+    } else if (expect.len > 0 && !text_equal_nocase(expect, "100-continue")) {
+        request_refuse(c, now_us, 417, "this expectation is not met here\n", NULL);
+    } else if (begin_upload(c, now_us, head->content_len)) {
+        size_t max = h->config.handlers.body_max(h->config.handlers.context, c->request.method, c->request.path);
+        if (c->upload == 0 && head->content_len > max) {
+            h->counters.http_refused_body++;
+            request_refuse(c, now_us, 413, "the body is too long\n", NULL);
+        } else if (head->content_len > 0) {
+            begin_body(c, now_us, head);
+        } else {
+            answer(c, now_us);
+        }
     }
-    int refused = begin_upload(c, len);
-    if (refused != GOES_ON)
-        return refused;
-    if (c->upload != 0)
-        return 0;
-    c->body_max = h->config.handlers.body_max(h->config.handlers.context, c->request.method, c->request.path);
-    if (len > c->body_max) {
-        h->counters.http_refused_body++;
-        return refuse(c, 413, "the body is too long\n");
-    }
-    bool posting = span_equal_str(c->request.method, "POST") || span_equal_str(c->request.method, "PUT") ||
-                   span_equal_str(c->request.method, "PATCH");
-    if (len > 0 || (posting && given)) {
-        /* the library calls with the body, also with an empty one that was announced for POST */
-        if (len == 0 && !span_equal_str(c->request.method, "POST"))
-            return answer(c);
-        c->phase = PHASE_BODY;
-        c->deadline_us = clock_now_us() + HTTP_BODY_US;
-        c->body_size = (size_t)len;
-        c->body = len > 0 ? malloc((size_t)len) : NULL;
-        return len > 0 && c->body == NULL ? -1 : 0;
-    }
-    if (answer(c) != 0)
-        return -1;
-    if (posting) /* without length the library waits for a body until the end of the connection */
-        c->reply->close = true;
-    return 0;
 }
 
-int http_on_body(struct http_connection *c, const uint8_t *data, size_t len) {
-    if (c->phase != PHASE_BODY)
-        return 0; /* of a request that was refused: dropped */
+/* A whole head of `len` bytes is in front of rx. It becomes the request's, the rest stays. */
+static void take_head(struct http_connection *c, uint64_t now_us, size_t len) {
+    struct http *h = c->source.http;
+    struct http_head head;
+    const char *why = "";
+    size_t rest = c->rx_len - len, copies_len = HTTP_HEAD_COPY_LEN_MAX(len);
+    uint8_t *left = rest > 0 ? malloc(rest) : NULL;
+    request_release(c);
+    c->copies = malloc(copies_len);
+    if (c->copies == NULL || (rest > 0 && left == NULL)) {
+        free(left);
+        connection_end(c);
+        return;
+    }
+    if (rest > 0)
+        memcpy(left, c->rx + len, rest);
+    c->request_bytes = c->rx;
+    c->rx = left;
+    c->rx_len = c->rx_size = rest;
+    c->rx_seen = 0;
+    struct writer copies = writer_of(c->copies, copies_len);
+    uint16_t refused = http_head_read(span_of(c->request_bytes, len), &copies, &head, &why);
+    if (refused == 0) {
+        begin_request(c, now_us, &head);
+        return;
+    }
+    h->counters.http_malformed++;
+    c->keep = false;
+    c->head_only = false;
+    request_refuse(c, now_us, refused, why, NULL);
+}
+
+/* Room for `len` more bytes of requests. */
+static bool grow_rx(struct http_connection *c, size_t len) {
+    size_t size = c->rx_size > RX_SIZE_FIRST ? c->rx_size : RX_SIZE_FIRST;
+    while (size < c->rx_len + len)
+        size *= 2;
+    uint8_t *rx = size > c->rx_size ? realloc(c->rx, size) : c->rx;
+    if (rx == NULL)
+        return false;
+    c->rx = rx;
+    c->rx_size = size;
+    return true;
+}
+
+static bool grow_body(struct http_connection *c, size_t len) {
+    size_t whole = c->body_len + (size_t)c->body_left, size = c->body_size > 0 ? c->body_size : BODY_SIZE_FIRST;
+    while (size < c->body_len + len)
+        size *= 2;
+    if (size > whole)
+        size = whole;
+    if (size <= c->body_size)
+        return true;
+    uint8_t *body = realloc(c->body, size);
+    if (body == NULL)
+        return false;
+    c->source.http->unfinished_len += size - c->body_size;
+    c->body = body;
+    c->body_size = size;
+    return true;
+}
+
+/* Bytes of a body; how many were taken. */
+static size_t take_body(struct http_connection *c, uint64_t now_us, const uint8_t *data, size_t len) {
+    const struct http_handlers *handlers = &c->source.http->config.handlers;
+    size_t part = len < c->body_left ? len : (size_t)c->body_left;
+    connection_passed(c, part);
+    bool taken;
     if (c->upload != 0) {
-        const struct http_handlers *handlers = &c->source.http->config.handlers;
-        return handlers->body_part(handlers->context, c->upload, span_of(data, len)) ? 0 : -1;
+        taken = handlers->body_part(handlers->context, c->upload, span_of(data, part));
+    } else {
+        taken = grow_body(c, part);
+        if (taken)
+            memcpy(c->body + c->body_len, data, part);
+        c->body_len += taken ? part : 0;
     }
-    if (len > c->body_size - c->body_len)
-        return -1;
-    if (len > 0)
-        memcpy(c->body + c->body_len, data, len);
-    c->body_len += len;
-    return 0;
+    if (!taken) {
+        request_refuse(c, now_us, 503, "the body cannot be taken now\n", NULL);
+        return part;
+    }
+    c->body_left -= part;
+    if (c->body_left == 0)
+        answer(c, now_us);
+    return part;
 }
 
-int http_on_body_end(struct http_connection *c) {
-    return c->phase == PHASE_BODY ? answer(c) : 0;
+/* Looks for a head in rx. False: there is none to be served now. */
+static bool find_head(struct http_connection *c, uint64_t now_us) {
+    struct http *h = c->source.http;
+    size_t len = http_head_scan(span_of(c->rx, c->rx_len), &c->rx_seen);
+    bool too_long = (len == 0 ? c->rx_len : len) > HTTP_HEADER_LEN_MAX;
+    if (len == HTTP_HEAD_BROKEN || too_long) {
+        h->counters.http_malformed++;
+        c->keep = c->head_only = false;
+        c->rx_len = 0;
+        request_refuse(c, now_us, len == HTTP_HEAD_BROKEN ? 400 : 431,
+                       len == HTTP_HEAD_BROKEN ? "this is no HTTP request\n" : "the headers are too long\n", NULL);
+        return false;
+    }
+    if (len == 0)
+        return false;
+    take_head(c, now_us, len);
+    return true;
+}
+
+bool request_input(struct http_connection *c, uint64_t now_us, uint8_t *data, size_t len) {
+    while (c->phase == PHASE_BODY && len > 0) {
+        size_t taken = take_body(c, now_us, data, len);
+        data += taken;
+        len -= taken;
+    }
+    if (c->phase == PHASE_DEAD || c->phase == PHASE_LINGER)
+        return false;
+    if (c->phase == PHASE_HEADERS && c->served && c->rx_len == 0 && len > 0)
+        c->deadline_us = now_us + HTTP_HEADERS_US;
+    if (len > 0) {
+        if (!grow_rx(c, len)) {
+            connection_end(c);
+            return false;
+        }
+        memcpy(c->rx + c->rx_len, data, len);
+        c->rx_len += len;
+    }
+    while (c->phase == PHASE_HEADERS && c->rx_len > 0 && find_head(c, now_us)) {
+        /* the body of this request may have come with it */
+        while (c->phase == PHASE_BODY && c->rx_len > 0) {
+            size_t taken = take_body(c, now_us, c->rx, c->rx_len);
+            if (c->phase == PHASE_DEAD)
+                return false;
+            c->rx_len -= taken;
+            memmove(c->rx, c->rx + taken, c->rx_len);
+        }
+        if (c->phase == PHASE_SOCKET && c->rx_len > 0) {
+            /* frames that came right behind the request */
+            size_t early = c->rx_len;
+            c->rx_len = 0;
+            socket_input(c, now_us, c->rx, early);
+        }
+    }
+    if (c->rx_len == 0 && c->phase != PHASE_DEAD) {
+        free(c->rx);
+        c->rx = NULL;
+        c->rx_size = 0;
+    }
+    return c->phase != PHASE_DEAD && c->phase != PHASE_LINGER;
 }

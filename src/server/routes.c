@@ -7,7 +7,6 @@
 #include "base/assert.h"
 #include "base/base64.h"
 #include "base/secret.h"
-#include "io/address.h"
 #include "io/clock.h"
 #include "server/app_internal.h"
 #include "server/assets.h"
@@ -16,7 +15,7 @@
 
 #define MEETINGS "/api/v1/meetings"
 #define SDP_BODY_LEN_MAX (512u << 10)
-/* A base URL may end in a slash, so paths may begin with two; the library reduces them. */
+/* A base URL may end in a slash, so paths may begin with two; http_head.h reduces them. */
 
 static bool has_prefix(struct span path, const char *prefix) {
     size_t len = strlen(prefix);
@@ -35,39 +34,6 @@ size_t routes_body_max(void *context, struct span method, struct span path) {
     if (has_prefix(path, "/twirp"))
         return CONTROL_MESSAGE_LEN_MAX;
     return control_http_route(path) ? SDP_BODY_LEN_MAX : 0;
-}
-
-/* ---- who asks ---- */
-
-static bool trusted(const struct app *app, const struct net_addr *addr) {
-    for (uint32_t i = 0; i < app->config.trusted_proxies.count; i++) {
-        if (app->trusted[i].family == addr->family && memcmp(app->trusted[i].ip, addr->ip, sizeof addr->ip) == 0)
-            return true;
-    }
-    return false;
-}
-
-struct net_addr routes_client(const struct app *app, const struct http_request *request) {
-    struct net_addr client = request->peer;
-    size_t end = request->forwarded_for.len;
-    /* from the right: each entry was added by the hop behind it, which is believed only as long as hops are ours */
-    while (trusted(app, &client) && end > 0) {
-        const uint8_t *text = request->forwarded_for.data;
-        size_t start = end;
-        while (start > 0 && text[start - 1] != ',')
-            start--;
-        size_t first = start, last = end;
-        while (first < last && text[first] == ' ')
-            first++;
-        while (last > first && text[last - 1] == ' ')
-            last--;
-        struct net_addr hop;
-        if (!net_ip_parse(span_of(text + first, last - first), &hop))
-            break;
-        client = hop;
-        end = start > 0 ? start - 1 : 0;
-    }
-    return address_client(&client);
 }
 
 /* ---- LiveKit's routes ---- */
@@ -186,19 +152,19 @@ static bool password_good(const struct config *config, struct span authorization
     return good;
 }
 
-/* On the ordinary ports only for this machine, and not for what a proxy on this machine passes on. */
+/* At their own listener only: a proxy in front of the others would hand them to everybody, and nothing in a request tells surely that it
+ * came through one. Without a password that listener is bound to this machine, and the Host must name it, so that no page of a stranger
+ * can ask under a name of its own (DNS rebinding). */
 static bool metrics_allowed(const struct app *app, const struct http_request *request) {
-    if (request->metrics_port)
-        return app->config.prometheus_password[0] == 0 || password_good(&app->config, request->authorization);
-    return net_addr_is_loopback(&request->peer) && loopback_host(request->host) && request->forwarded_for.len == 0 &&
-           request->via.len == 0 && request->real_ip.len == 0;
+    if (app->config.prometheus_password[0] != 0)
+        return password_good(&app->config, request->authorization);
+    return net_addr_is_loopback(&request->peer) && loopback_host(request->host);
 }
 
 static void serve_metrics(struct app *app, const struct http_request *request, struct http_reply *reply) {
     if (!metrics_allowed(app, request)) {
-        if (request->metrics_port)
-            http_reply_header(reply, "WWW-Authenticate", "Basic realm=\"metrics\"");
-        http_reply_text(reply, request->metrics_port ? 401 : 404, "text/plain", span_str("not found\n"));
+        http_reply_header(reply, "WWW-Authenticate", "Basic realm=\"metrics\"");
+        http_reply_text(reply, 401, "text/plain", span_str("metrics are for this machine, or for who has the password\n"));
         return;
     }
     char *text = malloc(APP_METRICS_LEN_MAX);
@@ -244,7 +210,7 @@ static void serve_meetings(struct app *app, const struct http_request *request, 
     struct meeting_request to = {
         .method = request->method,
         .path = request->path,
-        .client = routes_client(app, request),
+        .client = http_source_of(app->http, request),
         .closing = app->stop_at_us != 0 || media_congested(app->media),
     };
     struct meeting_reply from;
@@ -309,7 +275,7 @@ void routes_request(void *context, const struct http_request *request, struct ht
     struct app *app = context;
     struct span path = request->path;
     bool hsts = request->tls && !app->own_cert;
-    if (request->metrics_port || span_equal_str(path, "/metrics")) {
+    if (request->metrics_port) {
         serve_metrics(app, request, reply);
     } else if (control_http_route(path)) {
         serve_control(app, request, reply);

@@ -6,29 +6,27 @@
 
 #include "base/assert.h"
 #include "server/assets.h"
+#include "server/http_head.h"
 
-/* Whether `word` stands in a comma-separated header, ignoring parameters. */
-static bool header_names(struct span header, const char *word) {
-    size_t word_len = strlen(word);
+/* RFC 9110 section 13.1.2: one of the tags, weak or not, or any. */
+static bool has_tag(struct span header, const char *tag) {
     struct reader r = reader_of_span(header);
     struct span item;
     while (rd_token(&r, ',', &item)) {
         while (item.len > 0 && (item.data[0] == ' ' || item.data[0] == '\t'))
             item = span_of(item.data + 1, item.len - 1);
-        size_t end = 0;
-        while (end < item.len && item.data[end] != ';' && item.data[end] != ' ')
-            end++;
-        bool refused = false;
-        for (size_t i = end; i + 4 <= item.len; i++) /* ";q=0" without further digits but zeros */
-            refused = refused || (memcmp(item.data + i, ";q=0", 4) == 0 && (i + 4 == item.len || item.data[i + 4] != '.'));
-        if (end == word_len && memcmp(item.data, word, word_len) == 0 && !refused)
+        while (item.len > 0 && (item.data[item.len - 1] == ' ' || item.data[item.len - 1] == '\t'))
+            item.len--;
+        if (span_starts_with(item, "W/"))
+            item = span_of(item.data + 2, item.len - 2);
+        if (span_equal_str(item, tag) || span_equal_str(item, "*"))
             return true;
     }
     return false;
 }
 
 bool site_wants_page(const struct http_request *request) {
-    return header_names(request->accept, "text/html");
+    return http_list_has(request->accept, "text/html");
 }
 
 bool site_host_plain(struct span host) {
@@ -101,12 +99,12 @@ static void serve(const struct http_request *request, const struct asset *asset,
     http_reply_header(reply, "Vary", page ? "Accept, Accept-Encoding" : "Accept-Encoding");
     if (page)
         page_headers(request, hsts, reply);
-    if (header_names(request->if_none_match, asset->etag)) {
+    if (has_tag(request->if_none_match, asset->etag)) {
         reply->status = 304;
         return;
     }
     http_reply_header(reply, "Content-Type", asset->type);
-    if (!asset->gzip || header_names(request->accept_encoding, "gzip")) {
+    if (!asset->gzip || http_list_has(request->accept_encoding, "gzip")) {
         if (asset->gzip)
             http_reply_header(reply, "Content-Encoding", "gzip");
         reply->body = span_of(asset->bytes, asset->stored_len);

@@ -6,6 +6,7 @@
 #include "room/memory.h"
 #include "signal/internal.h"
 #include "signal/pbjson.h"
+#include "signal/query.h"
 
 /* Twirp's error codes and the statuses that they travel with. */
 enum api_code {
@@ -340,10 +341,6 @@ static void reply_error(struct control_http_reply *reply, struct arena *arena, e
         span_str(arena_format(arena, "{\"code\":\"%s\",\"msg\":\"%s\",\"meta\":{}}", codes[code].name, message));
 }
 
-static bool content_is(struct span value, const char *type) {
-    return span_starts_with(value, type) && (value.len == strlen(type) || value.data[strlen(type)] == ';');
-}
-
 static const void *decode(const struct method *method, struct span body, bool json, struct arena *arena) {
     if (!json)
         return protobuf_c_message_unpack(method->request, arena_allocator(arena), body.len, body.data);
@@ -417,8 +414,8 @@ void api_http(struct control *control, const struct control_http_request *reques
     struct call call = {.control = control, .arena = &arena, .token = token};
     enum api_code code;
     const struct method *method = find_method(request->path, &code);
-    bool json = content_is(request->content_type, "application/json");
-    bool binary = content_is(request->content_type, "application/protobuf");
+    bool json = media_type_is(request->content_type, "application/json");
+    bool binary = media_type_is(request->content_type, "application/protobuf");
     enum token_result result = token_verify(control->config.keys, control->config.keys_count, control->unix_us,
                                             token_from_header(request->authorization), &arena, token);
     if (!span_equal_str(request->method, "POST") || (method != NULL && !json && !binary)) {

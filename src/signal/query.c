@@ -8,6 +8,7 @@
 
 #include "base/assert.h"
 #include "base/base64.h"
+#include "base/text.h"
 #include "signal/control.h"
 
 static int hex_digit(uint8_t c) {
@@ -62,6 +63,13 @@ bool query_bool(struct span query, const char *name, bool absent, struct arena *
     if (!query_get(query, name, arena, &value))
         return absent;
     return span_equal_str(value, "1") || span_equal_str(value, "true");
+}
+
+bool media_type_is(struct span value, const char *type) {
+    size_t end = 0;
+    while (end < value.len && value.data[end] != ';' && value.data[end] != ' ' && value.data[end] != '\t')
+        end++;
+    return text_equal_nocase(span_of(value.data, end), type);
 }
 
 /* RFC 1952, with the output bounded before it is made: a bomb costs at most the limit. */

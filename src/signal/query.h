@@ -20,6 +20,10 @@ bool query_get(struct span query, const char *name, struct arena *arena, struct 
 /* `1` and `true` are yes, anything else no; `absent` when it is not there. */
 bool query_bool(struct span query, const char *name, bool absent, struct arena *arena);
 
+/* Whether a Content-Type is this media type, written in small letters: case does not count, nor do parameters (RFC 9110
+ * section 8.3.1). */
+bool media_type_is(struct span value, const char *type);
+
 /* Reads a `join_request` value: base64 in either alphabet, WrappedJoinRequest, gzip (RFC 1952) up to
  * CONTROL_JOIN_REQUEST_LEN_MAX bytes, JoinRequest. NULL when any of these is malformed or too large. Lives in the
  * arena. */

@@ -19,13 +19,6 @@ static void set(char *out, size_t size, const char *text) {
     ASSERT(fits);
 }
 
-static bool type_is(struct span value, const char *type) {
-    if (!span_starts_with(value, type))
-        return false;
-    size_t len = strlen(type);
-    return value.len == len || value.data[len] == ';' || value.data[len] == ' ';
-}
-
 /* A token that lets its bearer do this; else the reply says why not. */
 static bool authorize(struct control *control, const struct control_http_request *request, bool whep,
                       struct arena *arena, struct token *token, struct control_http_reply *reply) {
@@ -89,7 +82,7 @@ static void post(struct control *control, const struct control_http_request *req
     struct span watched;
     if (control->shutting_down)
         http_text(reply, 503, "the server is shutting down");
-    else if (!type_is(request->content_type, OFFER_TYPE))
+    else if (!media_type_is(request->content_type, OFFER_TYPE))
         http_text(reply, 415, "an offer of type application/sdp is needed");
     else if (authorize(control, request, whep, &arena, token, reply))
         peer = create_peer(control, token, whep, reply);
@@ -179,7 +172,7 @@ static void patch(struct control *control, struct peer *peer, const struct contr
     struct writer w = writer_of(etag, sizeof etag - 1);
     wr_fmt(&w, "\"%s\"", pc->local_ufrag);
     etag[w.len] = 0;
-    if (!type_is(request->content_type, FRAGMENT_TYPE)) {
+    if (!media_type_is(request->content_type, FRAGMENT_TYPE)) {
         http_text(reply, 415, "a fragment of type application/trickle-ice-sdpfrag is needed");
         return;
     }

@@ -56,6 +56,8 @@ rtc:
   udp_port: ${ports.udp}
   tcp_port: ${ports.tcp}
   include_loopback: true
+prometheus:
+  port: ${ports.metrics}
 ${extra ?? ''}`;
 }
 
@@ -133,7 +135,7 @@ export class Server {
   }
 
   async metrics() {
-    const text = await (await fetch(this.url + '/metrics')).text();
+    const text = await (await fetch(`http://127.0.0.1:${this.ports.metrics}/metrics`)).text();
     const values = {};
     for (const match of text.matchAll(/^([a-z_0-9]+)(?:\{[^}]*\})? ([0-9.e+]+)$/gm)) {
       values[match[1]] = (values[match[1]] ?? 0) + Number(match[2]);
@@ -164,6 +166,7 @@ export async function startServer(t, { extraConfig, env = {} } = {}) {
     https: await freePort(),
     udp: await freePort(),
     tcp: await freePort(),
+    metrics: await freePort(),
   };
   fs.writeFileSync(path.join(dir, 'conclave.yaml'), configText(ports, path.join(dir, 'data'), extraConfig));
   const server = new Server(ports, dir);
