@@ -141,6 +141,8 @@ enum data_channel_send_result data_channels_send(struct data_channels *set, uint
     if (set->down || (c->state != DCEP_OPENING && c->state != DCEP_OPEN))
         return DATA_CHANNEL_NOT_OPEN;
     struct sctp_send_options options = {.stream = c->stream, .unordered = c->unordered && c->answered};
+    options.account = c->reliability == DCEP_RELIABLE ? DATA_CHANNEL_RELIABLE : DATA_CHANNEL_LOSSY;
+    options.charge_bytes = data_channel_charge(bytes.len);
     options.ppid = binary ? DCEP_PPID_BINARY : DCEP_PPID_STRING;
     if (bytes.len == 0) {
         options.ppid = binary ? DCEP_PPID_BINARY_EMPTY : DCEP_PPID_STRING_EMPTY;
@@ -189,6 +191,10 @@ bool data_channels_find(const struct data_channels *set, struct span label, uint
         }
     }
     return false;
+}
+
+uint64_t data_channels_settled(const struct data_channels *set, enum data_channel_account account) {
+    return sctp_settled_bytes(set->sctp, (uint8_t)account);
 }
 
 uint32_t data_channels_buffered_bytes(const struct data_channels *set, uint32_t channel) {
@@ -341,10 +347,27 @@ static void close_all(struct data_channels *set) {
         set->channels[i].closed = set->channels[i].state != DCEP_FREE;
 }
 
+void data_channels_hold(struct data_channels *set, enum data_channels_hold hold) {
+    set->hold = (uint8_t)hold;
+}
+
+/* Whether the next message has to wait. What makes and unmakes channels never does. */
+static bool must_wait(struct data_channels *set) {
+    struct sctp_message next;
+    if (set->hold == DATA_CHANNELS_HOLD_NONE || !sctp_peek_message(set->sctp, &next) || next.ppid == DCEP_PPID_CONTROL)
+        return false;
+    if (set->hold == DATA_CHANNELS_HOLD_ALL)
+        return true;
+    const struct dcep_channel *c = by_stream(set, next.stream);
+    return c != NULL && c->state != DCEP_CLOSING && c->reliability == DCEP_RELIABLE;
+}
+
 bool data_channels_poll(struct data_channels *set, uint64_t now_us, struct data_channel_event *event) {
     struct sctp_event e;
     *event = (struct data_channel_event){0};
     while (!take_closed(set, event)) {
+        set->holds = must_wait(set);
+        sctp_hold_messages(set->sctp, set->holds);
         if (!sctp_poll_event(set->sctp, &e))
             return false;
         switch (e.type) {

@@ -103,6 +103,8 @@ struct data_channels {
     struct dcep_counters *counters;
     enum dcep_side side;
     bool down;
+    bool holds;   /* a message waits because of `hold` */
+    uint8_t hold; /* enum data_channels_hold */
     struct dcep_channel channels[DATA_CHANNELS_MAX];
 };
 
@@ -131,6 +133,14 @@ struct data_channel_event {
 /* The next event, after answering what DCEP asks for; false when there is none. A restart of the association by its
  * peer closes every channel. */
 bool data_channels_poll(struct data_channels *set, uint64_t now_us, struct data_channel_event *event);
+/* Which messages data_channels_poll may hand out at the moment: none, only those of channels that are not reliable, or
+ * all (as at first). Those that may not wait in the association, in their order, and whatever is behind them. */
+enum data_channels_hold { DATA_CHANNELS_HOLD_NONE, DATA_CHANNELS_HOLD_RELIABLE, DATA_CHANNELS_HOLD_ALL };
+void data_channels_hold(struct data_channels *set, enum data_channels_hold hold);
+/* Whether the last data_channels_poll that answered false left a message behind because of that. */
+static inline bool data_channels_holds(const struct data_channels *set) {
+    return set->holds;
+}
 /* After DATA_CHANNEL_MESSAGE and before any other call on the table or the sctp: the message's bytes, all of them at
  * once or (`*part` = 0 at first) fragment by fragment. */
 void data_channels_copy(const struct data_channels *set, const struct data_channel_event *event, struct writer *w);
@@ -141,6 +151,17 @@ bool data_channels_part(const struct data_channels *set, const struct data_chann
  * once. False when the table, the streams or the send buffer are full. Label and protocol are copied and within the
  * limits. */
 bool data_channels_open(struct data_channels *set, uint64_t now_us, const struct dcep_open *open, uint32_t *channel);
+
+/* What a message takes of a sender's account: what it really holds, since small ones cost a block as well. */
+#define DATA_CHANNEL_UNIT_BYTES 1024
+static inline uint32_t data_channel_charge(size_t len_bytes) {
+    return (uint32_t)(len_bytes / DATA_CHANNEL_UNIT_BYTES + 1) * DATA_CHANNEL_UNIT_BYTES;
+}
+/* Accounts of the association: messages of reliable channels, and of the others. */
+enum data_channel_account { DATA_CHANNEL_RELIABLE, DATA_CHANNEL_LOSSY };
+/* Charges of messages that were taken by data_channels_send and left the send buffer, ever; those that are taken but
+ * not settled wait there or are on their way. Only valid while the association's memory is. */
+uint64_t data_channels_settled(const struct data_channels *set, enum data_channel_account account);
 
 enum data_channel_send_result {
     DATA_CHANNEL_OK,

@@ -468,16 +468,40 @@ bool sctp_poll_event(struct sctp *s, struct sctp_event *event) {
     if (take_flag(&s->event_connected, event, SCTP_EVENT_CONNECTED) ||
         take_flag(&s->event_restarted, event, SCTP_EVENT_RESTARTED))
         return true;
-    if (s->rx.ready.count > 0) {
+    bool held = s->hold && s->rx.ready.count > 0;
+    if (s->rx.ready.count > 0 && !held) {
         take_message(s, event);
         return true;
     }
-    if (take_stream(s->reset.incoming, event, SCTP_EVENT_STREAM_RESET) ||
+    if ((!held && take_stream(s->reset.incoming, event, SCTP_EVENT_STREAM_RESET)) ||
         take_stream(s->reset.done, event, SCTP_EVENT_RESET_DONE) ||
         take_flag(&s->event_low, event, SCTP_EVENT_BUFFERED_LOW))
         return true;
+    if (held)
+        return false;
     event->reason = s->close_reason;
     return take_flag(&s->event_closed, event, SCTP_EVENT_CLOSED);
+}
+
+bool sctp_peek_message(const struct sctp *s, struct sctp_message *message) {
+    *message = (struct sctp_message){0};
+    uint32_t at = s->rx.ready.head;
+    if (at == SCTP_NONE)
+        return false;
+    const struct sctp_block *b = sctp_block_at(s, at);
+    message->stream = b->stream;
+    message->unordered = (b->flags & SCTP_FLAG_UNORDERED) != 0;
+    message->ppid = b->ppid;
+    for (;; b = sctp_block_at(s, b->next)) {
+        message->len_bytes += b->len_bytes;
+        if ((b->flags & SCTP_FLAG_END) != 0)
+            return true;
+        ASSERT(b->next != SCTP_NONE);
+    }
+}
+
+void sctp_hold_messages(struct sctp *s, bool hold) {
+    s->hold = hold;
 }
 
 bool sctp_message_part(const struct sctp *s, uint32_t *part, struct span *bytes) {
@@ -509,6 +533,11 @@ bool sctp_peer_resets(const struct sctp *s) {
 
 uint32_t sctp_buffered_total(const struct sctp *s) {
     return s->tx.bytes;
+}
+
+uint64_t sctp_settled_bytes(const struct sctp *s, uint8_t account) {
+    ASSERT(account < SCTP_ACCOUNTS);
+    return s->settled_bytes[account];
 }
 
 uint32_t sctp_blocks_held(const struct sctp *s) {

@@ -96,6 +96,12 @@ COUNTERS_DEFINE(sctp_counters, SCTP_COUNTERS)
 
 /* --- blocks ------------------------------------------------------------------------------------------------------- */
 
+/* Receiving, an association takes at most a share of the blocks that are free (one quarter, but always enough for one
+ * message while there are any), so that no few of them can hold all; and an eighth of all blocks is left for sending.
+ * Who gets no block is not acknowledged and sends again. */
+#define SCTP_RX_SHARE 4
+#define SCTP_TX_RESERVE 8
+
 /* The blocks of one thread's associations. A block costs memory when first used (the arena may be an untouched
  * anonymous mapping) and the last one given back is the next one taken. */
 struct sctp_buffers {
@@ -177,6 +183,11 @@ struct sctp_event {
 
 /* The next event; false when there is none. */
 bool sctp_poll_event(struct sctp *s, struct sctp_event *event);
+/* The message that sctp_poll_event would hand out next; false when there is none. */
+bool sctp_peek_message(const struct sctp *s, struct sctp_message *message);
+/* While held, messages stay here, and with them what may only be told behind them (the peer's resets, the end); the
+ * window towards the peer closes as they pile up, and opens again when they are taken. Everything else goes on. */
+void sctp_hold_messages(struct sctp *s, bool hold);
 /* After SCTP_EVENT_MESSAGE and before any other call: the message's bytes. sctp_message_part walks over the fragments
  * (`*part` = 0 at first) and answers false behind the last; sctp_message_copy appends all of them to a writer. */
 bool sctp_message_part(const struct sctp *s, uint32_t *part, struct span *bytes);
@@ -185,6 +196,8 @@ void sctp_message_copy(const struct sctp *s, struct writer *w);
 /* How a message is sent. Limits (RFC 3758, RFC 8831 section 6.6): a message that was lost is sent again at most
  * `retransmits_max` times when `limit_retransmits`, and not after `lifetime_ms` when that is not 0; then it is
  * abandoned. A peer without FORWARD-TSN gets everything reliably. */
+#define SCTP_ACCOUNTS 2
+
 struct sctp_send_options {
     uint16_t stream;
     bool unordered;
@@ -192,6 +205,8 @@ struct sctp_send_options {
     uint16_t retransmits_max;
     uint32_t lifetime_ms;
     uint32_t ppid;
+    uint8_t account;       /* [0, SCTP_ACCOUNTS) */
+    uint32_t charge_bytes; /* see sctp_settled_bytes */
 };
 
 enum sctp_send_result {
@@ -219,6 +234,9 @@ bool sctp_peer_resets(const struct sctp *s);
  * of one send buffer); the total is at hand. */
 uint32_t sctp_buffered_bytes(const struct sctp *s, uint16_t stream);
 uint32_t sctp_buffered_total(const struct sctp *s);
+/* The charges of one account's messages that left the send buffer for good, ever: acknowledged, abandoned, or discarded
+ * with their stream or association. Belongs to the memory, so that it counts on through a restart. */
+uint64_t sctp_settled_bytes(const struct sctp *s, uint8_t account);
 /* Blocks held now, both directions: 0 on an idle association. */
 uint32_t sctp_blocks_held(const struct sctp *s);
 /* What congestion control believes: for statistics. `rtt_us` 0 before the first measurement. */

@@ -30,6 +30,7 @@ uint32_t sctp_block_take(struct sctp *s) {
 void sctp_block_give(struct sctp *s, uint32_t index) {
     struct sctp_buffers *buffers = s->config.buffers;
     ASSERT(index < buffers->fresh && buffers->used > 0);
+    s->settled_bytes[buffers->blocks[index].account] += buffers->blocks[index].charge_bytes;
     buffers->blocks[index].next = buffers->free_head;
     buffers->free_head = index;
     buffers->used--;

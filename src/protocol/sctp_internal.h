@@ -102,6 +102,7 @@ struct sctp_block {
     uint64_t expires_us;  /* sending: TIME_NEVER without lifetime */
     uint64_t missed_from; /* sending: acknowledgements below this TSN say nothing of the last transmission */
     uint32_t ppid;
+    uint32_t charge_bytes; /* sending, last fragment of a message */
     uint16_t stream;
     uint16_t ssn;
     uint16_t len_bytes;
@@ -109,6 +110,7 @@ struct sctp_block {
     uint16_t retransmits_max;
     uint8_t flags; /* DATA chunk flags */
     uint8_t misses;
+    uint8_t account;
     bool limited;
     bool acked;  /* in a gap block */
     bool marked; /* to be sent again */
@@ -252,6 +254,7 @@ struct sctp {
     bool event_restarted;
     bool event_low;
     bool event_closed;
+    bool hold; /* messages are not wanted at the moment */
     uint8_t close_reason;
     uint16_t abort_cause;
     uint16_t fragment_bytes; /* payload of a full DATA chunk */
@@ -262,6 +265,7 @@ struct sctp {
     uint32_t tx_blocks_max;
     uint32_t rx_blocks_max;
     uint64_t heartbeat_nonce;
+    uint64_t settled_bytes[SCTP_ACCOUNTS];
     struct sctp_peer peer;
     struct sctp_cookie init_ack; /* what the next INIT ACK answers; `init_ack_due` */
     struct sctp_list replies;    /* control chunks, encoded */

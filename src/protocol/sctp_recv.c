@@ -39,8 +39,26 @@ static uint32_t blocks_held(const struct sctp *s) {
     return s->rx.fragments.count + s->rx.ready.count + s->rx.current.count;
 }
 
+static uint32_t shared_free(const struct sctp *s) {
+    uint32_t reserve = s->config.buffers->capacity / SCTP_TX_RESERVE;
+    uint32_t left = sctp_blocks_free(s);
+    return left > reserve ? left - reserve : 0;
+}
+
+/* Blocks that may be held at the moment; less than the buffer's own limit when the shared ones get scarce. */
+static uint32_t blocks_share(const struct sctp *s) {
+    uint32_t share = shared_free(s) / SCTP_RX_SHARE;
+    uint32_t least = s->config.message_bytes_max / SCTP_RX_BYTES_PER_BLOCK + 1;
+    share = share > least ? share : least;
+    return share < s->rx_blocks_max ? share : s->rx_blocks_max;
+}
+
+static bool is_full(const struct sctp *s, uint32_t len_bytes) {
+    return s->rx.bytes + len_bytes > s->config.recv_buffer_bytes || blocks_held(s) >= s->rx_blocks_max;
+}
+
 static bool has_room(const struct sctp *s, uint32_t len_bytes) {
-    return s->rx.bytes + len_bytes <= s->config.recv_buffer_bytes && blocks_held(s) < s->rx_blocks_max;
+    return !is_full(s, len_bytes) && blocks_held(s) < blocks_share(s);
 }
 
 /* The latest fragment that is only acknowledged in a gap block may be given up again (RFC 9260 section 6.2) for one
@@ -65,11 +83,11 @@ static bool make_room(struct sctp *s, uint64_t tsn, uint32_t len_bytes) {
             continue;
         SCTP_COUNT(s, rx_no_room);
         /* nothing can leave the buffer any more: the peer left messages open for ever, or one too long */
-        if (tsn == s->rx.cum_tsn + 1 && s->rx.ready.count == 0 && s->rx.current.count == 0)
+        if (is_full(s, len_bytes) && tsn == s->rx.cum_tsn + 1 && s->rx.ready.count == 0 && s->rx.current.count == 0)
             sctp_abort(s, SCTP_CLOSED_VIOLATION, SCTP_CAUSE_VIOLATION);
         return false;
     }
-    while (sctp_blocks_free(s) == 0) {
+    while (shared_free(s) == 0) {
         if (!renege(s, tsn)) {
             SCTP_COUNT(s, rx_no_block);
             return false;
@@ -279,8 +297,9 @@ void sctp_recv_forward_tsn(struct sctp *s, struct reader *r) {
 /* --- SACK --------------------------------------------------------------------------------------------------------- */
 
 static uint32_t window_bytes(const struct sctp *s) {
-    uint32_t blocks = s->rx_blocks_max - blocks_held(s);
-    uint32_t shared = sctp_blocks_free(s);
+    uint32_t share = blocks_share(s), held = blocks_held(s);
+    uint32_t blocks = share > held ? share - held : 0;
+    uint32_t shared = shared_free(s);
     uint32_t by_blocks = (blocks < shared ? blocks : shared) * SCTP_RX_BYTES_PER_BLOCK;
     uint32_t by_bytes = s->config.recv_buffer_bytes - s->rx.bytes;
     return by_blocks < by_bytes ? by_blocks : by_bytes;

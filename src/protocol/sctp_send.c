@@ -39,6 +39,8 @@ static void queue_fragments(struct sctp *s, uint64_t now_us, const struct sctp_s
         b->expires_us = options->lifetime_ms == 0 ? TIME_NEVER : now_us + options->lifetime_ms * US_PER_MS;
         b->flags = (uint8_t)((options->unordered ? SCTP_FLAG_UNORDERED : 0) | (offset == 0 ? SCTP_FLAG_BEGIN : 0) |
                              (offset + len == bytes.len ? SCTP_FLAG_END : 0));
+        b->account = options->account;
+        b->charge_bytes = offset + len == bytes.len ? options->charge_bytes : 0;
         memcpy(b->bytes, bytes.data + offset, len);
         sctp_list_push(s, &tx->queues[queue_of(options->stream)], index);
         tx->pending++;
@@ -50,7 +52,7 @@ static void queue_fragments(struct sctp *s, uint64_t now_us, const struct sctp_s
 enum sctp_send_result sctp_send(struct sctp *s, uint64_t now_us, const struct sctp_send_options *options,
                                 struct span bytes) {
     ASSERT(bytes.len > 0 && bytes.data != NULL);
-    ASSERT(options->stream < UINT16_MAX);
+    ASSERT(options->stream < UINT16_MAX && options->account < SCTP_ACCOUNTS);
     sctp_recv_release_current(s);
     if (s->state > SCTP_STATE_ESTABLISHED || s->abort_due)
         return SCTP_SEND_CLOSED;

@@ -373,6 +373,39 @@ static void when_the_shared_blocks_are_used_up_nothing_is_lost_for_good(void **s
     pair_free(pair);
 }
 
+static void an_association_whose_messages_nobody_takes_holds_a_share_of_the_blocks_and_closes_its_window(void **state) {
+    (void)state;
+    struct spied spied;
+    struct pair *pair = spied_pair(&spied, NULL);
+    struct sctp_buffers *buffers = &pair->side[1].buffers;
+    uint32_t capacity = buffers->capacity;
+    struct sctp_send_options options = {.stream = 1, .ppid = 51};
+    uint8_t bytes[1000] = {0};
+    buffers->capacity = 200; /* as if there were no more for all associations */
+    sctp_hold_messages(pair->side[1].s, true);
+    uint32_t given = 0;
+    for (int i = 0; i < 50; i++) {
+        while (sctp_send(pair->side[0].s, pair->now_us, &options, span_of(bytes, sizeof bytes)) == SCTP_SEND_OK)
+            given++;
+        pair_run(pair, US_PER_S / 10);
+    }
+    assert_int_equal(pair->side[1].messages, 0);
+    assert_in_range(sctp_blocks_held(pair->side[1].s), 60, 90);
+    assert_in_range(sctp_stats(pair->side[0].s).peer_window_bytes, 0, 2000);
+    assert_int_equal(pair->side[1].closed, 0);
+    /* what makes no message goes on meanwhile: the other direction, and resets */
+    assert_int_equal(sctp_send(pair->side[1].s, pair->now_us, &options, span_of(bytes, sizeof bytes)), SCTP_SEND_OK);
+    pair_run(pair, US_PER_S);
+    assert_int_equal(pair->side[0].messages, 1);
+    sctp_hold_messages(pair->side[1].s, false);
+    buffers->capacity = capacity;
+    pair_pump(pair);
+    pair_run(pair, 20 * US_PER_S);
+    assert_int_equal(pair->side[1].messages, given);
+    still_works(pair);
+    pair_free(pair);
+}
+
 static void reset_requests_out_of_sequence_or_out_of_range_are_answered_so(void **state) {
     (void)state;
     struct spied spied;
@@ -424,6 +457,7 @@ int main(void) {
         cmocka_unit_test(a_peer_that_never_completes_a_message_is_ended_within_the_limits),
         cmocka_unit_test(a_filled_hole_is_acknowledged_at_once),
         cmocka_unit_test(when_the_shared_blocks_are_used_up_nothing_is_lost_for_good),
+        cmocka_unit_test(an_association_whose_messages_nobody_takes_holds_a_share_of_the_blocks_and_closes_its_window),
         cmocka_unit_test(reset_requests_out_of_sequence_or_out_of_range_are_answered_so),
     };
     return cmocka_run_group_tests_name("sctp, hostile peers", tests, NULL, NULL);
