@@ -92,7 +92,7 @@ static void restart(struct world *w) {
     credentials(w->generation, ufrag, pwd);
     ice_lite_restart(&w->lite, span_str(ufrag), span_str(pwd));
     ice_client_restart(&w->client, w->now_us);
-    ASSERT(ice_lite_set_remote(&w->lite, w->now_us, span_str(w->client.local_ufrag)));
+    ASSERT(ice_lite_set_remote(&w->lite, w->now_us, span_str(w->client.local_ufrag), span_str(w->client.local_pwd)));
     ASSERT(ice_client_set_remote(&w->client, span_str(ufrag), span_str(pwd)));
 }
 

@@ -58,6 +58,7 @@ struct media;
     X(steer_paths_dropped, "addresses not told to other threads because the way was full")                             \
     X(steer_addresses_refused, "addresses of other threads not learned because the table was full")                    \
     X(events_dropped, "engine events without lasting meaning dropped because the control thread was behind")           \
+    X(events_stuck, "times that reliable data waited because the control thread was behind")                           \
     X(events_lost, "engine state changes lost because the control thread stood still")
 COUNTERS_DEFINE(media_counters, MEDIA_COUNTERS)
 

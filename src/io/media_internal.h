@@ -60,6 +60,9 @@ struct media_thread {
     bool wake_control;
     uint64_t now_us, insight_at_us;
     struct engine_event *backlog; /* MEDIA_EVENT_BACKLOG_MAX */
+    bool has_stuck;               /* a reliable message found no room: the engine is not asked for more events until it has */
+    struct engine_event stuck;
+    uint8_t stuck_payload[ENGINE_MESSAGE_LEN_MAX];
     uint32_t backlog_start, backlog_count;
     struct engine_tx tx[ENGINE_TX_BATCH_MAX];
     uint8_t datagram[PACKET_SLOT_LEN];

@@ -43,9 +43,14 @@ static void commit_handover(struct media_thread *t, uint32_t shard) {
     ring_commit(&t->media->threads[shard].handover[t->shard]);
 }
 
-/* Events that say how things are at the moment; the next one says it again. */
-static bool is_transient(enum engine_event_type type) {
-    return type == ENGINE_EV_CHANNEL_MESSAGE || type == ENGINE_EV_LEVELS || type == ENGINE_EV_STATS;
+static bool is_reliable(const struct engine_event *event) {
+    return event->type == ENGINE_EV_CHANNEL_MESSAGE && event->message.charged_bytes > 0;
+}
+
+/* Events that say how things are at the moment (the next one says it again), and data that may be lost. */
+static bool is_transient(const struct engine_event *event) {
+    return event->type == ENGINE_EV_LEVELS || event->type == ENGINE_EV_STATS ||
+           (event->type == ENGINE_EV_CHANNEL_MESSAGE && !is_reliable(event));
 }
 
 static bool put_event(struct media_thread *t, const struct engine_event *event) {
@@ -66,7 +71,15 @@ static void take_event(struct media_thread *t, const struct engine_event *event)
     if (t->backlog_count == 0 && put_event(t, event))
         return;
     t->wake_control = true;
-    if (is_transient(event->type)) {
+    if (is_reliable(event)) {
+        ASSERT(!t->has_stuck);
+        t->has_stuck = true;
+        t->stuck = *event;
+        if (event->payload.len > 0)
+            memcpy(t->stuck_payload, event->payload.data, event->payload.len);
+        t->stuck.payload = span_of(t->stuck_payload, event->payload.len);
+        t->counters.events_stuck++;
+    } else if (is_transient(event)) {
         t->counters.events_dropped++;
     } else if (t->backlog_count == MEDIA_EVENT_BACKLOG_MAX) {
         t->counters.events_lost++;
@@ -77,11 +90,21 @@ static void take_event(struct media_thread *t, const struct engine_event *event)
     }
 }
 
+static void take_events(struct media_thread *t) {
+    struct engine_event event;
+    while (!t->has_stuck && engine_poll_event(t->engine, &event))
+        take_event(t, &event);
+}
+
 static void retry_events(struct media_thread *t) {
     while (t->backlog_count > 0 && put_event(t, &t->backlog[t->backlog_start])) {
         t->backlog_start = (t->backlog_start + 1) % MEDIA_EVENT_BACKLOG_MAX;
         t->backlog_count--;
     }
+    if (!t->has_stuck || t->backlog_count > 0 || !put_event(t, &t->stuck))
+        return;
+    t->has_stuck = false;
+    take_events(t);
 }
 
 /* ---- the engine's law: after each input, poll until empty ---- */
@@ -140,9 +163,7 @@ static void settle(struct media_thread *t) {
             tell_path(t, &paths[i]);
     }
     send_all(t);
-    struct engine_event event;
-    while (engine_poll_event(t->engine, &event))
-        take_event(t, &event);
+    take_events(t);
 }
 
 /* ---- datagrams ---- */
@@ -312,7 +333,7 @@ static int wait_for_events(struct media_thread *t, struct epoll_event *events) {
     (void)atomic_exchange(&t->asleep, true);
     if (!rings_empty(t))
         wait_us = 0;
-    else if (t->backlog_count > 0) /* nobody tells us when the control thread has made room */
+    else if (t->backlog_count > 0 || t->has_stuck) /* nobody tells us when the control thread has made room */
         wait_us = time_min(wait_us, US_PER_MS);
     int count = wait_events(t->epoll, events, EVENTS_PER_TURN, wait_us);
     (void)atomic_exchange(&t->asleep, false);

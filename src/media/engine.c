@@ -13,7 +13,8 @@ struct engine_config engine_config_default(uint32_t transports_max, uint32_t sou
         /* a second and a half of cache: 40 packets for each audio and screen of small rooms, 600 for a camera in three
            layers */
         .packets_max = 8192 + sources_max * 256,
-        .data_blocks_max = 1024 + transports_max * 4,
+        /* 100 kB a transport: a quarter of what its buffers may hold when both are full */
+        .data_blocks_max = 1024 + transports_max * 64,
         .tx_queue_max = queue,
         .video_cache_packets = 512,
         .audio_cache_packets = 64,
@@ -184,6 +185,8 @@ static void transport_command(struct engine *e, const struct engine_command *com
         channels_open(e, t, &command->channel_open);
     else if (command->type == ENGINE_CHANNEL_SEND)
         channels_send(e, t, &command->channel_send, payload);
+    else
+        channels_passed_on(e, t, command->channel_release.bytes);
 }
 
 static void source_command(struct engine *e, const struct engine_command *command) {

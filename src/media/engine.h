@@ -71,7 +71,7 @@ struct engine;
  *       window towards the peer closes by itself.
  *   TX: what the control side may have in the send buffer of one transport (SCTP_BUFFER_BYTES); the rest is for what is
  *       lossy. */
-#define ENGINE_CHANNEL_UNIT_BYTES 1024
+#define ENGINE_CHANNEL_UNIT_BYTES DATA_CHANNEL_UNIT_BYTES
 #define ENGINE_CHANNEL_RX_WINDOW_BYTES (128u << 10)
 #define ENGINE_CHANNEL_TX_WINDOW_BYTES (192u << 10)
 /* Sources named in one levels event. */
@@ -170,13 +170,13 @@ struct engine_source_open {
     bool screen;
     char mid[ENGINE_MID_LEN_MAX + 1];
     struct engine_codec_map codecs[ENGINE_SOURCE_CODECS_MAX];
-    uint8_t layers;                                       /* simulcast streams expected: 0 or 1 = a single stream */
+    uint8_t layers; /* simulcast streams expected: 0 or 1 = a single stream */
     /* Empty without rids. From the lowest quality to the best as far as the caller can tell: names and their order say
      * nothing of size (RFC 8853 section 5.1 orders by preference). What the pictures say of themselves counts more, and
      * where they are silent (encrypted, or of equal size) and `order_known` is not set, the rates do. */
     char rids[ENGINE_LAYERS_MAX][ENGINE_RID_LEN_MAX + 1];
-    bool order_known; /* by names that everybody uses in one sense, or by sizes that signalling told */
-    uint32_t ssrcs[ENGINE_LAYERS_MAX];     /* 0 = unknown: learned from mid/rid, or from the mid's only stream */
+    bool order_known;                  /* by names that everybody uses in one sense, or by sizes that signalling told */
+    uint32_t ssrcs[ENGINE_LAYERS_MAX]; /* 0 = unknown: learned from mid/rid, or from the mid's only stream */
     uint32_t rtx_ssrcs[ENGINE_LAYERS_MAX]; /* 0 = unknown: learned from rrid */
 };
 
@@ -214,7 +214,7 @@ struct engine_channel_send {
 
 /* What a message of this length takes of a window. */
 static inline uint32_t engine_channel_charge(size_t len_bytes) {
-    return (uint32_t)(len_bytes / ENGINE_CHANNEL_UNIT_BYTES + 1) * ENGINE_CHANNEL_UNIT_BYTES;
+    return data_channel_charge(len_bytes);
 }
 
 struct engine_command {
@@ -307,8 +307,8 @@ struct engine_event {
             uint32_t charged_bytes; /* of the RX window, to be given back by ENGINE_CHANNEL_RELEASE; 0 = not reliable */
         } message;
         struct {
-            /* Charges of all reliable ENGINE_CHANNEL_SENDs of this transport, ever, that its peer acknowledged (or whose
-             * channel is gone). A sum, so that an event for which there was no room is made good by the next. */
+            /* Charges of all reliable ENGINE_CHANNEL_SENDs of this transport, ever, that its peer acknowledged (or
+             * whose channel is gone). A sum, so that an event for which there was no room is made good by the next. */
             uint64_t total_bytes;
         } channel_sent;
         struct {
@@ -408,6 +408,7 @@ uint64_t engine_next_deadline_us(const struct engine *engine);
     X(tx_nack, "sequence numbers asked for again")                                                                     \
     X(tx_pli, "key frames asked for")                                                                                  \
     X(pli_throttled, "key frame requests absorbed by the throttle")                                                    \
+    X(pli_rationed, "key frame requests of receivers who ask for them all the time")                                   \
     X(rtx_missed, "retransmissions asked for but no longer in the cache")                                              \
     X(rtx_throttled, "retransmissions refused because asked for too often")                                            \
     X(drop_no_slot, "packets dropped because no packet slot was free")                                                 \
@@ -415,11 +416,15 @@ uint64_t engine_next_deadline_us(const struct engine *engine);
     X(drop_forced_mute, "packets dropped because the track was muted by force")                                        \
     X(drop_transport_queue, "packets dropped because too many were waiting for one receiver")                          \
     X(drop_path_queue, "learned addresses not told because too many were waiting")                                     \
+    X(drop_unproven, "datagrams not sent because nobody had proved yet to be at their destination")                    \
     X(drop_seal, "packets that could not be sealed")                                                                   \
-    X(layers_ranked, "times that pictures or rates put simulcast layers in another order")                            \
+    X(layers_ranked, "times that pictures or rates put simulcast layers in another order")                             \
     X(tx_fill, "packets of padding sent in place of packets left out")                                                 \
     X(drop_event_queue, "events dropped because the event queue was full")                                             \
-    X(channel_send_dropped, "data messages dropped: no channel, or its buffer was full")                               \
+    X(channel_send_dropped, "lossy data messages dropped: no channel, or too many waited for the receiver")            \
+    X(channel_send_refused, "reliable data messages that could not be taken: the receiver's stream has a hole")        \
+    X(channel_held, "times that messages of a peer had to wait: for what it sent before, or for its share")            \
+    X(channel_release_excess, "bytes released beyond what was charged")                                                \
     X(command_stale, "commands about objects that no longer exist")                                                    \
     X(command_refused, "commands that did not fit into the limits")                                                    \
     X(dtls_failed, "DTLS handshakes failed")                                                                           \

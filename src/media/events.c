@@ -36,6 +36,20 @@ static size_t round_up(size_t len) {
     return (len + 7) & ~(size_t)7;
 }
 
+/* Told again and again, or kept elsewhere when there is no room. */
+static bool leaves_reserve(enum engine_event_type type) {
+    return type == ENGINE_EV_CHANNEL_MESSAGE || type == ENGINE_EV_LEVELS || type == ENGINE_EV_STATS;
+}
+
+static size_t bytes_left(const struct engine *e) {
+    return EVENT_BYTES_MAX - (e->event_read == e->event_write ? 0 : e->event_write);
+}
+
+bool event_room(const struct engine *e, size_t payload_len) {
+    size_t whole = sizeof(struct event_head) + round_up(sizeof(struct engine_event)) + round_up(payload_len);
+    return bytes_left(e) >= whole + EVENT_RESERVE_BYTES;
+}
+
 uint8_t *event_push(struct engine *e, const struct engine_event *event, size_t payload_len) {
     size_t event_bytes = event_len(event);
     ASSERT(event_bytes <= sizeof *event);
@@ -44,7 +58,8 @@ uint8_t *event_push(struct engine *e, const struct engine_event *event, size_t p
         e->event_write = 0;
     }
     size_t whole = sizeof(struct event_head) + round_up(event_bytes) + round_up(payload_len);
-    if (EVENT_BYTES_MAX - e->event_write < whole) {
+    size_t reserve = leaves_reserve(event->type) ? EVENT_RESERVE_BYTES : 0;
+    if (bytes_left(e) < whole + reserve) {
         e->counters.drop_event_queue++;
         return NULL;
     }
@@ -86,10 +101,11 @@ void event_state(struct engine *e, struct transport *t, enum engine_transport_st
     event_push(e, &event, 0);
 }
 
-void event_refused(struct engine *e, uint32_t object, enum engine_command_type command) {
-    e->counters.command_refused++;
+bool event_refused(struct engine *e, uint32_t object, enum engine_command_type command) {
     struct engine_event event = {.type = ENGINE_EV_REFUSED, .object = object, .refused = {command}};
-    event_push(e, &event, 0);
+    bool told = event_push(e, &event, 0) != NULL;
+    e->counters.command_refused += told ? 1 : 0;
+    return told;
 }
 
 void event_channel(struct engine *e, struct transport *t, enum engine_event_type type, const char *label) {

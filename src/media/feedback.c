@@ -136,7 +136,7 @@ static void take_keyframe_wish(struct engine *e, struct transport *t, uint32_t s
         return;
     int8_t layer = sink->layers.stream >= 0 ? sink->layers.stream : sink->layers.target_stream;
     if (layer >= 0)
-        keyframe_request(e, &e->sources[sink->source], (uint32_t)layer);
+        keyframe_wish(e, sink, (uint32_t)layer, WISH_PAUSE_MAX_US);
 }
 
 static void take_fir(struct engine *e, struct transport *t, const struct rtcp_view *view) {

@@ -129,7 +129,7 @@ static bool forward_to(struct engine *e, struct source *source, struct sink *sin
     struct layers_result choice = layers_packet(&sink->layers, info, dd_of(e, source, info));
     if (sink->layers.want_keyframe && sink->video && (int8_t)info->layer == sink->layers.target_stream &&
         !source->streams[info->layer].pli_wanted)
-        keyframe_request(e, source, info->layer);
+        keyframe_wish(e, sink, info->layer, WISH_PAUSE_LAYER_US);
     if (choice.verdict == LAYERS_OTHER)
         return false;
     struct rewrite_in in = rewrite_of(info);

@@ -59,8 +59,21 @@
 /* Control datagrams waiting. Answers to checks, handshakes and reports of all transports between two polls. */
 #define RAW_QUEUE_MAX 4096
 #define PATH_QUEUE_MAX 1024
-/* Bytes of queued events, payloads included. The largest message takes a quarter. */
+/* Bytes of queued events, payloads included. The largest message takes an eighth. Messages and what is told again and
+ * again leave a part to the events that are told once. */
 #define EVENT_BYTES_MAX (512 * 1024)
+#define EVENT_RESERVE_BYTES (64 * 1024)
+/* Lossy messages waiting in the send buffer of one transport, charged like reliable ones: the rest of its 256 kB, and
+ * of its blocks, belongs to those. */
+#define CHANNEL_LOSSY_BYTES_MAX 65536
+/* Messages of one peer: each costs the control thread a look and a round to the others, whatever its length. Files come
+ * in pieces of 15 kB, so this is 30 MB a second. */
+#define CHANNEL_MESSAGES_PER_S 2000
+#define CHANNEL_MESSAGES_BURST 500
+/* When a message that had to wait for room or for its share is tried again. */
+#define CHANNEL_RETRY_US UINT64_C(2000)
+/* How much must have been acknowledged before it is told while more waits. */
+#define CHANNEL_TELL_BYTES 32768
 #define RTCP_LEN_MAX 1180
 /* How often: RTCP reports (RFC 3550 section 6.2 with its reduced minimum; the share of bandwidth stays below 1 %),
  * feedback of arrivals, allocation. */
@@ -76,6 +89,12 @@
 #define RANK_RATE_NUM 3
 #define RANK_RATE_DEN 2
 #define PLI_TRIES_MAX 10
+/* A key frame costs its publisher, and everybody who watches, many times an ordinary picture. So who keeps wishing for
+ * them is heard after ever longer pauses (from pli_interval_us, twice as long each time, up to these), until he was
+ * quiet for four of them; what others wish for is not delayed. The shorter one is for changes of layer, which the
+ * server itself decides on. */
+#define WISH_PAUSE_MAX_US UINT64_C(16000000)
+#define WISH_PAUSE_LAYER_US UINT64_C(1000000)
 /* A publisher that sends no sender reports for this long gets ours by arrival time. */
 #define SR_PATIENCE_US UINT64_C(5000000)
 /* Retransmissions to one receiver: at most this share of the bits sent, and a burst. */
@@ -137,8 +156,8 @@ struct source {
     bool video, screen, muted;
     uint8_t layers; /* 1..ENGINE_LAYERS_MAX */
     bool order_known;
-    /* Simulcast: streams by size, smallest first, and the other way round. Streams keep their places in all that follows;
-     * what receivers and the allocator count in are ranks. */
+    /* Simulcast: streams by size, smallest first, and the other way round. Streams keep their places in all that
+     * follows; what receivers and the allocator count in are ranks. */
     uint8_t stream_of_rank[ENGINE_LAYERS_MAX], rank_of_stream[ENGINE_LAYERS_MAX];
     char mid[ENGINE_MID_LEN_MAX + 1];
     char rids[ENGINE_LAYERS_MAX][ENGINE_RID_LEN_MAX + 1];
@@ -200,6 +219,8 @@ struct sink {
     uint8_t fir_seq8;
     bool fir_seen;
     uint16_t loss_permille;
+    uint64_t wish_us;       /* its last wish for a key frame that was heard; 0 = none */
+    uint64_t wish_pause_us; /* what comes sooner after it is not heard */
 };
 
 struct resting {
@@ -245,9 +266,12 @@ struct transport {
     uint32_t index;
     uint64_t room;
     enum engine_transport_state state;
-    bool remote_known, dtls_client, data_channels, channels_up, keyed;
+    bool remote_known, dtls_client, data_channels, keyed;
     bool feedback_send, remb_send, feedback_receive;
     bool has_target;
+    bool unproven;        /* nobody has answered at `to` yet: what may be sent there is limited */
+    bool handshake_moved; /* `to` changed between the handshake's first datagram and its end */
+    uint64_t checked_us;  /* first authenticated check */
     struct net_addr to, local;
     char ufrag[ENGINE_UFRAG_LEN_MAX + 1];     /* keys in the map, zero padded */
     char old_ufrag[ENGINE_UFRAG_LEN_MAX + 1]; /* during a restart */
@@ -289,6 +313,14 @@ struct transport {
     struct ice_lite ice;
     struct sctp *sctp;
     struct data_channels channels;
+    bool label_reliable[ENGINE_CHANNELS_MAX], label_open[ENGINE_CHANNELS_MAX];
+    uint32_t rx_charged_bytes;  /* told and not released */
+    uint64_t tx_given_bytes[2]; /* charges of what was sent, by enum data_channel_account */
+    uint64_t tx_told_bytes;     /* of the reliable ones, as last told */
+    bool tx_refusal_due;        /* a reliable message was refused, and there was no room to tell */
+    uint64_t message_credit;    /* messages that may come, times US_PER_S */
+    uint64_t message_credit_us; /* when it was last worked out */
+    /* transport_open leaves what follows as it is */
     char labels[ENGINE_CHANNELS_MAX][ENGINE_LABEL_LEN_MAX + 1]; /* by channel number: the name outlives the channel */
     struct pending_channel pending[ENGINE_CHANNELS_MAX];
 };
@@ -399,8 +431,10 @@ void timer_sooner(struct engine *e, struct transport *t, enum timer timer, uint6
 /* Queues an event; NULL (and a count) when there is no room, else where `payload_len` payload bytes are to be written.
  */
 uint8_t *event_push(struct engine *e, const struct engine_event *event, size_t payload_len);
+/* Whether a message of this length would find room. */
+bool event_room(const struct engine *e, size_t payload_len);
 void event_state(struct engine *e, struct transport *t, enum engine_transport_state state);
-void event_refused(struct engine *e, uint32_t object, enum engine_command_type command);
+bool event_refused(struct engine *e, uint32_t object, enum engine_command_type command);
 void event_channel(struct engine *e, struct transport *t, enum engine_event_type type, const char *label);
 
 /* ---- transport.c ----------------------------------------------------------------------------------------------------
@@ -412,6 +446,8 @@ void transport_restart(struct engine *e, struct transport *t, const struct engin
 void transport_close(struct engine *e, struct transport *t);
 /* A STUN datagram that names or comes from this transport; true when it was authentic. */
 bool transport_stun(struct engine *e, struct transport *t, const struct engine_rx *rx, struct span datagram);
+/* An answer to a question of ours; false when it is none, or of another agent. */
+bool transport_stun_answer(struct engine *e, struct transport *t, const struct engine_rx *rx, struct span datagram);
 void transport_dtls_input(struct engine *e, struct transport *t, const struct engine_rx *rx, struct span datagram);
 /* Moves everything that DTLS (and what it carries) has to say. */
 void transport_pump(struct engine *e, struct transport *t);
@@ -432,6 +468,7 @@ void channels_input(struct engine *e, struct transport *t, struct span datagram)
 void channels_pump(struct engine *e, struct transport *t);
 void channels_open(struct engine *e, struct transport *t, const struct engine_channel_open *open);
 void channels_send(struct engine *e, struct transport *t, const struct engine_channel_send *send, struct span payload);
+void channels_passed_on(struct engine *e, struct transport *t, uint32_t bytes);
 void channels_release(struct transport *t);
 
 /* ---- source.c
@@ -496,6 +533,8 @@ void tx_drop_sink(struct engine *e, struct transport *t, const struct sink *sink
 
 void feedback_input(struct engine *e, struct transport *t, const struct engine_rx *rx, uint8_t *data, size_t len);
 void keyframe_request(struct engine *e, struct source *source, uint32_t layer);
+/* The same on behalf of one receiver, who may not do so as often as he likes. */
+void keyframe_wish(struct engine *e, struct sink *sink, uint32_t layer, uint64_t pause_max_us);
 void reports_tick(struct engine *e, struct transport *t);
 void reports_nack(struct engine *e, struct transport *t);
 void reports_pli(struct engine *e, struct transport *t);

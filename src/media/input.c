@@ -32,6 +32,14 @@ static enum engine_rx_result input_stun(struct engine *e, const struct engine_rx
         e->counters.rx_dropped_malformed++;
         return ENGINE_RX_DROPPED;
     }
+    uint32_t tag;
+    if (ice_peek_answer_tag(datagram, &tag)) {
+        struct transport *asked = engine_transport(e, tag);
+        if (asked != NULL && transport_stun_answer(e, asked, rx, datagram))
+            return ENGINE_RX_TAKEN;
+        e->counters.rx_unknown++; /* or another engine's transport asked */
+        return ENGINE_RX_UNKNOWN;
+    }
     struct transport *t = by_username(e, datagram);
     if (t == NULL)
         t = by_address(e, &rx->from);
@@ -66,6 +74,8 @@ enum engine_rx_result engine_input(struct engine *e, uint64_t now_us, const stru
     }
     t->rx_bytes += len;
     t->rx_packets++;
+    if (t->unproven)
+        ice_lite_note_received(&t->ice, &rx->from, len);
     if (kind == DEMUX_DTLS)
         transport_dtls_input(e, t, rx, datagram);
     else if (kind == DEMUX_RTCP)

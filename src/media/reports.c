@@ -57,6 +57,23 @@ void keyframe_request(struct engine *e, struct source *source, uint32_t layer) {
     timer_sooner(e, t, TIMER_PLI, stream->pli_due_us);
 }
 
+void keyframe_wish(struct engine *e, struct sink *sink, uint32_t layer, uint64_t pause_max_us) {
+    struct source *source = &e->sources[sink->source];
+    if (source->streams[layer].pli_wanted) { /* somebody else asked: it costs nothing */
+        e->counters.pli_throttled++;
+        return;
+    }
+    uint64_t passed_us = time_since(e->now_us, sink->wish_us);
+    if (sink->wish_us != 0 && passed_us < sink->wish_pause_us) {
+        e->counters.pli_rationed++;
+        return;
+    }
+    bool calm = sink->wish_us == 0 || passed_us >= 4 * sink->wish_pause_us;
+    sink->wish_pause_us = calm ? e->config.pli_interval_us : time_min(2 * sink->wish_pause_us, pause_max_us);
+    sink->wish_us = e->now_us;
+    keyframe_request(e, source, layer);
+}
+
 void reports_pli(struct engine *e, struct transport *t) {
     uint64_t next_us = TIME_NEVER;
     for (uint32_t i = t->first_source; i != NONE; i = e->sources[i].next_of_transport) {

@@ -112,7 +112,7 @@ static void aim(struct engine *e, struct sink *sink, int8_t spatial, int8_t temp
     if (stream < 0)
         sink_tell_layer(e, sink);
     if (sink->video && stream >= 0 && stream != before && stream != sink->layers.stream)
-        keyframe_request(e, source, (uint32_t)stream);
+        keyframe_wish(e, sink, (uint32_t)stream, WISH_PAUSE_LAYER_US);
 }
 
 void sink_open(struct engine *e, uint32_t handle, const struct engine_sink_open *open) {

@@ -10,6 +10,15 @@ static void ufrag_key(char key[ENGINE_UFRAG_LEN_MAX + 1], const char *ufrag) {
 
 static void dtls_begin(struct engine *e, struct transport *t);
 
+/* In the client role the handshake begins where somebody proved to be. A peer that answers no questions is given its
+ * first flight all the same, by one of its next checks: as much as those allow. */
+#define BEGIN_UNPROVEN_US UINT64_C(300000)
+
+static bool may_begin(const struct engine *e, const struct transport *t) {
+    return t->dtls == NULL && t->remote_known && t->dtls_client &&
+           (!t->unproven || time_since(e->now_us, t->checked_us) >= BEGIN_UNPROVEN_US);
+}
+
 static bool is_over(const struct transport *t) {
     return t->state == ENGINE_TRANSPORT_FAILED || t->state == ENGINE_TRANSPORT_CLOSED;
 }
@@ -80,10 +89,30 @@ static void set_feedback(struct engine *e, struct transport *t, const struct eng
     }
 }
 
+/* Asks whether the peer is at an address from which something authentic came: see ice_lite.h. */
+static void ask(struct engine *e, struct transport *t, const struct net_addr *to, const struct net_addr *local) {
+    uint8_t question[ICE_LITE_QUESTION_LEN_MAX];
+    struct writer w = writer_of(question, sizeof question);
+    if (!ice_lite_ask(&t->ice, e->now_us, to, t->handle, e->rng, &w, &e->modules.ice))
+        return;
+    t->tx_bytes += w.len;
+    t->tx_packets++;
+    tx_raw(e, writer_span(&w), to, local);
+}
+
+/* Those that came before the peer's password was known. */
+static void ask_all(struct engine *e, struct transport *t) {
+    struct net_addr paths[ICE_LITE_PATHS_MAX];
+    size_t count = ice_lite_paths(&t->ice, paths);
+    for (size_t i = 0; i < count; i++)
+        ask(e, t, &paths[i], NULL);
+}
+
 void transport_remote(struct engine *e, struct transport *t, const struct engine_transport_remote *remote) {
     bool good = set_extensions(&t->rx_ext, remote->rx_extensions);
     good = set_extensions(&t->tx_ext, remote->tx_extensions) && good;
-    good = ice_lite_set_remote(&t->ice, e->now_us, span_str(remote->remote_ufrag)) && good;
+    struct span pwd = span_of(remote->remote_pwd, strnlen(remote->remote_pwd, sizeof remote->remote_pwd));
+    good = ice_lite_set_remote(&t->ice, e->now_us, span_str(remote->remote_ufrag), pwd) && good;
     if (!good) {
         event_refused(e, t->handle, ENGINE_TRANSPORT_REMOTE);
         return;
@@ -98,9 +127,10 @@ void transport_remote(struct engine *e, struct transport *t, const struct engine
         dtls_set_fingerprint(t->dtls, t->fingerprint);
     t->data_channels = t->data_channels || remote->data_channels;
     transport_retarget(e, t);
+    ask_all(e, t);
     timer_set(e, t, TIMER_ICE, ice_lite_next_deadline(&t->ice, e->now_us));
-    if (t->dtls == NULL && t->dtls_client && t->has_target && !is_over(t))
-        dtls_begin(e, t); /* checks were faster than the description */
+    if (t->has_target && !is_over(t) && may_begin(e, t)) /* checks were faster than the description */
+        dtls_begin(e, t);
     transport_pump(e, t);
     if (t->keyed)
         channels_start(e, t);
@@ -158,12 +188,18 @@ static void forget_address(struct engine *e, struct transport *t, const struct n
 }
 
 /* An address belongs to the transport that authenticated there last: behind a NAT that gave it to somebody else, the
- * former owner must not be sent to any more. */
+ * former owner must not be sent to any more. But a check alone, forged or replayed, takes it from nobody who is there:
+ * that needs the proof. */
 static void learn_address(struct engine *e, struct transport *t, const struct net_addr *addr) {
     uint32_t owner;
     bool known = map_get(&e->by_addr, addr, &owner);
     if (known && owner == t->index)
         return;
+    if (known && !ice_lite_is_proven(&t->ice, addr)) {
+        const struct ice_lite *theirs = &e->transports[owner].ice;
+        if (ice_lite_is_proven(theirs, addr) && ice_lite_is_fresh(theirs, e->now_us, addr))
+            return;
+    }
     if (!map_put(&e->by_addr, addr, t->index))
         return; /* as many as all transports may have: cannot be, and would only cost a look-up by name */
     if (!known)
@@ -177,6 +213,9 @@ void transport_retarget(struct engine *e, struct transport *t) {
     t->has_target = ice_lite_target(&t->ice, &to, &local) && owns_address(e, t, &to);
     if (!t->has_target)
         return;
+    t->unproven = !ice_lite_selected_proven(&t->ice);
+    if (t->dtls != NULL && !t->keyed && !net_addr_equal(&t->to, &to))
+        t->handshake_moved = true;
     t->to = to;
     t->local = local;
 }
@@ -225,7 +264,11 @@ bool transport_stun(struct engine *e, struct transport *t, const struct engine_r
         return false;
     if (change.path_removed)
         forget_address(e, t, &change.removed);
+    if (t->checked_us == 0)
+        t->checked_us = e->now_us;
+    ice_lite_note_received(&t->ice, &rx->from, datagram.len);
     learn_address(e, t, &rx->from);
+    ask(e, t, &rx->from, &rx->local);
     if (change.restarted && t->old_ufrag[0] != 0) {
         map_remove(&e->by_ufrag, t->old_ufrag);
         memset(t->old_ufrag, 0, sizeof t->old_ufrag);
@@ -234,7 +277,29 @@ bool transport_stun(struct engine *e, struct transport *t, const struct engine_r
     back_to_life(e, t);
     timer_set(e, t, TIMER_ICE, ice_lite_next_deadline(&t->ice, e->now_us));
     /* our role is known only from the peer's description; as the server we can wait for its first flight */
-    if (t->dtls == NULL && t->remote_known && t->dtls_client)
+    if (may_begin(e, t))
+        dtls_begin(e, t);
+    transport_pump(e, t);
+    return true;
+}
+
+bool transport_stun_answer(struct engine *e, struct transport *t, const struct engine_rx *rx, struct span datagram) {
+    if (is_over(t))
+        return false;
+    uint8_t answer[ICE_LITE_RESPONSE_LEN_MAX];
+    struct writer w = writer_of(answer, sizeof answer);
+    struct ice_lite_change change;
+    if (ice_lite_input(&t->ice, e->now_us, &rx->from, &rx->local, datagram, &w, &change, &e->modules.ice) != ICE_TAKEN)
+        return false;
+    e->counters.rx_stun++;
+    t->rx_bytes += datagram.len;
+    t->rx_packets++;
+    if (change.proven)
+        learn_address(e, t, &rx->from);
+    transport_retarget(e, t);
+    back_to_life(e, t);
+    timer_set(e, t, TIMER_ICE, ice_lite_next_deadline(&t->ice, e->now_us));
+    if (may_begin(e, t))
         dtls_begin(e, t);
     transport_pump(e, t);
     return true;
@@ -338,6 +403,10 @@ static void connected(struct engine *e, struct transport *t) {
     }
     t->keyed = true;
     t->connected_us = e->now_us;
+    if (t->has_target && !t->handshake_moved) {
+        ice_lite_prove_selected(&t->ice); /* who received all that was there received it at this address */
+        t->unproven = false;
+    }
     event_state(e, t, ENGINE_TRANSPORT_CONNECTED);
     /* spread the reports of transports that came up together */
     timer_set(e, t, TIMER_REPORT, e->now_us + rng_below(e->rng, REPORT_INTERVAL_US));

@@ -138,6 +138,10 @@ void tx_raw(struct engine *e, struct span datagram, const struct net_addr *to, c
 void tx_raw_transport(struct engine *e, struct transport *t, struct span datagram) {
     if (!t->has_target)
         return;
+    if (t->unproven && !ice_lite_may_send(&t->ice, datagram.len)) {
+        e->counters.drop_unproven++;
+        return;
+    }
     t->tx_bytes += datagram.len;
     t->tx_packets++;
     tx_raw(e, datagram, &t->to, &t->local);
@@ -380,6 +384,10 @@ static void release(struct engine *e, const uint32_t *indices, size_t count) {
         entry_give(e, indices[i]);
 }
 
+static size_t bytes_of(const struct engine *e, const struct tx_entry *entry) {
+    return entry->packet == NONE ? RTP_HEADER_LEN_MAX : e->arena.packets[entry->packet].len_bytes;
+}
+
 static size_t poll_media(struct engine *e, struct engine_tx *out, size_t first, size_t max) {
     uint32_t indices[ENGINE_TX_BATCH_MAX];
     size_t count = first, taken = 0;
@@ -392,6 +400,10 @@ static size_t poll_media(struct engine *e, struct engine_tx *out, size_t first, 
         indices[taken++] = index;
         if (!transport_can_send(t))
             continue;
+        if (t->unproven && !ice_lite_may_send(&t->ice, bytes_of(e, entry))) {
+            e->counters.drop_unproven++;
+            continue;
+        }
         uint8_t *slot = e->tx_slots + count * PACKET_SLOT_LEN + PACKET_HEADROOM;
         make_media(e, t, entry, slot, e->prefixes + count * SRTP_PREFIX_LEN_MAX, &e->jobs[count]);
         struct srtp_job *job = &e->jobs[count];

@@ -3,12 +3,15 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/rng.h"
 #include "base/secret.h"
 #include "base/time.h"
+#include "protocol/candidate.h"
 #include "protocol/stun.h"
 
 #define TICK_BITS 16
 #define TICK_MASK ((UINT32_C(1) << 30) - 1)
+#define ASKED_MASK ((UINT32_C(1) << 29) - 1)
 
 static uint32_t ticks(uint64_t now_us) {
     return (uint32_t)(now_us >> TICK_BITS) & TICK_MASK;
@@ -27,9 +30,13 @@ void ice_lite_init(struct ice_lite *ice, uint64_t now_us, struct span ufrag, str
     *ice = (struct ice_lite){.heard_us = now_us, .current = credentials(ufrag, pwd)};
 }
 
-bool ice_lite_set_remote(struct ice_lite *ice, uint64_t now_us, struct span ufrag) {
+bool ice_lite_set_remote(struct ice_lite *ice, uint64_t now_us, struct span ufrag, struct span pwd) {
     if (ufrag.len < ICE_UFRAG_LEN_MIN || ufrag.len > ICE_UFRAG_LEN_MAX)
         return false;
+    bool usable = pwd.len >= ICE_PWD_LEN_MIN && pwd.len <= ICE_LITE_REMOTE_PWD_LEN_MAX;
+    if (usable)
+        memcpy(ice->remote_pwd, pwd.data, pwd.len);
+    ice->remote_pwd_len = usable ? (uint8_t)pwd.len : 0;
     memcpy(ice->remote_ufrag, ufrag.data, ufrag.len);
     ice->remote_ufrag_len = (uint8_t)ufrag.len;
     if (!ice->heard)
@@ -44,6 +51,7 @@ void ice_lite_restart(struct ice_lite *ice, struct span ufrag, struct span pwd) 
         ice->old = ice->current;
     ice->current = credentials(ufrag, pwd);
     ice->remote_ufrag_len = 0;
+    ice->remote_pwd_len = 0;
 }
 
 static struct ice_lite_path *find_path(struct ice_lite *ice, const struct net_addr *addr) {
@@ -110,14 +118,23 @@ static void select_path(struct ice_lite *ice, unsigned index, struct ice_lite_ch
     counters->selected_changed++;
 }
 
+/* Selects a path, at once or, when it is not proven and the present one is, after its answer. */
+static void prefer(struct ice_lite *ice, unsigned index, struct ice_lite_change *change,
+                   struct ice_lite_counters *counters) {
+    for (unsigned i = 0; i < ice->path_count; i++)
+        ice->paths[i].wanted = i == index && !ice->paths[i].proven;
+    if (index != ice->selected && (ice->paths[index].proven || !ice->paths[ice->selected].proven))
+        select_path(ice, index, change, counters);
+}
+
 static void nominate(struct ice_lite *ice, uint64_t now_us, unsigned index, struct ice_lite_change *change,
                      struct ice_lite_counters *counters) {
     if (index != ice->selected) {
         bool contested = ice->nominated_us != 0 && time_since(now_us, ice->nominated_us) < ICE_LITE_NOMINATION_US;
         if (contested && ice->paths[index].priority < ice->paths[ice->selected].priority)
             return;
-        select_path(ice, index, change, counters);
     }
+    prefer(ice, index, change, counters);
     ice->nominated_us = now_us;
 }
 
@@ -128,7 +145,7 @@ static void accept_check(struct ice_lite *ice, uint64_t now_us, const struct net
     struct ice_lite_path *path = find_path(ice, from);
     if (path == NULL) {
         path = place_for_path(ice, now_us, change, counters);
-        *path = (struct ice_lite_path){.addr = *from};
+        *path = (struct ice_lite_path){.addr = *from, .proven = from->proto == NET_TCP};
         change->path_added = true;
         counters->path_added++;
         if (ice->path_count == 1)
@@ -147,7 +164,133 @@ static void accept_check(struct ice_lite *ice, uint64_t now_us, const struct net
     if (message->present & STUN_HAS_USE_CANDIDATE)
         nominate(ice, now_us, index, change, counters);
     else if (index != ice->selected && path_age(&ice->paths[ice->selected], now_us) >= ticks(ICE_LITE_SILENT_US))
-        select_path(ice, index, change, counters); /* a NAT rebinding, and a peer that nominates only once */
+        prefer(ice, index, change, counters); /* a NAT rebinding, and a peer that nominates only once */
+}
+
+/* ---- whether somebody is there ------------------------------------------------------------------------------------
+ */
+
+static uint32_t saturating_add(uint32_t a, size_t b) {
+    return b > UINT32_MAX - a ? UINT32_MAX : a + (uint32_t)b;
+}
+
+static void write_transaction(uint8_t out[STUN_TRANSACTION_LEN], uint32_t tag, const uint8_t *nonce) {
+    struct writer w = writer_of(out, STUN_TRANSACTION_LEN);
+    wr_u32(&w, tag);
+    wr_bytes(&w, nonce, ICE_LITE_NONCE_LEN);
+    ASSERT(writer_ok(&w) && w.len == STUN_TRANSACTION_LEN);
+}
+
+bool ice_lite_ask(struct ice_lite *ice, uint64_t now_us, const struct net_addr *to, uint32_t tag, struct rng *rng,
+                  struct writer *question, struct ice_lite_counters *counters) {
+    struct ice_lite_path *path = find_path(ice, to);
+    if (path == NULL || path->proven || ice->remote_pwd_len == 0 || ice->remote_ufrag_len == 0)
+        return false;
+    uint32_t passed = ((ticks(now_us) & ASKED_MASK) - path->asked_ticks) & ASKED_MASK;
+    if (path->asked && passed < ticks(ICE_LITE_ASK_US))
+        return false;
+    if (!path->asked) /* repeated questions bear the same number, so that the answer to any of them counts */
+        rng_fill(rng, path->nonce, sizeof path->nonce);
+    path->asked = 1;
+    path->asked_ticks = ticks(now_us) & ASKED_MASK;
+    uint8_t transaction[STUN_TRANSACTION_LEN];
+    write_transaction(transaction, tag, path->nonce);
+    char username[2 * ICE_UFRAG_LEN_MAX + 1];
+    struct writer name = writer_of(username, sizeof username);
+    wr_bytes(&name, ice->remote_ufrag, ice->remote_ufrag_len);
+    wr_u8(&name, ':');
+    wr_bytes(&name, ice->current.ufrag, ice->current.ufrag_len);
+    struct stun_binding_request request = {
+        .transaction = transaction,
+        .username = writer_span(&name),
+        .key = span_of(ice->remote_pwd, ice->remote_pwd_len),
+        .priority = candidate_priority(CANDIDATE_PRFLX, 0, 1),
+    };
+    bool fits = stun_write_request(question, &request);
+    ASSERT(fits);
+    counters->challenges++;
+    return true;
+}
+
+bool ice_peek_answer_tag(struct span datagram, uint32_t *tag) {
+    struct reader r = reader_of_span(datagram);
+    uint16_t type = rd_u16(&r);
+    rd_skip(&r, 6);
+    *tag = rd_u32(&r);
+    return reader_ok(&r) && (type == 0x0101 || type == 0x0111); /* success and error of Binding, RFC 8489 section 5 */
+}
+
+static enum ice_result take_answer(struct ice_lite *ice, uint64_t now_us, const struct net_addr *from,
+                                   const struct stun_message *message, struct ice_lite_change *change,
+                                   struct ice_lite_counters *counters) {
+    struct ice_lite_path *path = find_path(ice, from);
+    const uint8_t *nonce = message->transaction + STUN_TRANSACTION_LEN - ICE_LITE_NONCE_LEN;
+    if (path == NULL || !path->asked || ice->remote_pwd_len == 0 || message->class != STUN_SUCCESS ||
+        !secure_equal(nonce, path->nonce, ICE_LITE_NONCE_LEN) ||
+        !stun_check_integrity(message, span_of(ice->remote_pwd, ice->remote_pwd_len))) {
+        counters->rx_bad_answer++;
+        return ICE_DROPPED;
+    }
+    path->heard_ticks = ticks(now_us) & TICK_MASK;
+    ice->heard_us = now_us;
+    if (path->proven)
+        return ICE_TAKEN;
+    path->proven = 1;
+    change->proven = true;
+    counters->path_proven++;
+    unsigned index = (unsigned)(path - ice->paths);
+    struct ice_lite_path *selected = &ice->paths[ice->selected];
+    bool better = path->wanted || !selected->proven;
+    if (index != ice->selected && better) {
+        if (!path->wanted && ice->nominated_us != 0)
+            selected->wanted = 1; /* it comes into its own when it answers, too */
+        select_path(ice, index, change, counters);
+    }
+    path->wanted = 0;
+    return ICE_TAKEN;
+}
+
+void ice_lite_prove_selected(struct ice_lite *ice) {
+    if (ice->path_count > 0)
+        ice->paths[ice->selected].proven = 1;
+}
+
+bool ice_lite_selected_proven(const struct ice_lite *ice) {
+    return ice->path_count > 0 && ice->paths[ice->selected].proven;
+}
+
+static const struct ice_lite_path *known_path(const struct ice_lite *ice, const struct net_addr *addr) {
+    for (unsigned i = 0; i < ice->path_count; i++)
+        if (net_addr_equal(&ice->paths[i].addr, addr))
+            return &ice->paths[i];
+    return NULL;
+}
+
+bool ice_lite_is_proven(const struct ice_lite *ice, const struct net_addr *from) {
+    const struct ice_lite_path *path = known_path(ice, from);
+    return path != NULL && path->proven;
+}
+
+bool ice_lite_is_fresh(const struct ice_lite *ice, uint64_t now_us, const struct net_addr *from) {
+    const struct ice_lite_path *path = known_path(ice, from);
+    return path != NULL && path_age(path, now_us) < ticks(ICE_QUIET_US);
+}
+
+void ice_lite_note_received(struct ice_lite *ice, const struct net_addr *from, size_t bytes) {
+    struct ice_lite_path *path = find_path(ice, from);
+    if (path != NULL)
+        path->rx_bytes = saturating_add(path->rx_bytes, bytes);
+}
+
+bool ice_lite_may_send(struct ice_lite *ice, size_t bytes) {
+    ASSERT(ice->path_count > 0);
+    struct ice_lite_path *path = &ice->paths[ice->selected];
+    if (path->proven)
+        return true;
+    if ((uint64_t)path->tx_bytes + bytes > (uint64_t)path->rx_bytes * ICE_LITE_AMPLIFICATION_MAX)
+        return false;
+    path->tx_bytes = saturating_add(path->tx_bytes, bytes);
+    return true;
 }
 
 static enum ice_result refuse(struct writer *response, const struct stun_message *message, enum stun_error_code code,
@@ -185,6 +328,8 @@ enum ice_result ice_lite_input(struct ice_lite *ice, uint64_t now_us, const stru
         counters->rx_malformed++;
         return ICE_DROPPED;
     }
+    if (message.method == STUN_METHOD_BINDING && (message.class == STUN_SUCCESS || message.class == STUN_ERROR))
+        return take_answer(ice, now_us, from, &message, change, counters);
     if (message.class != STUN_REQUEST || message.method != STUN_METHOD_BINDING) {
         counters->rx_not_request++;
         return ICE_DROPPED;
@@ -231,10 +376,7 @@ bool ice_lite_note_authentic(struct ice_lite *ice, uint64_t now_us, const struct
 }
 
 bool ice_lite_is_path(const struct ice_lite *ice, const struct net_addr *from) {
-    for (unsigned i = 0; i < ice->path_count; i++)
-        if (net_addr_equal(&ice->paths[i].addr, from))
-            return true;
-    return false;
+    return known_path(ice, from) != NULL;
 }
 
 bool ice_lite_forget_conn(struct ice_lite *ice, uint32_t conn) {

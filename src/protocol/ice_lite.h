@@ -1,6 +1,6 @@
 /* ICE, the lite side (RFC 8445 section 2.5): the server's half of one transport. It answers connectivity checks, learns
- * the peer's addresses from them, and follows the peer's nomination; it sends no check of its own. Sans-IO, fixed size,
- * no allocation.
+ * the peer's addresses from them, and follows the peer's nomination; of its own it sends checks only to ask whether
+ * somebody is there. Sans-IO, fixed size, no allocation.
  *
  *     ice_lite_init          local credentials, drawn by the caller (rng_token)
  *     ice_lite_set_remote    when the peer's description came; earlier checks are answered (RFC 8445 section 7.3)
@@ -9,9 +9,12 @@
  *     ice_lite_target        where to send
  *     ice_lite_liveness      at ice_lite_next_deadline, and whenever asked
  *
- * Paths. A remote address becomes a path when a check with valid MESSAGE-INTEGRITY came from it: that is the proof that
- * somebody who knows the password receives there or at least sends from there, and nothing is sent to any other
- * address.
+ * Paths. A remote address becomes a path when a check with valid MESSAGE-INTEGRITY came from it. That proves that it
+ * was made by somebody who knows the password, not that he is at that address: a source address can be forged by the
+ * peer himself, and a check replayed from elsewhere by whoever saw it. So a path has to be *proven*: it is sent a
+ * Binding request with a number that only who receives there can know, and answers (as every full agent does). Over TCP
+ * the connection is the proof. A path that is not proven never replaces one that is, and gets no more than three times
+ * the bytes that came from it, as with QUIC (RFC 9000 sections 8.2 and 9.3).
  *
  * Nomination. Of nominated paths the one with the highest PRIORITY is selected when their nominations come together
  * (aggressive nomination, RFC 5245, as Firefox does), else the newest nomination wins: a peer that moves from Wi-Fi to
@@ -38,6 +41,8 @@
 #include "base/cursor.h"
 #include "base/net.h"
 
+struct rng;
+
 /* RFC 8445 section 5.3: ufrag at least 24 bits (4 characters), password at least 128 bits (22); a sender uses at most
  * 32 characters for its ufrag. Our password is at most 32 characters, 190 bits: more proves nothing more and costs
  * memory. */
@@ -45,6 +50,8 @@
 #define ICE_UFRAG_LEN_MAX 32
 #define ICE_PWD_LEN_MIN 22
 #define ICE_LITE_PWD_LEN_MAX 32
+/* The peer's password: browsers use 24 characters, RFC 8445 allows 256. */
+#define ICE_LITE_REMOTE_PWD_LEN_MAX 64
 /* Addresses of the peer that are remembered: Wi-Fi, cellular, VPN, each IPv4 and IPv6, and TCP. The one heard of
  * longest ago makes room; never the selected one. */
 #define ICE_LITE_PATHS_MAX 8
@@ -56,11 +63,13 @@
 #define ICE_QUIET_US UINT64_C(7000000)
 /* Nominations closer together than this are compared by priority; later ones replace. */
 #define ICE_LITE_NOMINATION_US UINT64_C(1000000)
-/* A selected path on which nothing came for this long, not even reports or consent, gives way to one that was just checked: the
- * peer's address changed and it does not nominate again. Reports come each second. */
+/* A selected path on which nothing came for this long, not even reports or consent, gives way to one that was just
+ * checked: the peer's address changed and it does not nominate again. Reports come each second. */
 #define ICE_LITE_SILENT_US UINT64_C(3000000)
 /* Room for any answer. */
 #define ICE_LITE_RESPONSE_LEN_MAX 128
+/* Room for a question: header, a username of 65 bytes, priority, role, integrity, fingerprint. */
+#define ICE_LITE_QUESTION_LEN_MAX 176
 
 #define ICE_LITE_COUNTERS(X)                                                                                           \
     X(rx_requests, "binding requests taken in")                                                                        \
@@ -72,7 +81,10 @@
     X(rx_bad_integrity, "binding requests whose integrity did not verify, answered 401")                               \
     X(rx_unknown_attribute, "binding requests with unknown required attributes, answered 420")                         \
     X(rx_role_conflict, "binding requests of a controlled peer, answered 487")                                         \
-    X(path_added, "remote addresses verified")                                                                         \
+    X(rx_bad_answer, "answers to questions that were not asked, or not of that address")                               \
+    X(path_added, "remote addresses from which a check came")                                                          \
+    X(path_proven, "remote addresses at which the peer proved to receive")                                             \
+    X(challenges, "questions whether somebody is at a remote address")                                                 \
     X(path_evicted, "remote addresses forgotten to make room")                                                         \
     X(selected_changed, "changes of the selected path")                                                                \
     X(restarted, "restarts completed")
@@ -81,13 +93,14 @@ COUNTERS_DEFINE(ice_lite_counters, ICE_LITE_COUNTERS)
 enum ice_result {
     ICE_ANSWERED, /* an authenticated check: the answer is in the writer, send it to where the request came from */
     ICE_REFUSED,  /* an error answer is in the writer; nothing changed. May be dropped instead under load */
-    ICE_TAKEN,    /* full agents only: an answer to a check of ours */
+    ICE_TAKEN,    /* an answer to a check of ours */
     ICE_DROPPED,  /* no answer; counted */
 };
 
-/* What an ICE_ANSWERED input changed. */
+/* What an ICE_ANSWERED or ICE_TAKEN input changed. */
 struct ice_lite_change {
     bool path_added;       /* `from` is newly verified */
+    bool proven;           /* `from` answered: somebody with the peer's password receives there */
     bool selected_changed; /* ice_lite_target answers another path */
     bool restarted;        /* the old local ufrag is dead from now on */
     bool path_removed;
@@ -109,11 +122,24 @@ struct ice_lite_local {
     uint8_t proto;
 };
 
+/* Of the transaction id of our questions: the rest is the owner's tag. */
+#define ICE_LITE_NONCE_LEN 8
+/* Least time between two questions to one address; each is caused by something authentic from it. */
+#define ICE_LITE_ASK_US UINT64_C(131072)
+/* Bytes to an address that is not proven, for each that came from it. */
+#define ICE_LITE_AMPLIFICATION_MAX 3
+
 struct ice_lite_path {
     struct net_addr addr;
     uint32_t priority;
     uint32_t heard_ticks : 30; /* when it was last heard, in 2^16 us; wraps after two years */
     uint32_t local : 2;        /* 0 = any, else index + 1 */
+    uint32_t asked_ticks : 29; /* when it was last asked */
+    uint32_t asked : 1;
+    uint32_t proven : 1;
+    uint32_t wanted : 1;         /* to be selected once it is proven */
+    uint32_t rx_bytes, tx_bytes; /* while it is not proven; they saturate */
+    uint8_t nonce[ICE_LITE_NONCE_LEN];
 };
 
 /* By value in the transport. Fields are private. */
@@ -125,25 +151,45 @@ struct ice_lite {
     struct ice_lite_credentials current;
     struct ice_lite_credentials old; /* during a restart */
     char remote_ufrag[ICE_UFRAG_LEN_MAX];
+    char remote_pwd[ICE_LITE_REMOTE_PWD_LEN_MAX];
     uint8_t remote_ufrag_len; /* 0 = not known yet */
+    uint8_t remote_pwd_len;   /* the same */
     uint8_t path_count;
     uint8_t selected; /* index; path_count 0 = none */
     bool heard;       /* something authentic since init */
 };
 
-_Static_assert(sizeof(struct ice_lite) <= 512, "one for every transport");
+_Static_assert(sizeof(struct ice_lite) <= 896, "one for every transport");
 
 /* The credentials are copied. Their lengths are asserted: they are our own. */
 void ice_lite_init(struct ice_lite *ice, uint64_t now_us, struct span ufrag, struct span pwd);
-/* The peer's ufrag, for the second half of USERNAME; its password is not needed, a lite agent sends no checks. False
- * when the length is not one of RFC 8445. Called again with another ufrag without a restart of ours it replaces. */
-bool ice_lite_set_remote(struct ice_lite *ice, uint64_t now_us, struct span ufrag);
+/* The peer's ufrag, for the second half of USERNAME, and its password, for our questions (empty, or
+ * longer than we keep: none can be asked). False when the ufrag's length is not one of RFC 8445. Called again with
+ * another ufrag without a restart of ours it replaces. */
+bool ice_lite_set_remote(struct ice_lite *ice, uint64_t now_us, struct span ufrag, struct span pwd);
 void ice_lite_restart(struct ice_lite *ice, struct span ufrag, struct span pwd);
 /* One STUN datagram. `local` is where it arrived, family 0 if unknown. `response` has ICE_LITE_RESPONSE_LEN_MAX bytes
  * free. */
 enum ice_result ice_lite_input(struct ice_lite *ice, uint64_t now_us, const struct net_addr *from,
                                const struct net_addr *local, struct span datagram, struct writer *response,
                                struct ice_lite_change *change, struct ice_lite_counters *counters);
+/* A question to the path `to`, when it is due: the path is not proven, the peer's password is known, and the last
+ * question is not too young. `tag` comes first in the transaction id of the answer, so that its owner finds the agent.
+ */
+bool ice_lite_ask(struct ice_lite *ice, uint64_t now_us, const struct net_addr *to, uint32_t tag, struct rng *rng,
+                  struct writer *question, struct ice_lite_counters *counters);
+/* The tag, when the datagram looks like an answer to a question. */
+bool ice_peek_answer_tag(struct span datagram, uint32_t *tag);
+/* The selected path is proven by other means: the peer finished a handshake whose every datagram went there. */
+void ice_lite_prove_selected(struct ice_lite *ice);
+bool ice_lite_selected_proven(const struct ice_lite *ice);
+bool ice_lite_is_proven(const struct ice_lite *ice, const struct net_addr *from);
+/* Something was heard from this path within ICE_QUIET_US. */
+bool ice_lite_is_fresh(const struct ice_lite *ice, uint64_t now_us, const struct net_addr *from);
+/* While the selected path is not proven: bytes that came from an address, and whether so many may be sent to the
+ * selected path (they are then counted). */
+void ice_lite_note_received(struct ice_lite *ice, const struct net_addr *from, size_t bytes);
+bool ice_lite_may_send(struct ice_lite *ice, size_t bytes);
 /* SRTP or DTLS authenticated a packet from `from`. False when that is no path: such a packet should not have been
  * accepted. */
 bool ice_lite_note_authentic(struct ice_lite *ice, uint64_t now_us, const struct net_addr *from);

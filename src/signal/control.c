@@ -185,6 +185,11 @@ static bool transport_event(struct control *control, struct shard *shard, const 
         break;
     case ENGINE_EV_CHANNEL_MESSAGE:
         data_channel_message(pc, event->message.label, event->payload);
+        if (event->message.charged_bytes > 0) {
+            struct engine_command release = {.type = ENGINE_CHANNEL_RELEASE, .object = pc->transport};
+            release.channel_release.bytes = event->message.charged_bytes;
+            output_command(control, pc->shard, &release, NULL);
+        }
         break;
     case ENGINE_EV_CHANNEL_SENT:
         break;

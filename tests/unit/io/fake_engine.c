@@ -80,6 +80,7 @@ void engine_command(struct engine *engine, uint64_t now_us, const struct engine_
         event.type = ENGINE_EV_CHANNEL_MESSAGE;
         memcpy(engine->payload, payload.data, payload.len);
         event.payload = span_of(engine->payload, payload.len);
+        event.message.charged_bytes = command->channel_send.text ? engine_channel_charge(payload.len) : 0;
         add_event(engine, &event);
     }
 }

@@ -354,6 +354,28 @@ static void when_the_control_thread_stands_still_messages_are_dropped_and_states
     media_destroy(media);
 }
 
+static void when_the_control_thread_stands_still_reliable_messages_wait_for_it(void **state) {
+    (void)state;
+    struct media *media = open_media(1);
+    static uint8_t payload[60000];
+    struct engine_command message = {.type = ENGINE_CHANNEL_SEND, .object = 5, .channel_send = {.text = true}};
+    uint32_t sent = 160; /* 9.6 MB through a ring of 8 */
+    for (uint32_t i = 0; i < sent; i++) {
+        assert_true(media_command(media, 0, &message, span_of(payload, sizeof payload)));
+        media_flush(media);
+        usleep(i % 16 == 0 ? 2000 : 0);
+    }
+    sent -= (uint32_t)media_commands_dropped(media);
+    for (uint32_t i = 0; i < sent; i++) {
+        struct engine_event event;
+        assert_true(next_event(media, &event));
+        assert_int_equal(event.type, ENGINE_EV_CHANNEL_MESSAGE);
+        assert_int_equal(event.payload.len, sizeof payload);
+        assert_true(event.message.charged_bytes > 0);
+    }
+    media_destroy(media);
+}
+
 static void start_and_stop_leave_no_thread_and_no_descriptor(void **state) {
     (void)state;
     media_destroy(open_media(3));
@@ -692,6 +714,7 @@ int main(void) {
         cmocka_unit_test(the_commands_that_close_a_full_room_all_find_room),
         cmocka_unit_test(a_media_thread_that_is_only_busy_is_waited_for),
         cmocka_unit_test(when_the_control_thread_stands_still_messages_are_dropped_and_states_wait),
+        cmocka_unit_test(when_the_control_thread_stands_still_reliable_messages_wait_for_it),
         cmocka_unit_test(start_and_stop_leave_no_thread_and_no_descriptor),
         cmocka_unit_test(a_port_in_use_is_named),
         cmocka_unit_test(the_ports_of_another_server_are_not_shared),

@@ -287,6 +287,45 @@ static void a_key_frame_is_asked_for_once_however_many_want_it_and_again_until_i
     world_free(p.w);
 }
 
+static void who_asks_for_key_frames_all_the_time_gets_few_and_others_get_theirs_at_once(void **state) {
+    (void)state;
+    struct pair p = pair_make(35);
+    struct peer *carol = peer_make(p.w, ROOM, false, false);
+    peer_describe(carol, false, false);
+    assert_true(peer_connect(carol));
+    static struct camera c;
+    camera_make(&c, p.alice, "1", 1, 100);
+    struct engine_sink_open to_bob = sink_video(p.bob, c.source, 9100), to_carol = sink_video(carol, c.source, 9200);
+    world_sink(p.w, &to_bob);
+    world_sink(p.w, &to_carol);
+    run_camera(p.w, &c, 2000000);
+    uint8_t bytes[64];
+    struct writer pli = writer_of(bytes, sizeof bytes);
+    rtcp_write_pli(&pli, 1, 9100);
+    uint32_t before = c.layer[0].keys;
+    for (int i = 0; i < 600; i++) { /* a minute */
+        peer_send_rtcp(p.bob, writer_span(&pli));
+        run_camera(p.w, &c, 100000);
+    }
+    assert_in_range(c.layer[0].keys - before, 3, 10);
+    assert_true(world_counters(p.w).pli_rationed > 500);
+    before = c.layer[0].keys;
+    pli.len = 0;
+    rtcp_write_pli(&pli, 1, 9200);
+    peer_send_rtcp(carol, writer_span(&pli));
+    run_camera(p.w, &c, 600000);
+    assert_int_equal(c.layer[0].keys, before + 1);
+    /* who asks now and then, as with losses, is heard each time */
+    before = c.layer[0].keys;
+    for (int i = 0; i < 5; i++) {
+        run_camera(p.w, &c, 3000000);
+        peer_send_rtcp(carol, writer_span(&pli));
+        run_camera(p.w, &c, 600000);
+        assert_int_equal(c.layer[0].keys, ++before);
+    }
+    world_free(p.w);
+}
+
 static void padding_of_the_publisher_leaves_no_gap_at_the_receiver(void **state) {
     (void)state;
     struct pair p = pair_make(22);
@@ -617,11 +656,8 @@ static void who_wants_the_best_layer_gets_the_largest_picture_whatever_the_layer
         .layers = 3, .rids = {"0", "1", "2"}, .widths = {640, 1280, 320}, .packets = {2, 3, 1}};
     check_ranks(&numbers, 2, 0, 1);
     /* sizes count more than names and than rates */
-    const struct camera_plan wrong = {.layers = 3,
-                                      .rids = {"q", "h", "f"},
-                                      .widths = {1280, 640, 320},
-                                      .packets = {1, 2, 3},
-                                      .order_known = true};
+    const struct camera_plan wrong = {
+        .layers = 3, .rids = {"q", "h", "f"}, .widths = {1280, 640, 320}, .packets = {1, 2, 3}, .order_known = true};
     check_ranks(&wrong, 2, 1, 0);
 }
 
@@ -630,8 +666,7 @@ static void layers_whose_pictures_do_not_tell_their_size_are_ranked_by_their_rat
     const struct camera_plan hidden = {.layers = 3, .rids = {"high", "mid", "low"}, .packets = {4, 2, 1}};
     check_ranks(&hidden, 2, 1, 0);
     /* but not where signalling knows better: the largest may be short of bits for a while */
-    const struct camera_plan known = {
-        .layers = 3, .rids = {"q", "h", "f"}, .packets = {4, 2, 1}, .order_known = true};
+    const struct camera_plan known = {.layers = 3, .rids = {"q", "h", "f"}, .packets = {4, 2, 1}, .order_known = true};
     check_ranks(&known, 0, 1, 2);
 }
 
@@ -802,6 +837,7 @@ int main(void) {
         cmocka_unit_test(with_loss_both_ways_the_receiver_ends_up_with_every_packet),
         cmocka_unit_test(a_retransmission_is_the_packet_that_was_sent_and_is_not_repeated_at_once),
         cmocka_unit_test(a_key_frame_is_asked_for_once_however_many_want_it_and_again_until_it_comes),
+        cmocka_unit_test(who_asks_for_key_frames_all_the_time_gets_few_and_others_get_theirs_at_once),
         cmocka_unit_test(padding_of_the_publisher_leaves_no_gap_at_the_receiver),
         cmocka_unit_test(a_forced_mute_silences_and_its_end_goes_on_without_a_gap),
         cmocka_unit_test(when_the_publisher_drops_its_best_layer_the_next_one_takes_over),

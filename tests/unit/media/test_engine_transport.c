@@ -158,6 +158,131 @@ static void data_goes_both_ways_over_their_channels_and_ours(void **state) {
     world_free(w);
 }
 
+struct transfer {
+    uint32_t next, wrong;
+};
+
+static void count_transfer(struct world *w, const struct engine_event *event) {
+    struct transfer *transfer = w->context;
+    uint32_t number = UINT32_MAX;
+    if (event->payload.len >= sizeof number)
+        memcpy(&number, event->payload.data, sizeof number);
+    transfer->wrong += number != transfer->next++ ? 1 : 0;
+}
+
+static struct peer *peer_with_channel(struct world *w, const char *label, bool reliable, uint32_t *channel) {
+    struct peer *p = peer_make(w, ROOM, false, false);
+    peer_describe(p, true, false);
+    assert_true(peer_connect(p));
+    struct dcep_open open = {.label = span_str(label), .priority = 256};
+    open.reliability = reliable ? DCEP_RELIABLE : DCEP_MAX_RETRANSMITS;
+    assert_true(data_channels_open(&p->channels, w->now_us, &open, channel));
+    world_run(w, 200000);
+    return p;
+}
+
+static void what_is_sent_reliably_waits_at_its_sender_until_it_is_passed_on_and_arrives_whole(void **state) {
+    (void)state;
+    struct world *w = world_make(121, NULL);
+    uint32_t channel;
+    struct peer *p = peer_with_channel(w, "_reliable", true, &channel);
+    struct transfer transfer = {0};
+    w->context = &transfer;
+    w->on_message = count_transfer;
+    w->keep_charges = true;
+    static uint8_t piece[15000];
+    const uint32_t pieces = 120; /* 1.8 MB through a window of 128 kB */
+    uint32_t given = 0;
+    for (int rounds = 0; transfer.next < pieces; rounds++) {
+        assert_true(rounds < 2000);
+        while (given < pieces) {
+            memcpy(piece, &given, sizeof given);
+            if (data_channels_send(&p->channels, w->now_us, channel, true, span_of(piece, sizeof piece)) !=
+                DATA_CHANNEL_OK)
+                break;
+            given++;
+        }
+        world_run(w, 20000);
+        assert_in_range(w->charged_bytes, 0, ENGINE_CHANNEL_RX_WINDOW_BYTES + engine_channel_charge(sizeof piece));
+        if (rounds == 50) { /* nobody took anything for a second: the sender stands */
+            assert_in_range(transfer.next, 8, 10);
+            assert_in_range(given, 30, 60);
+        }
+        if (rounds > 50 && w->charged_bytes > 0)
+            world_release(w, p->transport, engine_channel_charge(sizeof piece));
+    }
+    assert_int_equal(transfer.wrong, 0);
+    assert_int_equal(world_counters(w).drop_event_queue, 0);
+    world_free(w);
+}
+
+static void what_is_lossy_does_not_take_the_room_of_what_is_reliable(void **state) {
+    (void)state;
+    struct world *w = world_make(122, NULL);
+    uint32_t channel;
+    struct peer *p = peer_with_channel(w, "_reliable", true, &channel);
+    struct dcep_open lossy = {.label = span_str("_lossy"), .reliability = DCEP_MAX_RETRANSMITS, .priority = 256};
+    uint32_t other;
+    assert_true(data_channels_open(&p->channels, w->now_us, &lossy, &other));
+    world_run(w, 200000);
+    p->mute_network = true; /* it acknowledges nothing */
+    static uint8_t piece[1000];
+    for (int i = 0; i < 1000; i++)
+        world_send(w, p->transport, "_lossy", false, piece, i % 2 == 0 ? 1 : sizeof piece);
+    for (uint32_t charged = 0; charged < ENGINE_CHANNEL_TX_WINDOW_BYTES; charged += 1024)
+        world_send(w, p->transport, "_reliable", false, piece, charged % 2048 == 0 ? 1 : sizeof piece);
+    assert_int_equal(world_count(w, ENGINE_EV_REFUSED, 0), 0);
+    assert_int_equal(world_count(w, ENGINE_EV_CHANNEL_SENT, 0), 0);
+    assert_in_range(world_counters(w).channel_send_dropped, 900, 960);
+    p->mute_network = false;
+    uint32_t before = p->messages;
+    world_run(w, 8000000);
+    assert_in_range(p->messages - before, 192, 192 + 64);
+    const struct engine_event *sent = world_last(w, ENGINE_EV_CHANNEL_SENT, p->transport);
+    assert_non_null(sent);
+    assert_int_equal(sent->channel_sent.total_bytes, ENGINE_CHANNEL_TX_WINDOW_BYTES);
+    world_free(w);
+}
+
+static void a_reliable_message_that_cannot_be_taken_is_told(void **state) {
+    (void)state;
+    struct world *w = world_make(123, NULL);
+    uint32_t channel;
+    struct peer *p = peer_with_channel(w, "_reliable", true, &channel);
+    static uint8_t piece[60000];
+    p->mute_network = true;
+    for (int i = 0; i < 6; i++) /* far beyond the window */
+        world_send(w, p->transport, "_reliable", false, piece, sizeof piece);
+    assert_in_range(world_count(w, ENGINE_EV_REFUSED, p->transport), 1, 3);
+    assert_int_equal(world_last(w, ENGINE_EV_REFUSED, p->transport)->refused.command, ENGINE_CHANNEL_SEND);
+    p->mute_network = false;
+    world_run(w, 8000000);
+    data_channels_close(&p->channels, w->now_us, channel);
+    world_run(w, 1000000);
+    uint32_t before = world_count(w, ENGINE_EV_REFUSED, p->transport);
+    world_send(w, p->transport, "_reliable", false, piece, 10);
+    assert_int_equal(world_count(w, ENGINE_EV_REFUSED, p->transport), before + 1);
+    world_free(w);
+}
+
+static void a_flood_of_tiny_messages_is_held_back_at_its_sender(void **state) {
+    (void)state;
+    struct world *w = world_make(124, NULL);
+    uint32_t channel;
+    struct peer *p = peer_with_channel(w, "_lossy", false, &channel);
+    uint64_t start_us = w->now_us;
+    uint32_t given = 0;
+    while (w->now_us < start_us + 2000000) {
+        while (given < 100000 &&
+               data_channels_send(&p->channels, w->now_us, channel, true, span_str("x")) == DATA_CHANNEL_OK)
+            given++;
+        world_run(w, 5000);
+    }
+    assert_in_range(w->messages, 3000, 5000); /* 2000 a second and what may come at once */
+    assert_true(world_counters(w).channel_held > 0);
+    world_free(w);
+}
+
 static void media_goes_on_through_an_ice_restart_and_the_old_name_dies(void **state) {
     (void)state;
     struct world *w = world_make(130, NULL);
@@ -216,6 +341,96 @@ static void a_new_address_is_used_after_its_check_and_not_before(void **state) {
         world_run(w, 20000);
     }
     assert_int_equal(peer_track(b, 9000)->count, 11);
+    world_free(w);
+}
+
+/* A check of this peer's, signed as it should be, that seems to come from elsewhere. */
+static size_t forge_check(struct peer *p, const struct net_addr *from) {
+    char username[100];
+    uint8_t bytes[STUN_MESSAGE_LEN_MAX], transaction[STUN_TRANSACTION_LEN];
+    (void)snprintf(username, sizeof username, "%s:%s", p->ice.remote_ufrag, p->ice.local_ufrag);
+    rng_fill(&p->world->rng, transaction, sizeof transaction);
+    struct stun_binding_request request = {.transaction = transaction,
+                                           .username = span_str(username),
+                                           .key = span_str(p->ice.remote_pwd),
+                                           .priority = UINT32_MAX,
+                                           .controlling = true,
+                                           .use_candidate = true};
+    struct writer w = writer_of(bytes, sizeof bytes);
+    assert_true(stun_write_request(&w, &request));
+    world_post(p->world, from, &p->server, writer_span(&w));
+    return w.len;
+}
+
+static void media_stays_where_its_receiver_is_when_forged_checks_name_somebody_else(void **state) {
+    (void)state;
+    struct world *w = world_make(134, NULL);
+    struct peer *a = connected_peer(w, false), *b = connected_peer(w, false);
+    uint32_t source = source_audio(a, "0", 5000);
+    struct engine_sink_open open = sink_audio(b, source, 9000);
+    world_sink(w, &open);
+    w->watched = net_addr_v4(203, 0, 113, 9, 4444);
+    uint64_t forged_bytes = 0;
+    for (uint16_t i = 0; i < 500; i++) { /* ten seconds */
+        if (i % 5 == 0)
+            forged_bytes += forge_check(b, &w->watched);
+        send_opus(a, "0", 5000, i, 960u * i, 30);
+        world_run(w, 20000);
+    }
+    assert_int_equal(peer_track(b, 9000)->count, 500);
+    assert_in_range(w->watched_bytes, 1, 3 * forged_bytes);
+    world_free(w);
+}
+
+static void who_never_proved_to_be_at_an_address_gets_no_more_than_three_times_what_came_from_there(void **state) {
+    (void)state;
+    struct world *w = world_make(135, NULL);
+    struct peer *p = peer_make(w, ROOM, true, false); /* we begin the handshake */
+    peer_describe(p, true, false);
+    p->mute_network = true;
+    w->watched = net_addr_v4(203, 0, 113, 9, 4444);
+    uint64_t forged_bytes = 0;
+    for (int i = 0; i < 100; i++) {
+        forged_bytes += forge_check(p, &w->watched);
+        world_run(w, 200000);
+    }
+    assert_in_range(w->watched_bytes, 1, 3 * forged_bytes);
+    world_free(w);
+}
+
+static void a_check_that_is_replayed_from_anothers_address_takes_it_from_nobody(void **state) {
+    (void)state;
+    struct world *w = world_make(136, NULL);
+    struct peer *a = connected_peer(w, false), *b = connected_peer(w, false);
+    uint32_t from_a = source_audio(a, "0", 5000), from_b = source_audio(b, "0", 6000);
+    struct engine_sink_open to_b = sink_audio(b, from_a, 9000), to_a = sink_audio(a, from_b, 9001);
+    world_sink(w, &to_b);
+    world_sink(w, &to_a);
+    for (uint16_t i = 0; i < 200; i++) {
+        if (i % 5 == 0)
+            forge_check(a, &b->addr);
+        send_opus(a, "0", 5000, i, 960u * i, 30);
+        send_opus(b, "0", 6000, i, 960u * i, 30);
+        world_run(w, 20000);
+    }
+    assert_int_equal(peer_track(b, 9000)->count, 200);
+    assert_int_equal(peer_track(a, 9001)->count, 200);
+    world_free(w);
+}
+
+static void a_receiver_that_moves_is_followed(void **state) {
+    (void)state;
+    struct world *w = world_make(137, NULL);
+    struct peer *a = connected_peer(w, false), *b = connected_peer(w, false);
+    uint32_t source = source_audio(a, "0", 5000);
+    struct engine_sink_open open = sink_audio(b, source, 9000);
+    world_sink(w, &open);
+    b->addr.port = 55555;
+    for (uint16_t i = 0; i < 500; i++) { /* its next check comes within six seconds */
+        send_opus(a, "0", 5000, i, 960u * i, 30);
+        world_run(w, 20000);
+    }
+    assert_true(peer_track(b, 9000)->count > 150);
     world_free(w);
 }
 
@@ -509,8 +724,16 @@ int main(void) {
         cmocka_unit_test(a_wrong_fingerprint_fails_the_transport),
         cmocka_unit_test(strangers_are_unknown_and_cost_nothing),
         cmocka_unit_test(data_goes_both_ways_over_their_channels_and_ours),
+        cmocka_unit_test(what_is_sent_reliably_waits_at_its_sender_until_it_is_passed_on_and_arrives_whole),
+        cmocka_unit_test(what_is_lossy_does_not_take_the_room_of_what_is_reliable),
+        cmocka_unit_test(a_reliable_message_that_cannot_be_taken_is_told),
+        cmocka_unit_test(a_flood_of_tiny_messages_is_held_back_at_its_sender),
         cmocka_unit_test(media_goes_on_through_an_ice_restart_and_the_old_name_dies),
         cmocka_unit_test(a_new_address_is_used_after_its_check_and_not_before),
+        cmocka_unit_test(media_stays_where_its_receiver_is_when_forged_checks_name_somebody_else),
+        cmocka_unit_test(who_never_proved_to_be_at_an_address_gets_no_more_than_three_times_what_came_from_there),
+        cmocka_unit_test(a_check_that_is_replayed_from_anothers_address_takes_it_from_nobody),
+        cmocka_unit_test(a_receiver_that_moves_is_followed),
         cmocka_unit_test(an_address_that_passes_to_another_peer_is_the_others_from_then_on),
         cmocka_unit_test(a_silent_peer_is_disconnected_and_then_failed_and_may_come_back_between),
         cmocka_unit_test(close_notify_is_told_both_ways),

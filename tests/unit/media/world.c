@@ -89,12 +89,16 @@ static void post(struct world *w, bool to_engine, const struct net_addr *from, c
     memcpy(f->data, data, len);
 }
 
+void world_post(struct world *w, const struct net_addr *from, const struct net_addr *to, struct span datagram) {
+    post(w, true, from, to, datagram.data, datagram.len);
+}
+
 static void peer_post(struct peer *p, const uint8_t *data, size_t len) {
     if (!p->mute_network)
         post(p->world, true, &p->addr, &p->server, data, len);
 }
 
-void world_drain(struct world *w) {
+static void drain_tx(struct world *w) {
     struct engine_tx tx[64];
     for (;;) {
         world_in_media = true;
@@ -104,12 +108,33 @@ void world_drain(struct world *w) {
             break;
         for (size_t i = 0; i < n; i++) {
             w->tx_total++;
+            w->watched_bytes += net_addr_equal(&tx[i].to, &w->watched) ? tx[i].len : 0;
             post(w, false, &tx[i].local, &tx[i].to, tx[i].data, tx[i].len);
         }
     }
+}
+
+static void release(struct world *w, uint32_t transport, uint32_t bytes) {
+    struct engine_command command = {.type = ENGINE_CHANNEL_RELEASE, .object = transport};
+    command.channel_release.bytes = bytes;
+    w->charged_bytes -= bytes;
+    engine_command(w->engine, w->now_us, &command, (struct span){0});
+}
+
+void world_release(struct world *w, uint32_t transport, uint32_t bytes) {
+    release(w, transport, bytes);
+    world_drain(w);
+}
+
+void world_drain(struct world *w) {
+    drain_tx(w);
     struct engine_event event;
     while (engine_poll_event(w->engine, &event)) {
         if (event.type == ENGINE_EV_CHANNEL_MESSAGE) {
+            w->messages++;
+            w->charged_bytes += event.message.charged_bytes;
+            if (w->on_message != NULL)
+                w->on_message(w, &event);
             ASSERT(event.payload.len <= sizeof w->message);
             if (event.payload.len > 0)
                 memcpy(w->message, event.payload.data, event.payload.len);
@@ -118,6 +143,10 @@ void world_drain(struct world *w) {
         event.payload = (struct span){0};
         if (w->event_count < WORLD_EVENTS_MAX)
             w->events[w->event_count++] = event;
+        if (event.type == ENGINE_EV_CHANNEL_MESSAGE && event.message.charged_bytes > 0 && !w->keep_charges) {
+            release(w, event.object, event.message.charged_bytes);
+            drain_tx(w);
+        }
     }
     w->path_count +=
         (uint32_t)engine_poll_paths(w->engine, w->paths + w->path_count, ARRAY_LEN(w->paths) - w->path_count);

@@ -123,9 +123,16 @@ struct world {
     uint32_t event_count;
     uint8_t message[70000];
     uint32_t message_len;
+    uint32_t messages;
+    uint64_t charged_bytes; /* of messages that are not released; they are at once unless keep_charges is set */
+    bool keep_charges;
+    void (*on_message)(struct world *w, const struct engine_event *event); /* with its payload; may be NULL */
+    void *context;
     struct engine_path paths[256];
     uint32_t path_count;
     uint64_t tx_total;
+    struct net_addr watched; /* an address of nobody's */
+    uint64_t watched_bytes;  /* that the engine sent there */
 };
 
 /* True while the engine works on media: RTP, RTCP, its timers and its polls. */
@@ -137,6 +144,10 @@ void world_step(struct world *w);
 void world_run(struct world *w, uint64_t us);
 void world_command(struct world *w, const struct engine_command *command);
 void world_send(struct world *w, uint32_t transport, const char *label, bool text, const void *data, size_t len);
+/* Gives back what is charged for a peer's messages. */
+void world_release(struct world *w, uint32_t transport, uint32_t bytes);
+/* A datagram to the engine from wherever. */
+void world_post(struct world *w, const struct net_addr *from, const struct net_addr *to, struct span datagram);
 /* Takes the events and descriptors without moving the clock. */
 void world_drain(struct world *w);
 /* Events of one type about one object since the start (object 0 = any). */
@@ -209,7 +220,7 @@ struct stamp {
 struct camera_plan {
     uint32_t layers;
     const char *rids[3];
-    uint16_t widths[3]; /* 0 = pictures do not tell */
+    uint16_t widths[3];  /* 0 = pictures do not tell */
     uint32_t packets[3]; /* of a picture */
     bool order_known;
 };
