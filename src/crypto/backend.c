@@ -1,9 +1,13 @@
 #include "crypto/backend.h"
 
+#include <string.h>
+
 #include "base/assert.h"
 #include "crypto/backend_internal.h"
+#include "crypto/curve25519.h"
 #include "crypto/hmac.h"
 
+#define ED448_SIGNATURE_LEN 114 /* RFC 8032 section 5.2.6 */
 #define POINT_UNCOMPRESSED 0x04 /* SEC 1 section 2.3.3 */
 
 size_t hash_len(enum hash_algorithm algorithm) {
@@ -92,28 +96,97 @@ bool sign_private_fits(enum sign_algorithm algorithm, const struct secret *priva
            (!sign_is_nist(algorithm, &curve) || nist_scalar_valid(curve, private_key->bytes));
 }
 
-/* RFC 8032 section 5.1.3, steps 1 and 4: y is below p, and x = 0 has no sign. OpenSSL looks at neither; members over
- * different backends have to refuse the same keys. Whether y is on the curve is left to verification. */
-static bool ed25519_canonical(const uint8_t *key) {
-    uint8_t middle_and = 0xff, middle_or = 0;
-    for (size_t i = 1; i < 31; i++) {
-        middle_and &= key[i];
-        middle_or |= key[i];
+/* ---- keys of small order, and numbers that are not reduced ----
+ *
+ * Numbers here are public, little-endian. */
+
+/* RFC 7748 section 4.1: p = 2^255 - 19; 4.2: p = 2^448 - 2^224 - 1. RFC 8032 section 5.1: the order of the base point.
+ */
+static const uint8_t p_25519[32] = {0xed, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                                    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                                    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f};
+static const uint8_t p_448[56] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                                  0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                                  0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                                  0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+static const uint8_t order_25519[32] = {0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7,
+                                        0xa2, 0xde, 0xf9, 0xde, 0x14, 0,    0,    0,    0,    0,    0,
+                                        0,    0,    0,    0,    0,    0,    0,    0,    0,    0x10};
+
+/* The u-coordinates of order 8; u = 0, 1 and -1 are the smaller orders, on the curve or its twist. */
+static const uint8_t u_25519_of_order_8[2][32] = {
+    {0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3, 0xfa, 0xf1, 0x9f, 0xc4, 0x6a,
+     0xda, 0x09, 0x8d, 0xeb, 0x9c, 0x32, 0xb1, 0xfd, 0x86, 0x62, 0x05, 0x16, 0x5f, 0x49, 0xb8, 0x00},
+    {0x5f, 0x9c, 0x95, 0xbc, 0xa3, 0x50, 0x8c, 0x24, 0xb1, 0xd0, 0xb1, 0x55, 0x9c, 0x83, 0xef, 0x5b,
+     0x04, 0x44, 0x5c, 0xc4, 0x58, 0x1c, 0x8e, 0x86, 0xd8, 0x22, 0x4e, 0xdd, 0xd0, 0x9f, 0x11, 0x57},
+};
+/* The y-coordinates of order 8 on edwards25519; y = 0, 1 and -1 are those of the smaller orders. */
+static const uint8_t y_25519_of_order_8[2][32] = {
+    {0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0,
+     0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05},
+    {0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f,
+     0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a},
+};
+
+static bool is_below(const uint8_t *x, const uint8_t *limit, size_t len) {
+    for (size_t i = len; i-- > 0;) {
+        if (x[i] != limit[i])
+            return x[i] < limit[i];
     }
-    bool all_ones = middle_and == 0xff && (key[31] & 0x7f) == 0x7f, zeros = middle_or == 0 && (key[31] & 0x7f) == 0;
-    if (all_ones && key[0] >= 0xed)
-        return false;
-    bool x_is_zero = (zeros && key[0] == 1) || (all_ones && key[0] == 0xec); /* y = 1 and y = -1 */
-    return !x_is_zero || (key[31] & 0x80) == 0;
+    return false;
 }
 
-bool sign_public_fits(enum sign_algorithm algorithm, struct span public_key) {
+/* 0, 1 or p - 1. */
+static bool is_end(const uint8_t *x, const uint8_t *p, size_t len) {
+    uint8_t others = 0;
+    for (size_t i = 1; i < len; i++)
+        others |= x[i];
+    return (others == 0 && x[0] <= 1) || (x[0] == p[0] - 1 && memcmp(x + 1, p + 1, len - 1) == 0);
+}
+
+bool dh_montgomery_good(enum dh_group group, struct span public_key) {
+    const uint8_t *u = public_key.data;
+    if (public_key.len != dh_public_len(group))
+        return false;
+    if (group == DH_X448)
+        return is_below(u, p_448, sizeof p_448) && !is_end(u, p_448, sizeof p_448);
+    return is_below(u, p_25519, sizeof p_25519) && !is_end(u, p_25519, sizeof p_25519) &&
+           memcmp(u, u_25519_of_order_8[0], sizeof p_25519) != 0 &&
+           memcmp(u, u_25519_of_order_8[1], sizeof p_25519) != 0;
+}
+
+/* RFC 8032 section 5.1.3: y below p, whatever the sign; then none of the small orders, among which are those whose x is
+ * 0 and has no sign. Whether y is on the curve is left to verification. */
+static bool ed25519_key_good(const uint8_t *key) {
+    uint8_t y[32];
+    memcpy(y, key, sizeof y);
+    y[31] &= 0x7f;
+    return is_below(y, p_25519, sizeof y) && !is_end(y, p_25519, sizeof y) &&
+           memcmp(y, y_25519_of_order_8[0], sizeof y) != 0 && memcmp(y, y_25519_of_order_8[1], sizeof y) != 0;
+}
+
+bool sign_public_good(enum sign_algorithm algorithm, struct span public_key) {
     enum nist_curve curve;
     if (public_key.len != sign_public_len(algorithm))
         return false;
     if (algorithm == SIGN_ED25519)
-        return ed25519_canonical(public_key.data);
+        return ed25519_key_good(public_key.data);
     return !sign_is_nist(algorithm, &curve) || public_key.data[0] == POINT_UNCOMPRESSED;
+}
+
+/* R is the encoding of a point, so its y is below p; verification compares bytes, and finds no other. */
+bool sign_signature_good(enum sign_algorithm algorithm, struct span signature) {
+    enum nist_curve curve;
+    if (sign_is_nist(algorithm, &curve))
+        return ecdsa_signature_fits(signature);
+    if (algorithm != SIGN_ED25519)
+        return signature.len == ED448_SIGNATURE_LEN;
+    if (signature.len != ED25519_SIGNATURE_LEN)
+        return false;
+    uint8_t y[32];
+    memcpy(y, signature.data, sizeof y);
+    y[31] &= 0x7f;
+    return is_below(y, p_25519, sizeof y) && is_below(signature.data + 32, order_25519, sizeof order_25519);
 }
 
 /* X.690 sections 8.1.3, 10.1: of these lengths, one byte or 0x81 and a byte that needs it. */

@@ -63,8 +63,9 @@ struct crypto_backend {
     /* Private keys: RFC 7748 byte strings (32, 56), or big-endian scalars of the field's length (32, 48, 66), valid
      * when in [1, order - 1]. Public keys: RFC 7748 u-coordinates, or uncompressed points. */
     enum crypto_status (*dh_public)(enum dh_group group, const struct secret *private_key, uint8_t *public_key);
-    /* CRYPTO_INVALID when `public_key` is no key of this group: of a wrong length, or not on the curve. Over X25519 and
-     * X448 every string of the right length passes: which of them are bad is only told by `dh`. */
+    /* CRYPTO_INVALID when `public_key` is no key of this group, and `dh` with it could fail or would not be what its
+     * maker meant: of a wrong length, not on the curve, over X25519 and X448 of small order or not reduced (RFC 7748
+     * has `dh` itself take those that are not reduced). */
     enum crypto_status (*dh_check)(enum dh_group group, struct span public_key);
     /* Shared secret: u-coordinate or x-coordinate. Checks the point (RFC 9180 section 7.1.4): on the curve, or output
      * not all zero. */
@@ -73,7 +74,9 @@ struct crypto_backend {
 
     /* Private keys: the 32 or 57 byte seeds of RFC 8032, or scalars as above. Public keys: RFC 8032, or uncompressed
      * points (RFC 9420 section 5.1.1). Signatures: RFC 8032, or DER; *signature_len is 0 when there is none. verify
-     * answers CRYPTO_INVALID for any that is not good. */
+     * answers CRYPTO_INVALID for any that is not good. Ed25519 has many criteria in use; every backend keeps to one, so
+     * that nobody accepts what another refuses: the key is reduced and not of small order, S is below the group's
+     * order, and R equals the bytes that follow from the equation without the cofactor. */
     enum crypto_status (*sign_public)(enum sign_algorithm algorithm, const struct secret *private_key,
                                       uint8_t *public_key);
     enum crypto_status (*sign)(enum sign_algorithm algorithm, const struct secret *private_key, struct span message,
@@ -92,6 +95,11 @@ size_t dh_private_len(enum dh_group group);
 size_t dh_public_len(enum dh_group group);
 size_t sign_private_len(enum sign_algorithm algorithm);
 size_t sign_public_len(enum sign_algorithm algorithm);
+/* What one can tell of a public key and of a signature's form without the message: all that `verify` would refuse
+ * whatever the message is, but for keys that are on no curve. For those who have signatures verified by other means,
+ * whose criterion may be laxer. */
+bool sign_public_good(enum sign_algorithm algorithm, struct span public_key);
+bool sign_signature_good(enum sign_algorithm algorithm, struct span signature);
 /* A fresh key pair from `rng`, which must be fit for secrets: scalars by rejection sampling (FIPS 186-5 A.2.2). */
 enum crypto_status sign_generate(const struct crypto_backend *crypto, enum sign_algorithm algorithm, struct rng *rng,
                                  struct secret *private_key, uint8_t *public_key);

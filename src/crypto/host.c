@@ -63,7 +63,9 @@ static enum crypto_status dh_check(enum dh_group group, struct span public_key) 
     enum nist_curve curve;
     if (!dh_public_fits(group, public_key))
         return CRYPTO_INVALID;
-    return dh_is_nist(group, &curve) ? status_of(host_dh_check(group, public_key.data)) : CRYPTO_OK;
+    if (dh_is_nist(group, &curve))
+        return status_of(host_dh_check(group, public_key.data));
+    return dh_montgomery_good(group, public_key) ? CRYPTO_OK : CRYPTO_INVALID;
 }
 
 static enum crypto_status dh(enum dh_group group, const struct secret *private_key, struct span public_key,
@@ -134,15 +136,10 @@ static enum crypto_status sign(enum sign_algorithm algorithm, const struct secre
 
 static enum crypto_status verify(enum sign_algorithm algorithm, struct span public_key, struct span message,
                                  struct span signature) {
-    enum nist_curve curve;
-    if (!sign_public_fits(algorithm, public_key))
+    if (!sign_public_good(algorithm, public_key) || !sign_signature_good(algorithm, signature))
         return CRYPTO_INVALID;
-    if (sign_is_nist(algorithm, &curve) && !ecdsa_signature_fits(signature))
-        return CRYPTO_INVALID;
-    if (algorithm == SIGN_ED25519) {
-        bool good = signature.len == ED25519_SIGNATURE_LEN && ed25519_verify(public_key.data, message, signature.data);
-        return good ? CRYPTO_OK : CRYPTO_INVALID;
-    }
+    if (algorithm == SIGN_ED25519)
+        return ed25519_verify(public_key.data, message, signature.data) ? CRYPTO_OK : CRYPTO_INVALID;
     uint8_t digest[HASH_LEN_MAX];
     struct span data = data_to_sign(algorithm, message, digest);
     return status_of(host_verify(algorithm, public_key.data, data.data, data.len, signature.data, signature.len));

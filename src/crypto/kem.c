@@ -215,12 +215,12 @@ enum crypto_status kem_public(const struct crypto_backend *crypto, enum kem kem,
     return crypto->dh_public(dhkem_known(kem)->group, private_key, public_key);
 }
 
-enum crypto_status kem_check_public(const struct crypto_backend *crypto, enum kem kem, struct span public_key) {
+enum crypto_status kem_public_good(const struct crypto_backend *crypto, enum kem kem, struct span public_key) {
     ASSERT(crypto != NULL);
     if (public_key.len != kem_public_len(kem))
         return CRYPTO_INVALID;
     if (kem == KEM_XWING)
-        return xwing_check_public(public_key);
+        return xwing_public_good(crypto, public_key);
     return crypto->dh_check(dhkem_known(kem)->group, public_key);
 }
 

@@ -36,9 +36,11 @@ enum crypto_status kem_generate(const struct crypto_backend *crypto, enum kem ke
 /* The public key of a private one. */
 enum crypto_status kem_public(const struct crypto_backend *crypto, enum kem kem, const struct secret *private_key,
                               uint8_t *public_key);
-/* CRYPTO_INVALID when `public_key` is no key of this KEM: wrong length, not on the curve, fails ML-KEM's modulus check.
- * What DHKEM over X25519 and X448 cannot tell before a shared secret is computed is told by kem_encap. */
-enum crypto_status kem_check_public(const struct crypto_backend *crypto, enum kem kem, struct span public_key);
+/* CRYPTO_OK for a key to which kem_encap cannot fail, CRYPTO_INVALID for any other, and for one that is not in the only
+ * form that its maker may write: wrong length, not on the curve, of small order or not reduced (X25519, X448), either
+ * of these in X-Wing's half, or failing ML-KEM's modulus check (FIPS 203 section 7.2). Whoever takes in a key of a peer
+ * asks this first: a key that fails later stops everybody who has to encapsulate to it. */
+enum crypto_status kem_public_good(const struct crypto_backend *crypto, enum kem kem, struct span public_key);
 
 /* `enc` has room for kem_enc_len bytes. */
 enum crypto_status kem_encap(const struct crypto_backend *crypto, enum kem kem, struct span public_key, struct rng *rng,

@@ -258,8 +258,6 @@ static enum crypto_status ec_sign(enum nist_curve curve, const struct secret *pr
 static enum crypto_status ec_verify(enum nist_curve curve, struct span public_key, struct span message,
                                     struct span signature) {
     struct ec ec;
-    if (!ecdsa_signature_fits(signature))
-        return CRYPTO_INVALID;
     if (!ec_start(&ec, curve))
         return no_memory();
     enum hash_algorithm hash = nist_sign_hash(curve);
@@ -299,7 +297,9 @@ static enum crypto_status openssl_dh_check(enum dh_group group, struct span publ
     if (!dh_public_fits(group, public_key))
         return CRYPTO_INVALID;
     ERR_clear_error();
-    return dh_is_nist(group, &curve) ? ec_check(curve, public_key) : CRYPTO_OK;
+    if (dh_is_nist(group, &curve))
+        return ec_check(curve, public_key);
+    return dh_montgomery_good(group, public_key) ? CRYPTO_OK : CRYPTO_INVALID;
 }
 
 static enum crypto_status openssl_dh(enum dh_group group, const struct secret *private_key, struct span public_key,
@@ -346,8 +346,6 @@ static enum crypto_status edwards_sign(enum sign_algorithm algorithm, const stru
 
 static enum crypto_status edwards_verify(enum sign_algorithm algorithm, struct span public_key, struct span message,
                                          struct span signature) {
-    if (signature.len != edwards_signature_len(algorithm))
-        return CRYPTO_INVALID;
     EVP_PKEY *key = EVP_PKEY_new_raw_public_key(edwards_type(algorithm), NULL, public_key.data, public_key.len);
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     enum crypto_status status = CRYPTO_OK;
@@ -392,7 +390,7 @@ static enum crypto_status openssl_sign(enum sign_algorithm algorithm, const stru
 static enum crypto_status openssl_verify(enum sign_algorithm algorithm, struct span public_key, struct span message,
                                          struct span signature) {
     enum nist_curve curve;
-    if (!sign_public_fits(algorithm, public_key))
+    if (!sign_public_good(algorithm, public_key) || !sign_signature_good(algorithm, signature))
         return CRYPTO_INVALID;
     ERR_clear_error();
     if (sign_is_nist(algorithm, &curve))

@@ -50,9 +50,11 @@ enum crypto_status xwing_public(const struct crypto_backend *crypto, struct span
     return status;
 }
 
-enum crypto_status xwing_check_public(struct span public_key) {
+enum crypto_status xwing_public_good(const struct crypto_backend *crypto, struct span public_key) {
     ASSERT(public_key.len == XWING_PUBLIC_LEN);
-    return mlkem768_ek_valid(public_key.data) ? CRYPTO_OK : CRYPTO_INVALID;
+    if (!mlkem768_ek_valid(public_key.data))
+        return CRYPTO_INVALID;
+    return crypto->dh_check(DH_X25519, span_of(public_key.data + MLKEM768_EK_LEN, X_LEN));
 }
 
 enum crypto_status xwing_encap(const struct crypto_backend *crypto, struct span public_key, struct span eseed,

@@ -15,8 +15,8 @@
 
 /* GenerateKeyPairDerand: the public key of a seed. */
 enum crypto_status xwing_public(const struct crypto_backend *crypto, struct span seed, uint8_t *public_key);
-/* Whether the ML-KEM part passes FIPS 203's modulus check. */
-enum crypto_status xwing_check_public(struct span public_key);
+/* Whether the ML-KEM part passes FIPS 203's modulus check, and the other is a good key of X25519. */
+enum crypto_status xwing_public_good(const struct crypto_backend *crypto, struct span public_key);
 /* EncapsulateDerand. */
 enum crypto_status xwing_encap(const struct crypto_backend *crypto, struct span public_key, struct span eseed,
                                struct secret *shared, uint8_t *ct);

@@ -348,7 +348,9 @@ struct mls_check {
     enum sign_algorithm algorithm;
     struct span public_key, message, signature;
 };
-/* The next check that has not been handed out; MLS_END when all have. */
+/* The next check that has not been handed out; MLS_END when all have. Keys and signatures that this library's criterion
+ * refuses whatever the message (sign_public_good, sign_signature_good) are never handed out, so a verifier of the
+ * application's may be laxer about them: such a signature is MLS_LEAF_SIGNATURE_INVALID here, and the group broken. */
 enum mls_status mls_verify_next(struct mls_group *group, struct mls_check *check);
 /* The answer to a check. A bad signature means that the tree was forged in part: the group is MLS_STATE_BROKEN at once
  * (MLS_LEAF_SIGNATURE_INVALID). An answer about a leaf that has been replaced since is ignored. */

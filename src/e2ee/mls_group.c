@@ -448,6 +448,10 @@ enum mls_status mls_verify_next(struct mls_group *group, struct mls_check *check
         return status;
     if (job.leaf == TREE_NONE)
         return MLS_END;
+    if (!sign_signature_good(group->crypto.suite->sign, job.signature)) { /* whoever verifies may be laxer */
+        mls_verify_done(group, job.ticket, false);
+        return MLS_LEAF_SIGNATURE_INVALID;
+    }
     *check = (struct mls_check){
         .leaf_index = job.leaf,
         .ticket = job.ticket,

@@ -28,9 +28,9 @@ enum mls_status mls_leaf_node_check(const struct mls_crypto *c, const struct mls
         if (!mls_leaf_node_supports_extension(leaf, extension.type))
             return MLS_LEAF_EXTENSION_UNLISTED;
     }
-    if (leaf->signature_key.len != mls_signature_key_len(c))
+    if (!sign_public_good(c->suite->sign, leaf->signature_key))
         return MLS_SIGNATURE_KEY_INVALID;
-    return mls_status_of_crypto(kem_check_public(c->backend, c->suite->hpke.kem, leaf->encryption_key),
+    return mls_status_of_crypto(kem_public_good(c->backend, c->suite->hpke.kem, leaf->encryption_key),
                                 MLS_ENCRYPTION_KEY_INVALID);
 }
 
@@ -123,7 +123,7 @@ enum mls_status mls_key_package_validate(const struct mls_crypto *c, const struc
         return status;
     if (span_equal(key_package->init_key, leaf->encryption_key))
         return MLS_KEY_PACKAGE_INIT_KEY_REUSED;
-    status = mls_status_of_crypto(kem_check_public(c->backend, c->suite->hpke.kem, key_package->init_key),
+    status = mls_status_of_crypto(kem_public_good(c->backend, c->suite->hpke.kem, key_package->init_key),
                                   MLS_KEY_PACKAGE_INIT_KEY_INVALID);
     if (status != MLS_OK)
         return status;

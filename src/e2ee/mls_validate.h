@@ -9,7 +9,7 @@
 
 /* Section 7.3, the parts that need neither group nor signature: capabilities list the version, the credential type and
  * the extensions of the leaf itself (not its suite: section 7.3 has no such step, its keys show it, and some clients
- * leave it out); keys are public keys of the suite; `source` is the wanted one
+ * leave it out); keys are good public keys of the suite (kem_public_good, sign_public_good); `source` is the wanted one
  * (0 = any, for the leaves of a received tree). */
 enum mls_status mls_leaf_node_check(const struct mls_crypto *c, const struct mls_leaf_node *leaf, uint8_t source);
 /* Section 7.3: now within [not_before, not_after], for leaves that have a lifetime; others are MLS_OK. */

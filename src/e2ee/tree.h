@@ -69,8 +69,8 @@ enum mls_status tree_read(const struct mls_crypto *crypto, uint32_t members_max,
 void tree_free(struct tree *t);
 
 /* What else somebody who joins checks of a tree as a whole (section 12.4.3.1): every parent is parent-hash valid
- * through exactly one child (section 7.9.2), encryption and signature keys are unique, credential types are supported
- * by all. Signatures are left to the queue. */
+ * through exactly one child (section 7.9.2), encryption and signature keys are unique, encryption keys are good
+ * (kem_public_good), credential types are supported by all. Signatures are left to the queue. */
 enum mls_status tree_validate(struct tree *t);
 /* The ratchet_tree with its length header. */
 enum mls_status tree_write(const struct tree *t, struct mls_buf *out);

@@ -179,7 +179,7 @@ void tree_path_free(struct tree_path *path) {
 
 /* Sections 7.5, 12.4.2: a public key that is one, and that nobody has. */
 static enum mls_status check_new_key(const struct tree *t, struct span key) {
-    enum mls_status status = mls_status_of_crypto(kem_check_public(t->crypto.backend, t->crypto.suite->hpke.kem, key),
+    enum mls_status status = mls_status_of_crypto(kem_public_good(t->crypto.backend, t->crypto.suite->hpke.kem, key),
                                                   MLS_ENCRYPTION_KEY_INVALID);
     if (status != MLS_OK)
         return status;

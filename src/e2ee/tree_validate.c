@@ -86,6 +86,21 @@ enum mls_status tree_check_unmerged(const struct tree *t) {
     return status;
 }
 
+/* Of all nodes: one bad key would fail whoever encapsulates to it, for as long as it is in the tree. */
+static enum mls_status check_keys(const struct tree *t, uint32_t count) {
+    for (uint32_t node = 0; node < count; node++) {
+        const void *content = t->nodes[node].content;
+        if (content == NULL)
+            continue;
+        enum mls_status status = mls_status_of_crypto(
+            kem_public_good(t->crypto.backend, t->crypto.suite->hpke.kem, content_key(node, content)),
+            MLS_ENCRYPTION_KEY_INVALID);
+        if (status != MLS_OK)
+            return status;
+    }
+    return MLS_OK;
+}
+
 enum mls_status tree_validate(struct tree *t) {
     enum mls_status status = tree_check(t);
     uint32_t count = tree_node_count(t->shape.leaf_count);
@@ -94,7 +109,7 @@ enum mls_status tree_validate(struct tree *t) {
     for (uint32_t node = 1; node < count && status == MLS_OK; node += 2)
         if (t->nodes[node].content != NULL)
             status = check_parent_hash(t, node);
-    return status;
+    return status == MLS_OK ? check_keys(t, count) : status;
 }
 
 /* ---- queue of leaf signatures ---- */

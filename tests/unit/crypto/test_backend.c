@@ -179,6 +179,7 @@ static void run_x25519(json_t *group, json_t *test) {
     for (size_t i = 0; i < expected.len; i++)
         any |= expected.data[i];
     check_dh(test, DH_X25519, &key, vector_span(&peer), any != 0); /* zeros are refused */
+    assert_true(any != 0 || tested->dh_check(DH_X25519, vector_span(&peer)) == CRYPTO_INVALID);
 }
 
 /* Keys are wrapped in ASN.1; one with uncompressed points and the curve's name begins like this. */
@@ -253,7 +254,7 @@ static void keys_that_are_none_are_refused(void **state) {
         memset(bad, 0, sizeof bad); /* of small order, or no form of a point */
         assert_int_equal(tested->dh(group, &key, span_of(bad, len), &shared), CRYPTO_INVALID);
         assert_int_equal(shared.len, 0);
-        assert_int_equal(tested->dh_check(group, span_of(bad, len)), nist ? CRYPTO_INVALID : CRYPTO_OK);
+        assert_int_equal(tested->dh_check(group, span_of(bad, len)), CRYPTO_INVALID);
         memcpy(bad, good, len);
         bad[len - 1] ^= 1;
         assert_int_equal(tested->dh_check(group, span_of(bad, len)), nist ? CRYPTO_INVALID : CRYPTO_OK);
@@ -270,6 +271,52 @@ static void keys_that_are_none_are_refused(void **state) {
         assert_int_equal(tested->dh_public(group, &key, out), CRYPTO_INVALID);
         assert_int_equal(tested->dh(group, &key, span_of(good, len), &shared), CRYPTO_INVALID);
     }
+}
+
+/* RFC 7748 section 6: the small orders of curve and twist, and numbers that are not below p. */
+static const char *const bad_x25519[] = {
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "0100000000000000000000000000000000000000000000000000000000000000",
+    "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
+    "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
+    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "f6ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "0900000000000000000000000000000000000000000000000000000000000080",
+};
+static const char *const bad_x448[] = {
+    "00000000000000000000000000000000000000000000000000000000"
+    "00000000000000000000000000000000000000000000000000000000",
+    "01000000000000000000000000000000000000000000000000000000"
+    "00000000000000000000000000000000000000000000000000000000",
+    "feffffffffffffffffffffffffffffffffffffffffffffffffffffff"
+    "feffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+    "ffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
+    "feffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+    "00000000000000000000000000000000000000000000000000000000"
+    "ffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+    "04000000000000000000000000000000000000000000000000000000"
+    "ffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+};
+
+static void check_bad_keys(enum dh_group group, const char *const *keys, size_t count, size_t zeros) {
+    struct secret key, shared;
+    size_t failed = 0;
+    secret_zeros(&key, dh_private_len(group));
+    key.bytes[3] = 7;
+    for (size_t i = 0; i < count; i++) {
+        struct vector u = vector_of_hex(keys[i]);
+        assert_int_equal(tested->dh_check(group, vector_span(&u)), CRYPTO_INVALID);
+        failed += tested->dh(group, &key, vector_span(&u), &shared) == CRYPTO_INVALID;
+    }
+    assert_int_equal(failed, zeros);
+}
+
+static void keys_of_small_order_are_told_before_they_are_used(void **state) {
+    (void)state;
+    check_bad_keys(DH_X25519, bad_x25519, ARRAY_LEN(bad_x25519), 7); /* p + 9 and 9 with the unused bit are 9 */
+    check_bad_keys(DH_X448, bad_x448, ARRAY_LEN(bad_x448), 5);
 }
 
 /* SP 800-186: the order of each curve, and the number below it, whose point is minus the base point. */
@@ -363,6 +410,61 @@ static void what_is_signed_verifies_and_nothing_near_it(void **state) {
     }
 }
 
+/* The points of order 1, 2, 4 and 8 of edwards25519, both signs. With R neutral and S = 0, such a key verifies each
+ * message whose hash is a multiple of the order. */
+static void an_ed25519_key_of_small_order_verifies_nothing(void **state) {
+    (void)state;
+    static const char *const keys[] = {
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "0100000000000000000000000000000000000000000000000000000000000080",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "0000000000000000000000000000000000000000000000000000000000000080",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    };
+    static const uint8_t signature[64] = {1};
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        struct vector key = vector_of_hex(keys[i]);
+        assert_false(sign_public_good(SIGN_ED25519, vector_span(&key)));
+        for (uint8_t message = 0; message < 64; message++)
+            assert_int_equal(
+                tested->verify(SIGN_ED25519, vector_span(&key), span_of(&message, 1), span_of(signature, 64)),
+                CRYPTO_INVALID);
+    }
+}
+
+/* S and R have one form each: what is malleable would be another message with the same meaning. */
+static void an_ed25519_signature_has_one_form(void **state) {
+    (void)state;
+    static const uint8_t order[32] = {0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58,       0xd6,
+                                      0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, [31] = 0x10};
+    struct rng rng = rng_seeded(9);
+    struct secret key;
+    uint8_t pk[32], sig[64], other[64];
+    size_t len;
+    assert_int_equal(sign_generate(tested, SIGN_ED25519, &rng, &key, pk), CRYPTO_OK);
+    assert_int_equal(tested->sign(SIGN_ED25519, &key, span_str("m"), sig, &len), CRYPTO_OK);
+    assert_true(sign_signature_good(SIGN_ED25519, span_of(sig, 64)));
+    memcpy(other, sig, 64);
+    unsigned carry = 0;
+    for (size_t i = 0; i < 32; i++) {
+        carry += (unsigned)sig[32 + i] + order[i];
+        other[32 + i] = (uint8_t)carry;
+        carry >>= 8;
+    }
+    assert_false(sign_signature_good(SIGN_ED25519, span_of(other, 64)));
+    assert_int_equal(tested->verify(SIGN_ED25519, span_of(pk, 32), span_str("m"), span_of(other, 64)), CRYPTO_INVALID);
+    memset(other, 0xff, 32); /* R's y is p + 18 */
+    memcpy(other + 32, sig + 32, 32);
+    assert_false(sign_signature_good(SIGN_ED25519, span_of(other, 64)));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_self_tests_pass),
@@ -372,9 +474,12 @@ int main(void) {
         cmocka_unit_test(wycheproof_of_diffie_hellman_is_answered_right),
         cmocka_unit_test(both_sides_get_one_secret_over_every_group),
         cmocka_unit_test(keys_that_are_none_are_refused),
+        cmocka_unit_test(keys_of_small_order_are_told_before_they_are_used),
         cmocka_unit_test(private_keys_end_below_the_order),
         cmocka_unit_test(wycheproof_of_signatures_is_answered_right),
         cmocka_unit_test(what_is_signed_verifies_and_nothing_near_it),
+        cmocka_unit_test(an_ed25519_key_of_small_order_verifies_nothing),
+        cmocka_unit_test(an_ed25519_signature_has_one_form),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -168,6 +168,106 @@ static void a_key_package_that_breaks_a_rule_is_not_added(void **state) {
     world_free(&w);
 }
 
+/* RFC 7748 section 6.1, and numbers that are not reduced: p + 9, and the base point with the unused bit set. */
+static const uint8_t bad_u[][32] = {
+    {0},
+    {1},
+    {0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3, 0xfa, 0xf1, 0x9f, 0xc4, 0x6a,
+     0xda, 0x09, 0x8d, 0xeb, 0x9c, 0x32, 0xb1, 0xfd, 0x86, 0x62, 0x05, 0x16, 0x5f, 0x49, 0xb8, 0x00},
+    {0x5f, 0x9c, 0x95, 0xbc, 0xa3, 0x50, 0x8c, 0x24, 0xb1, 0xd0, 0xb1, 0x55, 0x9c, 0x83, 0xef, 0x5b,
+     0x04, 0x44, 0x5c, 0xc4, 0x58, 0x1c, 0x8e, 0x86, 0xd8, 0x22, 0x4e, 0xdd, 0xd0, 0x9f, 0x11, 0x57},
+    {9, [31] = 0x80},
+    {0xf6, [1 ... 30] = 0xff, [31] = 0x7f},
+    {0xec, [1 ... 30] = 0xff, [31] = 0x7f},
+};
+
+/* The last 32 bytes of a key are X25519's, alone or as X-Wing's half; the first number of X-Wing's other half is 4095.
+ */
+#define BAD_KEYS (ARRAY_LEN(bad_u) + 1)
+struct bad_key {
+    uint8_t bytes[1216];
+    size_t number;
+    bool is_bad;
+};
+
+static struct span spoil(struct bad_key *bad, struct span key) {
+    assert_true(key.len <= sizeof bad->bytes);
+    memcpy(bad->bytes, key.data, key.len);
+    bad->is_bad = bad->number < ARRAY_LEN(bad_u) || key.len > 32;
+    if (bad->number < ARRAY_LEN(bad_u))
+        memcpy(bad->bytes + key.len - 32, bad_u[bad->number], 32);
+    else if (key.len > 32)
+        bad->bytes[0] = bad->bytes[1] = 0xff;
+    return span_of(bad->bytes, key.len);
+}
+
+static void bad_encryption_key(struct mls_leaf_node *leaf, void *with) {
+    leaf->encryption_key = spoil(with, leaf->encryption_key);
+}
+
+static void bad_init_key(struct mls_key_package *package, void *with) {
+    package->init_key = spoil(with, package->init_key);
+}
+
+/* A key that fails in encapsulation would stop whoever commits, the host who would remove its owner included. */
+static void a_small_order_leaf_is_refused_and_never_blocks(void **state) {
+    (void)state;
+    static const uint16_t suites[] = {MLS_SUITE_X25519_AES128GCM_SHA256_ED25519,
+                                      MLS_SUITE_XWING_AES256GCM_SHA384_ED25519};
+    for (size_t s = 0; s < ARRAY_LEN(suites); s++) {
+        struct world w;
+        struct bad_key bad = {.number = 0};
+        world_init(&w, suites[s]);
+        world_grow(&w, 3);
+        struct peer *carol = world_peer(&w, "carol");
+        for (; bad.number < BAD_KEYS; bad.number++) {
+            for (int init = 0; init < 2; init++) {
+                mls_wr_u16(empty(&w.proposals), MLS_PROPOSAL_ADD);
+                forge_key_package(carol, init ? NULL : bad_encryption_key, init ? bad_init_key : NULL, &bad,
+                                  &w.proposals);
+                if (!bad.is_bad)
+                    continue; /* X25519 has no other half */
+                enum mls_status reason = init ? MLS_KEY_PACKAGE_INIT_KEY_INVALID : MLS_ENCRYPTION_KEY_INVALID;
+                forge_proposal(&w.peers[0], mls_buf_span(&w.proposals), &w.message);
+                peer_refuses(&w.peers[1], mls_buf_span(&w.message), reason);
+                forge_commit_of(&w.peers[0], mls_buf_span(&w.proposals), &w.message);
+                peer_refuses(&w.peers[1], mls_buf_span(&w.message), reason);
+                struct mls_commit_options o = {.proposals = mls_buf_span(&w.proposals)};
+                peer_cannot_commit(&w.peers[2], &o, reason);
+                struct mls_key_package_info info;
+                assert_int_equal(mls_key_package_check(&crypto_openssl, since(&w.proposals, 2), WORLD_NOW, &info),
+                                 reason);
+            }
+            forge_update(&w.peers[0], bad_encryption_key, &bad, empty(&w.proposals));
+            forge_proposal(&w.peers[0], mls_buf_span(&w.proposals), &w.message);
+            if (bad.is_bad)
+                peer_refuses(&w.peers[1], mls_buf_span(&w.message), MLS_ENCRYPTION_KEY_INVALID);
+        }
+        peer_invite(&w.peers[1], carol);
+        peer_remove(&w.peers[2], 0);
+        world_check(&w);
+        world_free(&w);
+    }
+}
+
+/* Under such a key anybody can sign some messages (RFC 8032 has no rule against it). */
+static void small_order_signature_key(struct mls_leaf_node *leaf, void *with) {
+    (void)with;
+    leaf->signature_key = span_of(bad_u[1], 32); /* y = 1: the neutral point */
+}
+
+static void a_leaf_whose_signatures_anybody_can_make_is_refused(void **state) {
+    (void)state;
+    struct world w;
+    world_init(&w, SUITE);
+    world_grow(&w, 2);
+    struct peer *carol = world_peer(&w, "carol");
+    mls_wr_u16(empty(&w.proposals), MLS_PROPOSAL_ADD);
+    forge_key_package(carol, small_order_signature_key, NULL, NULL, &w.proposals);
+    both_refuse(&w, mls_buf_span(&w.proposals), MLS_SIGNATURE_KEY_INVALID);
+    world_free(&w);
+}
+
 static void lifetimes_are_let_be_without_a_clock(void **state) {
     (void)state;
     struct world w;
@@ -639,6 +739,8 @@ static void a_group_takes_no_more_members_than_it_was_made_for(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_key_package_that_breaks_a_rule_is_not_added),
+        cmocka_unit_test(a_small_order_leaf_is_refused_and_never_blocks),
+        cmocka_unit_test(a_leaf_whose_signatures_anybody_can_make_is_refused),
         cmocka_unit_test(lifetimes_are_let_be_without_a_clock),
         cmocka_unit_test(a_leaf_must_support_what_the_group_needs),
         cmocka_unit_test(credential_types_are_known_to_everybody),

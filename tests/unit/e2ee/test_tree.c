@@ -70,6 +70,7 @@ static void send_path(struct world *w, struct tree *t, uint32_t leaf) {
     for (uint32_t i = f.count; i > 0; i--) {
         struct parent_content *p;
         rng_fill(&w->rng, key, t->key_len);
+        key[t->key_len - 1] &= 0x3f; /* below p of X25519 */
         assert_int_equal(parent_content_make(t, span_of(key, t->key_len), mls_hash_span(&hash), 0, &p), MLS_OK);
         assert_int_equal(tree_set_content(t, f.nodes[i - 1], p), MLS_OK);
         assert_int_equal(
@@ -579,6 +580,45 @@ static void every_changed_byte_of_a_filled_tree_is_noticed(void **state) {
     tree_free(t);
 }
 
+static void a_tree_with_a_key_that_fails_in_encapsulation_is_refused(void **state) {
+    (void)state;
+    static const uint8_t zeros[32];
+    struct world w;
+    world_init(&w, SUITE, 15);
+    for (int leaf = 0; leaf < 2; leaf++) {
+        struct tree *t = make_tree(&w, 2);
+        struct mls_buf bytes;
+        struct made_leaf made;
+        uint8_t hash[HASH_LEN_MAX];
+        struct parent_content *p;
+        assert_int_equal(tree_begin(t), MLS_OK);
+        if (leaf) {
+            make_leaf(&w, &(struct leaf_wish){.cheap = true, .encryption_key = span_of(zeros, 32)}, &made);
+            uint32_t place;
+            assert_int_equal(tree_add(t, mls_buf_span(&made.encoding), &place), MLS_OK);
+        } else { /* the parent's key, and all that hangs on it as its maker would have it */
+            assert_int_equal(parent_content_make(t, span_of(zeros, 32), span_of(NULL, 0), 0, &p), MLS_OK);
+            assert_int_equal(tree_set_content(t, 1, p), MLS_OK);
+            assert_int_equal(tree_parent_hash(t, span_of(zeros, 32), span_of(NULL, 0), 2, span_of(NULL, 0), hash),
+                             MLS_OK);
+            struct leaf_wish wish = {.source = MLS_LEAF_COMMIT, .cheap = true, .parent_hash = span_of(hash, 32)};
+            make_leaf(&w, &wish, &made);
+            struct leaf_content *content;
+            assert_int_equal(leaf_content_make(t, mls_buf_span(&made.encoding), &content), MLS_OK);
+            assert_int_equal(tree_set_content(t, 0, content), MLS_OK);
+        }
+        tree_keep(t);
+        write_tree(t, &bytes);
+        struct tree *read;
+        assert_int_equal(tree_read(&w.crypto, 16, &w.rng, mls_buf_span(&bytes), &read), MLS_OK);
+        assert_int_equal(tree_validate(read), MLS_ENCRYPTION_KEY_INVALID);
+        tree_free(read);
+        tree_free(t);
+        made_leaf_free(&made);
+        mls_buf_free(&bytes);
+    }
+}
+
 /* ---- parent hashes (section 7.9.2) ---- */
 
 static void a_parent_key_that_its_sender_did_not_set_is_found(void **state) {
@@ -775,6 +815,7 @@ int main(void) {
         cmocka_unit_test(a_tree_of_the_wrong_shape_is_refused),
         cmocka_unit_test(unmerged_leaves_must_be_members_below_and_listed_between),
         cmocka_unit_test(every_changed_byte_of_a_filled_tree_is_noticed),
+        cmocka_unit_test(a_tree_with_a_key_that_fails_in_encapsulation_is_refused),
         cmocka_unit_test(a_parent_key_that_its_sender_did_not_set_is_found),
         cmocka_unit_test(unmerged_leaves_are_left_out_of_the_original_sibling_hash),
         cmocka_unit_test(every_leaf_of_a_read_tree_is_handed_out_once_for_verification),
