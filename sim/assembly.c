@@ -93,7 +93,8 @@ static void seen_gone(const struct assembly *a, struct assembly_person *p) {
 static void drain_delivery(struct assembly *a) {
     struct delivery_output out;
     while (delivery_poll(a->delivery, &out)) {
-        if (out.type != DELIVERY_SEND && out.type != DELIVERY_CLOSE && a->watch.delivery != NULL)
+        if (out.type != DELIVERY_SEND && out.type != DELIVERY_CLOSE && out.type != DELIVERY_HOLD &&
+            a->watch.delivery != NULL)
             a->watch.delivery(a->watch.context, &out);
         if (out.type == DELIVERY_ADMITTED || out.type == DELIVERY_EXPELLED) {
             int i = person_of(a, out.identity);
@@ -109,6 +110,10 @@ static void drain_delivery(struct assembly *a) {
             struct assembly_person *p = &a->people[i];
             if (!p->used || p->connection != out.connection)
                 continue;
+            if (out.type == DELIVERY_HOLD) {
+                p->held = out.held;
+                break;
+            }
             uint64_t at_us = arrival(a, &p->last_down_us, p->delay_us);
             if (out.type == DELIVERY_CLOSE)
                 seen_gone(a, p);
@@ -133,7 +138,8 @@ static void take(struct assembly *a, int i, const struct member_output *out) {
     case MEMBER_SEND:
         if (p->up && (a->watch.up == NULL || a->watch.up(a->watch.context, i, out->bytes))) {
             if (out->bytes.data[0] == WIRE_COMMIT && a->commit_slow_us > 0)
-                p->last_up_us = a->now_us + time_since(p->last_up_us, a->now_us) + rng_below(&a->rng, a->commit_slow_us);
+                p->last_up_us =
+                    a->now_us + time_since(p->last_up_us, a->now_us) + rng_below(&a->rng, a->commit_slow_us);
             post(a, arrival(a, &p->last_up_us, p->delay_us), TO_SERVER, i, p->connection, out->bytes);
         }
         break;
@@ -272,10 +278,11 @@ static void connect_person(struct assembly *a, int i) {
         post(a, a->now_us + MEMBER_RETRY_MIN_US, CONNECT, i, 0, span_of(NULL, 0));
         return;
     }
-    p->connection = delivery_open(a->delivery, a->now_us, &a->rng, span_str(a->meeting), span_str(p->identity));
+    p->connection = delivery_open(a->delivery, a->now_us, NULL, span_str(a->meeting), span_str(p->identity));
     drain_delivery(a);
     ASSERT(p->connection != 0);
     p->up = p->seen_up = true;
+    p->held = false;
     member_connected(p->member, a->now_us, ASSEMBLY_UNIX_S(a), &a->rng);
     assembly_drain(a, i);
 }
@@ -323,7 +330,11 @@ static void happen(struct assembly *a, const struct assembly_event *e) {
     case NOTHING:
         break;
     case TO_SERVER:
+        if (a->watch.taking != NULL)
+            a->watch.taking(a->watch.context, e->person, span_of(e->bytes, e->len));
         delivery_message(a->delivery, a->now_us, ASSEMBLY_UNIX_S(a), &a->rng, e->connection, span_of(e->bytes, e->len));
+        if (a->watch.taken != NULL)
+            a->watch.taken(a->watch.context, e->person, span_of(e->bytes, e->len));
         drain_delivery(a);
         break;
     case TO_PERSON:

@@ -20,10 +20,14 @@ struct assembly_watch {
     bool (*up)(void *context, int person, struct span message);
     /* A message arrives at a person; false: it is lost. May crash the person. */
     bool (*down)(void *context, int person, struct span message);
+    /* The server begins to take a message of a person, and has taken it. */
+    void (*taking)(void *context, int person, struct span message);
+    void (*taken)(void *context, int person, struct span message);
 };
 
 struct assembly_person {
     bool used, up, crashed;
+    bool held; /* the server does not read from it; what is on the way arrives all the same */
     struct member *member;
     uint32_t connection;
     char identity[16], name[24];
@@ -38,7 +42,7 @@ struct assembly_person {
     uint8_t gone;
     uint64_t joined_us;
     bool admitted;
-    bool seen_up;         /* the server has a connection of it, */
+    bool seen_up;          /* the server has a connection of it, */
     uint64_t seen_gone_us; /* or has seen the last one go */
 };
 

@@ -211,6 +211,7 @@ static void on_delivery(void *context, const struct delivery_output *out) {
         break;
     case DELIVERY_ADMITTED:
     case DELIVERY_SEND:
+    case DELIVERY_HOLD:
     case DELIVERY_CLOSE:
         break;
     }

@@ -87,6 +87,14 @@ void delivery_send(struct delivery *d, struct connection *c, const struct wire_m
     blob_free(blob);
 }
 
+void delivery_tell_held(struct delivery *d, const struct connection *c, bool held) {
+    struct output *out = output_new(d, DELIVERY_HOLD);
+    if (out == NULL)
+        return;
+    out->connection = c->handle;
+    out->held = held;
+}
+
 void delivery_tell(struct delivery *d, enum delivery_output_type type, struct assembly *m, struct span identity) {
     struct output *out = output_new(d, type);
     if (out == NULL)
@@ -110,6 +118,7 @@ bool delivery_poll(struct delivery *d, struct delivery_output *out) {
         .type = o->type,
         .connection = o->connection,
         .code = o->code,
+        .held = o->held,
         .meeting = span_of(o->meeting, o->meeting_len),
         .identity = name_span(&o->identity),
         .message = o->blob != NULL ? span_of(o->blob->bytes, o->blob->len) : span_of(NULL, 0),
@@ -134,16 +143,54 @@ static enum mls_status make_sender(struct delivery *d, struct rng *rng) {
     return status;
 }
 
+static bool make_tables(struct delivery *d, struct rng *rng) {
+    const struct delivery_config *config = &d->config;
+    const uint32_t connections = config->connections_max, meetings = config->meetings_max;
+    d->connections = mls_alloc(connections * sizeof *d->connections);
+    d->networks = mls_alloc(connections * sizeof *d->networks);
+    d->by_slot = mls_alloc(meetings * sizeof(struct assembly *));
+    d->by_id_memory = mls_alloc(map_size(meetings, DELIVERY_MEETING_ID_LEN_MAX));
+    d->by_network_memory = mls_alloc(map_size(connections, sizeof d->networks->key));
+    d->deadlines_memory = mls_alloc(deadline_size(meetings));
+    if (d->connections == NULL || d->networks == NULL || d->by_slot == NULL || d->by_id_memory == NULL ||
+        d->by_network_memory == NULL || d->deadlines_memory == NULL)
+        return false;
+    map_init(&d->by_id, d->by_id_memory, meetings, DELIVERY_MEETING_ID_LEN_MAX, rng);
+    map_init(&d->by_network, d->by_network_memory, connections, sizeof d->networks->key, rng);
+    deadline_init(&d->deadlines, d->deadlines_memory, meetings);
+    for (uint32_t i = connections; i-- > 0;) {
+        d->connections[i].next = d->free;
+        d->free = &d->connections[i];
+    }
+    return true;
+}
+
+static void free_tables(struct delivery *d) {
+    const uint32_t connections = d->config.connections_max, meetings = d->config.meetings_max;
+    struct {
+        void *memory;
+        size_t size;
+    } tables[] = {{d->connections, connections * sizeof *d->connections},
+                  {d->networks, connections * sizeof *d->networks},
+                  {(void *)d->by_slot, meetings * sizeof(struct assembly *)},
+                  {d->by_id_memory, map_size(meetings, DELIVERY_MEETING_ID_LEN_MAX)},
+                  {d->by_network_memory, map_size(connections, sizeof d->networks->key)},
+                  {d->deadlines_memory, deadline_size(meetings)}};
+    for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
+        if (tables[i].memory != NULL)
+            mls_free(tables[i].memory, tables[i].size);
+    }
+}
+
 struct delivery *delivery_create(const struct delivery_config *config, struct rng *rng) {
     ASSERT(config->connections_max > 0 && config->connections_max <= CONNECTIONS_MAX);
-    ASSERT(config->members_max > 0 && config->members_max <= DELIVERY_MEMBERS_MAX);
+    ASSERT(config->members_max > 0 && config->members_max <= DELIVERY_MEMBERS_MAX && config->meetings_max > 0);
     struct delivery *d = mls_alloc(sizeof *d);
     if (d == NULL)
         return NULL;
     d->config = *config;
     mls_buf_init(&d->external_sender, 1024);
-    d->connections = mls_alloc(config->connections_max * sizeof *d->connections);
-    if (d->connections == NULL || mls_crypto_of(config->crypto, config->suite, &d->crypto) != MLS_OK ||
+    if (!make_tables(d, rng) || mls_crypto_of(config->crypto, config->suite, &d->crypto) != MLS_OK ||
         make_sender(d, rng) != MLS_OK) {
         delivery_destroy(d);
         return NULL;
@@ -151,13 +198,55 @@ struct delivery *delivery_create(const struct delivery_config *config, struct rn
     return d;
 }
 
+static struct network *network_of(struct delivery *d, const struct net_addr *client) {
+    uint8_t key[sizeof d->networks->key] = {0};
+    uint32_t index = 0;
+    if (client == NULL || client->family == 0 || net_addr_is_loopback(client))
+        return NULL;
+    key[0] = client->family;
+    memcpy(key + 1, client->ip, client->family == 4 ? 3 : 6);
+    if (map_get(&d->by_network, key, &index))
+        return &d->networks[index];
+    while (index < d->config.connections_max && d->networks[index].key[0] != 0)
+        index++;
+    if (index == d->config.connections_max || !map_put(&d->by_network, key, index))
+        return NULL;
+    memcpy(d->networks[index].key, key, sizeof key);
+    return &d->networks[index];
+}
+
+/* Forgets a network that nothing is of any more and whose work is paid. */
+static void network_done(struct delivery *d, struct network *network) {
+    if (network == NULL || network->connections > 0 || network->meetings > 0)
+        return;
+    bool known = map_remove(&d->by_network, network->key);
+    ASSERT(known);
+    memset(network, 0, sizeof *network);
+}
+
+static void pad_id(struct span id, uint8_t key[DELIVERY_MEETING_ID_LEN_MAX]) {
+    memset(key, 0, DELIVERY_MEETING_ID_LEN_MAX);
+    memcpy(key, id.data, id.len);
+}
+
 static void assembly_free(struct delivery *d, struct assembly *m) {
     struct assembly **at = &d->meetings;
+    uint8_t key[DELIVERY_MEETING_ID_LEN_MAX];
     while (*at != m)
         at = &(*at)->next;
     *at = m->next;
+    pad_id(span_of(m->id, m->id_len), key);
+    bool known = map_remove(&d->by_id, key);
+    ASSERT(known);
+    deadline_set(&d->deadlines, m->slot, TIME_NEVER);
+    d->by_slot[m->slot] = NULL;
     d->meetings_count--;
+    if (m->network != NULL)
+        m->network->meetings--;
+    network_done(d, m->network);
     assembly_group_free(m);
+    if (m->conducts != NULL)
+        mls_free(m->conducts, CONDUCTS_MAX * sizeof *m->conducts);
     mls_free(m->absent, d->config.members_max * sizeof *m->absent);
     mls_free(m, sizeof *m);
 }
@@ -174,8 +263,7 @@ void delivery_destroy(struct delivery *d) {
     }
     while (d->meetings != NULL)
         assembly_free(d, d->meetings);
-    if (d->connections != NULL)
-        mls_free(d->connections, d->config.connections_max * sizeof *d->connections);
+    free_tables(d);
     mls_free(d->outputs, d->outputs_size * sizeof *d->outputs);
     mls_buf_free(&d->external_sender);
     secret_wipe(&d->signature_key);
@@ -189,21 +277,30 @@ const struct delivery_counters *delivery_counters_get(const struct delivery *d) 
 /* ---- meetings and connections ---- */
 
 static struct assembly *find_meeting(const struct delivery *d, struct span id) {
-    for (struct assembly *m = d->meetings; m != NULL; m = m->next) {
-        if (span_equal(span_of(m->id, m->id_len), id))
-            return m;
-    }
-    return NULL;
+    uint8_t key[DELIVERY_MEETING_ID_LEN_MAX];
+    uint32_t slot;
+    if (id.len == 0 || id.len > sizeof key)
+        return NULL;
+    pad_id(id, key);
+    return map_get(&d->by_id, key, &slot) ? d->by_slot[slot] : NULL;
 }
 
-static struct assembly *assembly_new(struct delivery *d, struct span id) {
+static uint32_t share_of(uint32_t all, uint32_t part, uint32_t min) {
+    return all / part > min ? all / part : min;
+}
+
+static struct assembly *assembly_new(struct delivery *d, struct span id, struct network *network) {
+    uint8_t key[DELIVERY_MEETING_ID_LEN_MAX];
+    uint32_t share = share_of(d->config.meetings_max, DELIVERY_NETWORK_MEETINGS_PART, DELIVERY_NETWORK_MEETINGS_MIN);
+    if (network != NULL && network->meetings >= share)
+        return NULL;
     struct assembly *m = d->meetings_count < d->config.meetings_max ? mls_alloc(sizeof *m) : NULL;
     if (m == NULL)
         return NULL;
     m->owner = d;
     m->id_len = (uint8_t)id.len;
     memcpy(m->id, id.data, id.len);
-    m->look_at_us = m->online_at_us = TIME_NEVER;
+    m->look_at_us = m->online_at_us = m->absent_at_us = TIME_NEVER;
     m->absent = mls_alloc(d->config.members_max * sizeof *m->absent);
     if (m->absent == NULL || d->config.crypto->hash(HASH_SHA256, &id, 1, m->id_hash) != CRYPTO_OK) {
         if (m->absent != NULL)
@@ -211,6 +308,15 @@ static struct assembly *assembly_new(struct delivery *d, struct span id) {
         mls_free(m, sizeof *m);
         return NULL;
     }
+    while (d->by_slot[m->slot] != NULL)
+        m->slot++;
+    d->by_slot[m->slot] = m;
+    pad_id(id, key);
+    bool fits = map_put(&d->by_id, key, m->slot);
+    ASSERT(fits);
+    m->network = network;
+    if (network != NULL)
+        network->meetings++;
     m->next = d->meetings;
     d->meetings = m;
     d->meetings_count++;
@@ -225,13 +331,7 @@ struct connection *delivery_find(struct delivery *d, uint32_t handle) {
 }
 
 struct connection *delivery_next_connection(struct assembly *m, struct connection *after) {
-    struct delivery *d = m->owner;
-    struct connection *end = d->connections + d->config.connections_max;
-    for (struct connection *c = after == NULL ? d->connections : after + 1; c < end; c++) {
-        if (c->handle != 0 && c->meeting == m)
-            return c;
-    }
-    return NULL;
+    return after == NULL ? m->first : after->next;
 }
 
 struct connection *delivery_connection_of(struct assembly *m, struct span identity) {
@@ -243,16 +343,45 @@ struct connection *delivery_connection_of(struct assembly *m, struct span identi
     return NULL;
 }
 
+static bool lags(const struct connection *c) {
+    return c->phase == PHASE_MEMBER && !c->acked && !c->resyncing;
+}
+
+void connection_set(struct connection *c, enum phase phase, bool acked, bool resyncing) {
+    struct assembly *m = c->meeting;
+    m->in_phase[c->phase]--;
+    m->unacked -= lags(c);
+    m->resyncing -= c->resyncing;
+    c->phase = phase;
+    c->acked = acked;
+    c->resyncing = resyncing;
+    m->in_phase[phase]++;
+    m->unacked += lags(c);
+    m->resyncing += resyncing;
+}
+
 static void connection_free(struct delivery *d, struct connection *c) {
     struct assembly *m = c->meeting;
     if (m->lease == c->handle)
         m->lease = 0;
     if (m->named == c->handle)
         m->named_until_us = 0; /* the next one at once */
+    connection_set(c, PHASE_NEW, false, false);
+    m->in_phase[PHASE_NEW]--;
+    *(c->previous != NULL ? &c->previous->next : &m->first) = c->next;
+    if (c->next != NULL)
+        c->next->previous = c->previous;
     m->connections--;
+    m->held -= c->held_until_us != 0;
     m->online_changed = true;
     mls_buf_free(&c->key_package);
+    struct network *network = c->network;
     secure_wipe(c, sizeof *c);
+    if (network != NULL)
+        network->connections--;
+    network_done(d, network);
+    c->next = d->free;
+    d->free = c;
     d->connections_count--;
 }
 
@@ -272,28 +401,42 @@ void delivery_close(struct delivery *d, struct connection *c, uint8_t gone, uint
 /* After any input: what is due, and an end when nobody is left. */
 static void settle(struct delivery *d, struct assembly *m, uint64_t now_us) {
     assembly_pump(m, now_us);
-    if (!assembly_is_over(m))
+    if (assembly_is_over(m)) {
+        delivery_tell(d, DELIVERY_OVER, m, span_of(NULL, 0));
+        assembly_free(d, m);
         return;
-    delivery_tell(d, DELIVERY_OVER, m, span_of(NULL, 0));
-    assembly_free(d, m);
+    }
+    /* later than now in any case: a tick ends */
+    uint64_t deadline_us = assembly_deadline_us(m);
+    deadline_set(&d->deadlines, m->slot, deadline_us > now_us ? deadline_us : now_us + US_PER_MS);
 }
 
-uint32_t delivery_open(struct delivery *d, uint64_t now_us, struct rng *rng, struct span meeting,
+/* The meeting that somebody comes to, where its network may have one more connection (there). */
+static struct assembly *meeting_for(struct delivery *d, struct span id, const struct network *network) {
+    uint32_t share =
+        share_of(d->config.connections_max, DELIVERY_NETWORK_CONNECTIONS_PART, DELIVERY_NETWORK_CONNECTIONS_MIN);
+    if (d->free == NULL || (network != NULL && network->connections >= share))
+        return NULL;
+    struct assembly *m = find_meeting(d, id);
+    m = m != NULL ? m : assembly_new(d, id, (struct network *)(uintptr_t)network);
+    return m != NULL && m->connections < d->config.members_max + DELIVERY_WAITING_MAX ? m : NULL;
+}
+
+uint32_t delivery_open(struct delivery *d, uint64_t now_us, const struct net_addr *client, struct span meeting,
                        struct span identity) {
-    (void)rng;
     d->now_us = now_us;
     ASSERT(meeting.len > 0 && meeting.len <= DELIVERY_MEETING_ID_LEN_MAX);
-    if (identity.len == 0 || identity.len > WIRE_IDENTITY_LEN_MAX ||
-        d->connections_count == d->config.connections_max) {
+    struct network *network = network_of(d, client);
+    struct assembly *m =
+        identity.len > 0 && identity.len <= WIRE_IDENTITY_LEN_MAX ? meeting_for(d, meeting, network) : NULL;
+    if (m == NULL) {
         d->counters.delivery_refused_full++;
+        network_done(d, network);
         return 0;
     }
-    struct assembly *m = find_meeting(d, meeting);
-    m = m != NULL ? m : assembly_new(d, meeting);
-    if (m == NULL || m->connections >= d->config.members_max + DELIVERY_WAITING_MAX) {
-        d->counters.delivery_refused_full++;
-        return 0;
-    }
+    if (network != NULL)
+        network->connections++;
+    m->connections++; /* it stays, whatever goes now */
     struct connection *older = delivery_connection_of(m, identity);
     if (older != NULL) {
         bool member = older->phase == PHASE_MEMBER;
@@ -301,32 +444,24 @@ uint32_t delivery_open(struct delivery *d, uint64_t now_us, struct rng *rng, str
         if (member)
             assembly_lost(m, identity, now_us);
     }
-    uint32_t index = 0;
-    while (d->connections[index].handle != 0)
-        index++;
-    struct connection *c = &d->connections[index];
-    *c = (struct connection){.meeting = m, .leaf = TREE_NONE, .waiting_since_us = now_us};
-    m->look_at_us = time_min(m->look_at_us, now_us + DELIVERY_HELLO_US);
+    struct connection *c = d->free;
+    d->free = c->next;
+    *c = (struct connection){
+        .meeting = m, .leaf = TREE_NONE, .since_us = now_us, .waiting_since_us = now_us, .network = network};
     d->generation = (d->generation + 1) & 0xffff;
-    c->handle = (d->generation << HANDLE_INDEX_BITS) | (index + 1);
+    c->handle = (d->generation << HANDLE_INDEX_BITS) | (uint32_t)(c - d->connections + 1);
     name_set(&c->identity, identity);
     mls_buf_init(&c->key_package, PUBLIC_GROUP_INFO_LEN_MAX);
+    c->next = m->first;
+    if (m->first != NULL)
+        m->first->previous = c;
+    m->first = c;
+    m->in_phase[PHASE_NEW]++;
     d->connections_count++;
-    m->connections++;
+    m->look_at_us = time_min(m->look_at_us, now_us + DELIVERY_HELLO_US);
+    deadline_set(&d->deadlines, m->slot, assembly_deadline_us(m));
     d->counters.delivery_opened++;
     return c->handle;
-}
-
-/* Budget of sealed messages: a token bucket of DELIVERY_APP_BURST, refilled at DELIVERY_APP_RATE. */
-static bool app_allowed(struct connection *c, uint64_t now_us) {
-    const uint64_t cost_us = US_PER_S / DELIVERY_APP_RATE;
-    uint64_t full_at_us = c->app_full_at_us > now_us ? c->app_full_at_us : now_us;
-    if (c->app_full_at_us <= now_us)
-        c->app_dropped = 0;
-    if (full_at_us + cost_us > now_us + DELIVERY_APP_BURST * cost_us)
-        return false;
-    c->app_full_at_us = full_at_us + cost_us;
-    return true;
 }
 
 /* Closes a connection for what it sent; its person may come again, and is waited for. */
@@ -345,7 +480,10 @@ static void refuse(struct delivery *d, struct connection *c, uint64_t now_us, ui
 
 static void take_sealed(struct connection *c, uint64_t now_us, const struct wire_message *message) {
     struct assembly *m = c->meeting;
-    if (c->phase != PHASE_MEMBER || !app_allowed(c, now_us)) {
+    if (ration_full(&c->sealed, now_us))
+        c->app_dropped = 0;
+    if (c->phase != PHASE_MEMBER ||
+        !ration_take(&c->sealed, now_us, DELIVERY_APP_BURST, US_PER_S / DELIVERY_APP_RATE)) {
         m->owner->counters.delivery_app_dropped++;
         if (++c->app_dropped > DELIVERY_APP_DROPPED_MAX)
             refuse(m->owner, c, now_us, WIRE_CLOSE_TOO_MUCH);
@@ -367,7 +505,7 @@ static void take(struct delivery *d, struct connection *c, uint64_t now_us, uint
     struct assembly *m = c->meeting;
     switch (message->type) {
     case WIRE_HELLO:
-        assembly_hello(m, c, now_us, rng, message);
+        assembly_hello(m, c, now_us, message);
         break;
     case WIRE_CREATE:
         assembly_created(m, c, now_us, rng, message);
@@ -379,7 +517,7 @@ static void take(struct delivery *d, struct connection *c, uint64_t now_us, uint
         assembly_ack(m, c, message->epoch);
         break;
     case WIRE_BAD:
-        assembly_bad(m, c, message->epoch);
+        fair_bad(m, c, now_us, message->epoch);
         break;
     case WIRE_APP:
     case WIRE_DIRECT:
@@ -398,6 +536,12 @@ static void take(struct delivery *d, struct connection *c, uint64_t now_us, uint
     }
 }
 
+/* What the server asked for is the meeting's work, not one person's. */
+static bool was_asked(const struct connection *c, const struct wire_message *message) {
+    const struct assembly *m = c->meeting;
+    return message->type == WIRE_COMMIT && m->active && (m->named == c->handle || m->lease == c->handle);
+}
+
 void delivery_message(struct delivery *d, uint64_t now_us, uint64_t unix_s, struct rng *rng, uint32_t connection,
                       struct span message) {
     struct connection *c = delivery_find(d, connection);
@@ -406,11 +550,17 @@ void delivery_message(struct delivery *d, uint64_t now_us, uint64_t unix_s, stru
     if (c == NULL)
         return;
     struct assembly *m = c->meeting;
-    if (!wire_read(WIRE_FROM_CLIENT, message, &parsed) || (parsed.type == WIRE_HELLO) != (c->phase == PHASE_NEW)) {
+    bool read = wire_read(WIRE_FROM_CLIENT, message, &parsed);
+    if (!read || (parsed.type == WIRE_HELLO) != (c->phase == PHASE_NEW)) {
         bool long_one = message.len > WIRE_MESSAGE_LEN_MAX || sealed_too_long(message);
         refuse(d, c, now_us, long_one ? WIRE_CLOSE_TOO_MUCH : WIRE_CLOSE_MALFORMED);
+    } else if (!fair_charge(c, now_us, fair_price(c, &parsed), !was_asked(c, &parsed))) {
+        refuse(d, c, now_us, WIRE_CLOSE_TOO_MUCH);
     } else {
         take(d, c, now_us, unix_s, rng, &parsed);
+        /* one of many acks changes nothing yet */
+        if (parsed.type == WIRE_ACK && m->unacked > 0 && now_us < assembly_deadline_us(m))
+            return;
     }
     settle(d, m, now_us);
 }
@@ -435,19 +585,14 @@ void delivery_closed(struct delivery *d, uint64_t now_us, struct rng *rng, uint3
 void delivery_tick(struct delivery *d, uint64_t now_us, uint64_t unix_s, struct rng *rng) {
     (void)unix_s;
     (void)rng;
+    uint32_t slot;
     d->now_us = now_us;
-    for (struct assembly *m = d->meetings, *next; m != NULL; m = next) {
-        next = m->next;
-        if (assembly_deadline_us(m) <= now_us)
-            settle(d, m, now_us);
-    }
+    while (deadline_pop(&d->deadlines, now_us, &slot))
+        settle(d, d->by_slot[slot], now_us);
 }
 
 uint64_t delivery_next_deadline_us(const struct delivery *d) {
-    uint64_t deadline_us = TIME_NEVER;
-    for (const struct assembly *m = d->meetings; m != NULL; m = m->next)
-        deadline_us = time_min(deadline_us, assembly_deadline_us(m));
-    return deadline_us;
+    return deadline_next(&d->deadlines);
 }
 
 void delivery_expel(struct delivery *d, uint64_t now_us, struct rng *rng, struct span meeting, struct span identity) {

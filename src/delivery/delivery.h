@@ -30,6 +30,7 @@
 
 #include "base/counter.h"
 #include "base/cursor.h"
+#include "base/net.h"
 #include "base/rng.h"
 #include "base/secret.h"
 #include "crypto/backend.h"
@@ -40,6 +41,8 @@ struct delivery;
 
 /* A connection that has not said hello by then is closed: it only takes a place. */
 #define DELIVERY_HELLO_US UINT64_C(10000000)
+/* Who is not let in by then is told so: a rush of 256 takes a minute at most. */
+#define DELIVERY_WAIT_US UINT64_C(120000000)
 #define DELIVERY_CREATE_US UINT64_C(5000000)
 #define DELIVERY_JOIN_US UINT64_C(2000000)
 #define DELIVERY_COMMIT_US UINT64_C(300000)
@@ -55,11 +58,20 @@ struct delivery;
 #define DELIVERY_WAITING_MAX 256
 #define DELIVERY_LOG_MESSAGES_MAX 1024
 #define DELIVERY_LOG_LEN_MAX (4u << 20)
+/* Of all meetings together: beyond it each meeting that says something keeps less of its own. */
+#define DELIVERY_LOGS_LEN_MAX (256u << 20)
 #define DELIVERY_APP_RATE 20
 #define DELIVERY_APP_BURST 100
 /* Dropped without a rest that fills the bucket: it does not mean to stop. */
 #define DELIVERY_APP_DROPPED_MAX 1000
 #define DELIVERY_MEETING_ID_LEN_MAX 64
+/* Shares of one network (an IPv4 /24, an IPv6 /48): of all connections and of all meetings one part in so many, but at
+ * least some; of those who wait in a meeting half. An office is behind one address. */
+#define DELIVERY_NETWORK_CONNECTIONS_PART 4
+#define DELIVERY_NETWORK_CONNECTIONS_MIN 256
+#define DELIVERY_NETWORK_MEETINGS_PART 8
+#define DELIVERY_NETWORK_MEETINGS_MIN 16
+#define DELIVERY_NETWORK_WAITING_MAX (DELIVERY_WAITING_MAX / 2)
 
 #define DELIVERY_COUNTERS(X)                                                                                           \
     X(delivery_opened, "connections to the delivery service")                                                          \
@@ -78,6 +90,10 @@ struct delivery;
     X(delivery_committers_late, "times that a named committer let its deadline pass")                                  \
     X(delivery_bad_reports, "commits that members refused")                                                            \
     X(delivery_resyncs, "members sent to rejoin because the log did not reach back")                                   \
+    X(delivery_cannot_follow, "members put out because they could not follow")                                         \
+    X(delivery_tired, "people sent away who were not let in in time")                                                  \
+    X(delivery_rationed, "refusals and commits put off because there were too many of a member")                       \
+    X(delivery_held, "times that a connection was not read from because its work was used up")                         \
     X(delivery_app, "sealed messages passed on")                                                                       \
     X(delivery_too_much, "connections closed for too long messages, or too many")                                      \
     X(delivery_app_dropped, "sealed messages dropped: too many, or not from a member")
@@ -96,8 +112,10 @@ void delivery_destroy(struct delivery *d);
 const struct delivery_counters *delivery_counters_get(const struct delivery *d);
 
 /* `meeting` and `identity` come from a verified token. A connection of the same identity that is still open is closed
- * (4001). 0: full, or going down. */
-uint32_t delivery_open(struct delivery *d, uint64_t now_us, struct rng *rng, struct span meeting, struct span identity);
+ * (4001). `client` is the address as limits count it; NULL, or of this machine: not counted. 0: full, or the share of
+ * its network is. */
+uint32_t delivery_open(struct delivery *d, uint64_t now_us, const struct net_addr *client, struct span meeting,
+                       struct span identity);
 void delivery_message(struct delivery *d, uint64_t now_us, uint64_t unix_s, struct rng *rng, uint32_t connection,
                       struct span message);
 void delivery_closed(struct delivery *d, uint64_t now_us, struct rng *rng, uint32_t connection, bool going);
@@ -107,6 +125,7 @@ void delivery_expel(struct delivery *d, uint64_t now_us, struct rng *rng, struct
 
 enum delivery_output_type {
     DELIVERY_SEND,     /* connection, message */
+    DELIVERY_HOLD,     /* connection, held: is it read from? Its messages wait in its socket as long as it is held */
     DELIVERY_CLOSE,    /* connection, code; it is then gone, no delivery_closed follows for it */
     DELIVERY_ADMITTED, /* meeting, identity: may have media from now on */
     DELIVERY_EXPELLED, /* meeting, identity: take its media away now */
@@ -116,6 +135,7 @@ struct delivery_output {
     enum delivery_output_type type;
     uint32_t connection;
     uint16_t code;
+    bool held;
     struct span meeting, identity, message;
 };
 bool delivery_poll(struct delivery *d, struct delivery_output *out);

@@ -195,7 +195,7 @@ bool wire_read(enum wire_direction direction, struct span bytes, struct wire_mes
     case WIRE_ONLINE:
         return list_good(out, WIRE_IDENTITY_LEN_MAX, WIRE_IDENTITIES_MAX);
     case WIRE_GONE:
-        return out->gone >= WIRE_GONE_REMOVED && out->gone <= WIRE_GONE_REFUSED;
+        return out->gone >= WIRE_GONE_REMOVED && out->gone <= WIRE_GONE_CANNOT_FOLLOW;
     default:
         return true;
     }

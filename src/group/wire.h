@@ -62,7 +62,8 @@ enum wire_gone {
     WIRE_GONE_OVER = 2,
     WIRE_GONE_TIMEOUT = 3,
     WIRE_GONE_FULL = 4,
-    WIRE_GONE_REFUSED = 5
+    WIRE_GONE_REFUSED = 5,
+    WIRE_GONE_CANNOT_FOLLOW = 9
 };
 
 /* One message of any type; the fields that its type has (see the page) are set, all others are zero. */

@@ -135,7 +135,7 @@ static enum mls_status send_content(struct member *m, struct rng *rng, struct sp
     enum mls_status status = content->status;
     if (m->state != MEMBER_IN && m->state != MEMBER_AWAY)
         status = MEMBER_NOT_IN;
-    if (status == MLS_OK && !m->connected)
+    if (status == MLS_OK && (!m->connected || m->group == NULL)) /* on the way in again */
         status = MEMBER_NOT_IN;
     if (status == MLS_OK && to.len == 0) {
         status = send_to_all(m, rng, mls_buf_span(content));

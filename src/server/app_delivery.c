@@ -65,7 +65,8 @@ uint64_t delivery_socket_open(struct app *app, const struct http_request *reques
     struct span meeting;
     if (!delivery_whose(app, request, &who, &meeting, reply))
         return 0;
-    uint32_t connection = delivery_open(app->delivery, clock_now_us(), &app->rng, meeting, span_str(who.identity));
+    struct net_addr client = http_source_of(app->http, request);
+    uint32_t connection = delivery_open(app->delivery, clock_now_us(), &client, meeting, span_str(who.identity));
     if (connection != 0)
         return SESSION_DELIVERY | connection;
     http_reply_text(reply, 503, "text/plain", span_str("too many connections to meetings\n"));
@@ -99,6 +100,9 @@ static void carry_out(struct app *app, const struct delivery_output *out) {
     switch (out->type) {
     case DELIVERY_SEND:
         http_send(app->http, SESSION_DELIVERY | out->connection, out->message, false);
+        break;
+    case DELIVERY_HOLD:
+        http_hold(app->http, SESSION_DELIVERY | out->connection, out->held);
         break;
     case DELIVERY_CLOSE:
         http_close(app->http, SESSION_DELIVERY | out->connection, out->code);

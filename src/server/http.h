@@ -189,6 +189,9 @@ void http_close_listeners(struct http *http);
 /* Queues a copy; the same bytes to many receivers, one after the other, are kept once. Stale sessions are ignored. How long a message becomes may follow from what peers sent: one longer than
  * HTTP_MESSAGE_LEN_MAX ends this session, as a full queue does, and nothing else. */
 void http_send(struct http *http, uint64_t session, struct span message, bool text);
+/* Is this session read from? What its peer sends waits in the socket while it is held; at most what had been read with the last message still
+ * comes. Its silence does not count meanwhile. Stale sessions are ignored. */
+void http_hold(struct http *http, uint64_t session, bool held);
 /* Sends what is queued, then closes. */
 void http_close(struct http *http, uint64_t session, uint16_t code);
 /* Every session whose handle has all of these bits. */

@@ -284,10 +284,15 @@ void connection_passed(struct http_connection *c, size_t len) {
 static void set_interest(struct http_connection *c) {
     if (c->phase == PHASE_DEAD)
         return;
-    bool out = c->blocked || c->stream.read_wants_write, in = c->phase != PHASE_REPLY || c->stream.write_wants_read;
+    bool out = c->blocked || c->stream.read_wants_write, in = (c->phase != PHASE_REPLY && !c->held) || c->stream.write_wants_read;
     uint32_t events = (in ? EPOLLIN : 0u) | (out ? EPOLLOUT : 0u);
     if (events != c->interest)
         watch(c, EPOLL_CTL_MOD, events);
+}
+
+void connection_hold(struct http_connection *c, bool held) {
+    c->held = held;
+    set_interest(c);
 }
 
 /* What came early waits in `rx`; it is looked at when the request before it is answered. */
@@ -301,7 +306,7 @@ static void take_input(struct http_connection *c, uint64_t now_us, uint8_t *data
 static void read_on(struct http_connection *c, uint64_t now_us) {
     struct http *h = c->source.http;
     for (size_t taken = 0; taken < HTTP_TURN_LEN;) {
-        if (c->phase == PHASE_DEAD || c->phase == PHASE_REPLY || c->phase == PHASE_LINGER)
+        if (c->phase == PHASE_DEAD || c->phase == PHASE_REPLY || c->phase == PHASE_LINGER || (c->held && taken > 0))
             return;
         int got = stream_read(&c->stream, h->incoming, sizeof h->incoming);
         if (got == 0)
@@ -346,7 +351,7 @@ void connection_event(struct http_connection *c, uint64_t now_us, uint32_t event
         shake_hands(c);
     if (c->phase == PHASE_LINGER)
         drain(c);
-    else if (c->phase != PHASE_DEAD && (in || (out && c->stream.read_wants_write)))
+    else if (c->phase != PHASE_DEAD && (gone || !c->held) && (in || (out && c->stream.read_wants_write)))
         read_on(c, now_us);
     if (c->phase != PHASE_DEAD && (out || (in && c->stream.write_wants_read) || c->phase == PHASE_REPLY))
         connection_touch(c);

@@ -86,6 +86,7 @@ struct http_connection {
     struct http_connection *idle_next, *idle_previous; /* those that wait for a request, longest first */
     struct http_connection *dirty_next, *buried_next;
     bool idle, dirty;
+    bool held;    /* is not read from: its handler has had enough of it for now */
     bool blocked; /* has something to write that the socket did not take */
     uint32_t interest; /* epoll's events */
     struct net_addr peer, local;
@@ -160,6 +161,7 @@ struct http {
 void connection_open(struct http *h, uint64_t now_us, enum http_listener listener, int fd, const struct net_addr *peer);
 void connection_event(struct http_connection *c, uint64_t now_us, uint32_t events);
 /* Writes what waits, ends what is over. */
+void connection_hold(struct http_connection *c, bool held);
 void connection_flush(struct http_connection *c, uint64_t now_us);
 /* Once a second: is it too slow, too silent, due for a ping? */
 void connection_look(struct http_connection *c, uint64_t now_us);

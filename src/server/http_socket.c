@@ -534,6 +534,16 @@ void http_send(struct http *http, uint64_t session, struct span message, bool te
     }
 }
 
+void http_hold(struct http *http, uint64_t session, bool held) {
+    struct http_connection *c = find(http, session);
+    if (c == NULL || c->held == held)
+        return;
+    c->heard_us = clock_now_us(); /* while it is held nobody hears it */
+    if (c->message_since_us != 0)
+        c->message_since_us = c->heard_us;
+    connection_hold(c, held);
+}
+
 void http_close(struct http *http, uint64_t session, uint16_t code) {
     struct http_connection *c = find(http, session);
     if (c == NULL || c->closing)
@@ -557,7 +567,7 @@ void http_close_matching(struct http *http, uint64_t bits, uint16_t code) {
 
 void socket_look(struct http_connection *c, uint64_t now_us) {
     struct http *h = c->source.http;
-    if (c->closing)
+    if (c->closing || c->held)
         return; /* no ping behind a close frame; the deadline ends it */
     if (c->message_since_us != 0 && now_us - c->message_since_us > HTTP_MESSAGE_US) {
         h->counters.ws_slow++;

@@ -291,7 +291,7 @@ static void a_connection_that_never_says_hello_is_closed(void **state) {
         .crypto = &crypto_openssl, .suite = 1, .meetings_max = 1, .connections_max = 2, .members_max = 2};
     struct delivery *d = delivery_create(&config, &rng);
     assert_non_null(d);
-    uint32_t connection = delivery_open(d, US_PER_S, &rng, span_str("a meeting"), span_str("quiet"));
+    uint32_t connection = delivery_open(d, US_PER_S, NULL, span_str("a meeting"), span_str("quiet"));
     assert_int_not_equal(connection, 0);
     assert_int_equal(delivery_next_deadline_us(d), US_PER_S + DELIVERY_HELLO_US);
     struct delivery_output out;
