@@ -121,21 +121,37 @@ static void on_second(void *context) {
     for (uint32_t i = 0; i < app->shards; i++)
         (void)media_insight(app->media, i);
     media_flush(app->media);
+    app_guard_second(app);
+    app_drain_second(app);
 }
 
-static void on_signalled(void *context, int signal) {
-    struct app *app = context;
-    if (app->stop_at_us != 0) {
-        log_warn("ending at once");
-        app->done = true;
-        return;
-    }
-    log_info("going down: %s, %u sessions", signal == SIGINT ? "interrupted" : "terminated", http_sessions(app->http));
+void app_stop(struct app *app) {
+    notify_send(&app->notify, "STOPPING=1");
     app->stop_at_us = clock_now_us() + APP_FLUSH_US;
     http_close_listeners(app->http);
     control_shutdown(app->control, clock_now_us());
     delivery_shutdown(app);
     app_settle(app);
+}
+
+static void on_signalled(void *context, int signal) {
+    struct app *app = context;
+    if (signal == SIGHUP) {
+        notify_send(&app->notify, "STATUS=looking at the certificate again");
+        app_certificate_look(app, true);
+        return;
+    }
+    if (app->stop_at_us != 0) {
+        log_warn("ending at once");
+        app->done = true;
+        return;
+    }
+    bool wait = signal == SIGTERM && app->config.stop_after_s > 0 && !app_draining(app);
+    log_info("going down: %s, %u sessions", signal == SIGINT ? "interrupted" : "terminated", http_sessions(app->http));
+    if (wait)
+        app_drain(app, (uint64_t)app->config.stop_after_s * US_PER_S);
+    else
+        app_stop(app);
 }
 
 static const struct http_handlers handlers = {
@@ -169,6 +185,8 @@ struct app *app_create(const struct config *config, struct config_error *error) 
     }
     app->config = *config;
     app->started_us = clock_now_us();
+    app->admin_fd = -1;
+    app->notify.fd = -1;
     if (app_open(app, error))
         return app;
     app_destroy(app);
@@ -181,6 +199,9 @@ int app_run(struct app *app) {
         log_error("%s", error);
         return 1;
     }
+    if (app->config.sandbox)
+        app_guard_calls(app);
+    notify_send(&app->notify, "READY=1\nSTATUS=serving");
     app_settle(app);
     while (!app->done) {
         http_turn(app->http);
@@ -203,6 +224,8 @@ void app_destroy(struct app *app) {
         webhook_stop(app->webhook);
     if (app->control != NULL)
         control_destroy(app->control);
+    app_admin_close(app);
+    notify_close(&app->notify);
     delivery_destroy(app->delivery);
     store_destroy(app->store);
     if (app->config.dev)

@@ -65,6 +65,10 @@ uint64_t delivery_socket_open(struct app *app, const struct http_request *reques
     struct span meeting;
     if (!delivery_whose(app, request, &who, &meeting, reply))
         return 0;
+    if (app_draining(app) && delivery_members(app->delivery, meeting) == 0) {
+        http_reply_text(reply, 503, "text/plain", span_str("the server is about to stop and begins no new meetings\n"));
+        return 0;
+    }
     struct net_addr client = http_source_of(app->http, request);
     uint32_t connection = delivery_open(app->delivery, clock_now_us(), &client, meeting, span_str(who.identity));
     if (connection != 0)

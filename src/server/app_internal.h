@@ -5,6 +5,7 @@
 #include "base/rng.h"
 #include "delivery/delivery.h"
 #include "io/media.h"
+#include "io/notify.h"
 #include "io/store.h"
 #include "meeting/meeting.h"
 #include "server/app.h"
@@ -13,6 +14,16 @@
 #include "server/vault.h"
 #include "server/webhook.h"
 #include "signal/control.h"
+
+/* What tells one content of a file from another. */
+struct app_file_mark {
+    uint64_t device, inode, changed_ns, len_bytes;
+};
+
+/* A media thread shows that it lives by its counters, once a second. */
+struct app_pulse {
+    uint64_t wakeups, seen_us;
+};
 
 struct app {
     struct config config;
@@ -36,14 +47,26 @@ struct app {
     bool own_cert; /* self-made: no HSTS, fingerprint shown */
     struct vault_certificate certificate;
     uint64_t started_us, stop_at_us; /* stop_at_us 0 = not going down */
+    uint64_t drain_until_us;         /* 0 = takes new meetings */
+    int admin_fd;                    /* admin.sock of the data folder; -1 = none */
+    struct notify notify;
+    uint64_t fed_at_us;                              /* the service manager's watchdog */
+    struct app_pulse pulses[MEDIA_SHARDS_MAX];
+    struct app_file_mark cert_mark, key_mark;        /* the certificate that is in use */
+    uint64_t cert_look_us, cert_renew_us;
+    bool cert_complained;
     bool failed, done;
     bool destroying; /* what the control core still says goes nowhere */
 };
 
 /* app_setup.c */
 bool app_open(struct app *app, struct config_error *error);
+/* Makes the self-made certificate anew when it is about to run out. */
+bool app_renew_certificate(struct app *app, struct config_error *error);
 
 /* app.c */
+/* Tells everybody and ends, at the latest after APP_FLUSH_US. */
+void app_stop(struct app *app);
 struct http_handlers app_handlers(struct app *app);
 /* Carries out what the control core has to say; after every input to it. */
 void app_settle(struct app *app);
@@ -89,6 +112,28 @@ bool delivery_whose(struct app *app, const struct http_request *request, struct 
 /* Takes the meeting's id and what follows it from a path below /api/v1/meetings/. */
 bool delivery_split(struct span path, struct span *id, struct span *rest);
 void delivery_reply_missing(struct http_reply *reply);
+
+/* app_guard.c: what the process gives up, the service manager, the certificate's files. */
+/* Before the first thread, after the folders are there. */
+bool app_guard_files(struct app *app, struct config_error *error);
+/* When all threads run. */
+void app_guard_calls(const struct app *app);
+/* Opens what must be open before the files are closed to us. */
+void app_guard_open(struct app *app);
+void app_guard_second(struct app *app);
+/* SIGHUP, and whenever the files changed. */
+void app_certificate_look(struct app *app, bool asked);
+
+/* app_drain.c */
+/* Where `conclave drain` asks: <data_dir>/admin.sock. */
+bool app_admin_open(struct app *app, struct config_error *error);
+/* Once HTTP is there. */
+void app_admin_watch(struct app *app);
+void app_admin_close(struct app *app);
+/* No new meetings from now on; ends when the last one is over, or after `within_us`. */
+void app_drain(struct app *app, uint64_t within_us);
+void app_drain_second(struct app *app);
+bool app_draining(const struct app *app);
 
 /* app_metrics.c */
 void app_write_metrics(struct app *app, struct writer *w);

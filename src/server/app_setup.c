@@ -83,6 +83,11 @@ static bool open_certificate(struct app *app, struct config_error *error) {
     return vault_certificate(config->data_dir, names, count, clock_unix_us(), &app->certificate, error);
 }
 
+bool app_renew_certificate(struct app *app, struct config_error *error) {
+    ASSERT(app->own_cert);
+    return open_certificate(app, error);
+}
+
 static bool read_key_file(struct config *config, struct config_error *error) {
     static uint8_t text[CONFIG_FILE_LEN_MAX];
     size_t len = 0;
@@ -258,6 +263,7 @@ static bool open_http(struct app *app, struct config_error *error) {
         !listen_all(app, config->prometheus_password[0] != 0 ? &config->bind_addresses : &(struct config_list){0}, true,
                     config->prometheus_port, HTTP_METRICS, error))
         return false;
+    app_admin_watch(app);
     return http_take_signals(app->http, error->text, sizeof error->text);
 }
 
@@ -304,9 +310,12 @@ bool app_open(struct app *app, struct config_error *error) {
     uint8_t secret[VAULT_SECRET_LEN];
     bool ok = open_secrets(app, secret, error);
     choose_webhook_key(&app->config);
-    ok = ok && open_certificate(app, error) && open_meeting(app, secret, error) && open_delivery(app, error) &&
-         open_store(app, error) && open_webhooks(app, error) && open_http(app, error) && open_media(app, error) &&
-         open_control(app, error);
+    /* the socket first: another server's files are not ours to empty */
+    ok = ok && app_admin_open(app, error) && open_certificate(app, error) && open_meeting(app, secret, error) &&
+         open_delivery(app, error) && open_store(app, error) && open_http(app, error) && open_media(app, error) &&
+         open_control(app, error) && app_guard_files(app, error) && open_webhooks(app, error);
+    if (ok)
+        app_guard_open(app);
     secure_wipe(secret, sizeof secret);
     return ok;
 }

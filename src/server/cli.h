@@ -1,4 +1,4 @@
-/* The command line: conclave serve | token | check | version. Each command is a function of its arguments (without the
+/* The command line: conclave serve | token | drain | check | version. Each command is a function of its arguments (without the
  * command's name) that returns the exit status: 0, 1 when something went wrong (one sentence on stderr says what and
  * what to do), 2 when it was called wrongly. */
 #ifndef CONCLAVE_SERVER_CLI_H
@@ -16,6 +16,7 @@
 int cli_serve(int count, char **arguments);
 int cli_token(int count, char **arguments);
 int cli_check(int count, char **arguments);
+int cli_drain(int count, char **arguments);
 
 /* ---- for the commands ---- */
 

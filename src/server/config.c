@@ -41,6 +41,9 @@ static const struct key_row rows[] = {
     {"data_dir", VALUE_TEXT, AT(data_dir), 0, "folder for keys and certificates made at first run"},
     {"key_file", VALUE_TEXT, AT(key_file), 0, "file with API keys (key: secret), readable by the owner only"},
     {"media_threads", VALUE_U32, AT(media_threads), 64, "media threads; 0 = one less than processors, 1 to 4"},
+    {"sandbox", VALUE_BOOL, AT(sandbox), 0, "give up files and system calls that a server has no use for"},
+    {"stop_after", VALUE_U32, AT(stop_after_s), 86400,
+     "seconds that running meetings get to end after SIGTERM; none begins meanwhile; 0 = they end at once"},
     {"region", VALUE_TEXT, AT(region), 0, "shown to clients"},
     {"trusted_proxies", VALUE_IP_LIST, AT(trusted_proxies), 0,
      "reverse proxies whose X-Forwarded-For is believed when limits are counted"},
@@ -99,6 +102,7 @@ static const struct key_row rows[] = {
 
 void config_init(struct config *config) {
     *config = (struct config){
+        .sandbox = true,
         .port = 7880,
         .tls_port = 7443,
         .udp_port = 7882,

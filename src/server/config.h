@@ -37,6 +37,8 @@ struct config_list {
 
 struct config {
     bool dev;
+    bool sandbox;
+    uint32_t stop_after_s; /* what running meetings get after SIGTERM */
     char data_dir[CONFIG_TEXT_LEN_MAX];
     uint16_t port;
     struct config_list bind_addresses;       /* of the plain port; empty = loopback only */

@@ -115,6 +115,7 @@ bool http_take_signals(struct http *http, char *error, size_t error_size) {
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
     ASSERT(sigprocmask(SIG_BLOCK, &set, NULL) == 0);
     http->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     if (http->signal_fd < 0) {
@@ -129,6 +130,12 @@ static void read_signal(struct http *h) {
     struct signalfd_siginfo info;
     if (read(h->signal_fd, &info, sizeof info) == sizeof info)
         h->config.handlers.signalled(h->config.handlers.context, (int)info.ssi_signo);
+}
+
+void http_watch(struct http *http, int fd, void (*ready)(void *context), void *context) {
+    ASSERT(http->watched.ready == NULL);
+    http->watched = (struct http_watched){.source = {SOURCE_WATCHED, http}, .ready = ready, .context = context};
+    watch(http, EPOLL_CTL_ADD, fd, EPOLLIN, &http->watched.source);
 }
 
 void http_wake(struct http *http) {
@@ -168,6 +175,9 @@ static void take_event(struct http *h, uint64_t now_us, const struct epoll_event
         break;
     case SOURCE_WAKE:
         read_wake(h);
+        break;
+    case SOURCE_WATCHED:
+        h->watched.ready(h->watched.context);
         break;
     }
 }

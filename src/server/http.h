@@ -177,8 +177,11 @@ enum http_listener { HTTP_PLAIN, HTTP_TLS, HTTP_METRICS };
 /* `address` has the port, 0 = any free one; `port` (may be NULL) is the one that was bound. False with a sentence. */
 bool http_listen(struct http *http, const struct net_addr *address, enum http_listener kind, uint16_t *port,
                  char *error, size_t error_size);
-/* SIGTERM and SIGINT come to handlers.signalled from now on (signalfd; they are blocked in this thread). */
+/* SIGTERM, SIGINT and SIGHUP come to handlers.signalled from now on (signalfd; they are blocked in this thread). */
 bool http_take_signals(struct http *http, char *error, size_t error_size);
+/* Calls `ready` from http_turn whenever the descriptor, which stays the caller's and non-blocking, can be read. One of them;
+ * before the first turn. */
+void http_watch(struct http *http, int fd, void (*ready)(void *context), void *context);
 void http_turn(struct http *http);
 void http_wake(struct http *http);
 /* Asks for handlers.timer in `delay_us`; replaces the time asked for before. TIME_NEVER = none. */

@@ -47,7 +47,7 @@ void stream_end(struct http_stream *s);
 /* ---- connections ---- */
 
 /* What an event of the epoll instance points to; the first member of what it really is. */
-enum http_source_kind { SOURCE_CONNECTION, SOURCE_LISTENER, SOURCE_SIGNALS, SOURCE_WAKE };
+enum http_source_kind { SOURCE_CONNECTION, SOURCE_LISTENER, SOURCE_SIGNALS, SOURCE_WAKE, SOURCE_WATCHED };
 struct http_source {
     enum http_source_kind kind;
     struct http *http;
@@ -130,12 +130,20 @@ struct http_connection {
     bool over;       /* and then the connection ends, whatever the peer says */
 };
 
+/* A descriptor of the caller's: http_watch. */
+struct http_watched {
+    struct http_source source;
+    void (*ready)(void *context);
+    void *context;
+};
+
 struct http {
     struct http_source signals, wake;
     struct http_config config;
     struct http_counters counters;
     int epoll, wake_fd, signal_fd;
     SSL_CTX *tls;
+    struct http_watched watched;
     struct accepting accepting;
     struct http_listening listening[HTTP_LISTENERS_MAX];
     uint32_t listening_count;

@@ -27,6 +27,7 @@ static const struct {
 } commands[] = {
     {"serve", "run the server", cli_serve},
     {"token", "print an access token for a room", cli_token},
+    {"drain", "let a running server's meetings end, take no new ones, then stop it", cli_drain},
     {"check", "look at configuration, ports and files without serving", cli_check},
     {"version", "print the version and the hash of the web client inside", version},
 };

@@ -211,7 +211,8 @@ static void serve_meetings(struct app *app, const struct http_request *request, 
         .method = request->method,
         .path = request->path,
         .client = http_source_of(app->http, request),
-        .closing = app->stop_at_us != 0 || media_congested(app->media),
+        .closing = app->stop_at_us != 0 || media_congested(app->media) ||
+                   (app_draining(app) && span_equal_str(request->path, "/api/v1/meetings")),
     };
     struct meeting_reply from;
     meeting_request(app->meeting, &app->rng, clock_now_us(), clock_unix_us(), &to, &from);

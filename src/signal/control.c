@@ -88,6 +88,10 @@ void control_destroy(struct control *control) {
     free(control);
 }
 
+void control_drain(struct control *control, bool draining) {
+    control->draining = draining;
+}
+
 void control_shutdown(struct control *control, uint64_t now_us) {
     control->now_us = now_us;
     control->shutting_down = true;

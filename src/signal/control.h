@@ -150,6 +150,9 @@ uint64_t control_next_deadline_us(const struct control *control);
 /* The server is going down: every participant gets leave(SERVER_SHUTDOWN), every session is closed; new ones get 503.
  */
 void control_shutdown(struct control *control, uint64_t now_us);
+/* While it drains, no room begins (503); rooms that are there go on, and take who comes. Rooms of meetings begin when their
+ * group lets somebody in (may_enter), which is asked before. */
+void control_drain(struct control *control, bool draining);
 
 /* ---- outputs ----------------------------------------------------------------------------------------------------- */
 

@@ -176,7 +176,7 @@ struct control {
     void *shard_memory[CONTROL_SHARDS_MAX];
     struct output_node *queue_head, **queue_tail;
     struct output_node *polled; /* given out by the last poll */
-    bool shutting_down;
+    bool shutting_down, draining;
     uint64_t next_us;          /* nothing is due before */
     struct arena reply_arena;  /* of the last HTTP reply */
     struct datapacket *packet; /* scratch of the data path */

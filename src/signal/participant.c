@@ -22,7 +22,8 @@ bool room_is_meeting(const struct control *control, const char *name) {
 
 struct room *room_open_configured(struct control *control, const char *name, const struct token *token) {
     const struct control_config *config = &control->config;
-    if (control->rooms.count >= config->rooms_max) {
+    bool draining = control->draining && !room_is_meeting(control, name);
+    if (draining || control->rooms.count >= config->rooms_max) {
         control->counters.limit_refused++;
         return NULL;
     }

@@ -121,6 +121,8 @@ static bool admit(struct control *control, const struct control_http_request *ht
         return true;
     if (out->room == NULL && !control->config.auto_create && !out->token.room_create)
         return refuse(control, reply, 404, "requested room does not exist");
+    if (out->room == NULL && control->draining && !room_is_meeting(control, out->token.room))
+        return refuse(control, reply, 503, "the server is about to stop and begins no new rooms");
     if (out->room == NULL && control->rooms.count >= control->config.rooms_max)
         return refuse(control, reply, 503, "too many rooms");
     bool known = out->room != NULL && participant_find(out->room, out->token.identity) != NULL;

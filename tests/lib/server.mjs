@@ -158,8 +158,8 @@ export class Server {
   }
 }
 
-/** `t` is the test's context: the server is stopped, and must still be running, when the test ends. */
-export async function startServer(t, { extraConfig, env = {} } = {}) {
+/** `t` is the test's context: the server is stopped, and must still be running, when the test ends, unless it `mayEnd`. */
+export async function startServer(t, { extraConfig, env = {}, mayEnd = false } = {}) {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'conclave-test-'));
   const ports = {
     http: await freePort(),
@@ -172,7 +172,7 @@ export async function startServer(t, { extraConfig, env = {} } = {}) {
   const server = new Server(ports, dir);
   server.env = env;
   t.defer(async (failure) => {
-    const crashed = server.exit !== null && server.exit.code !== 0;
+    const crashed = !mayEnd && server.exit !== null && server.exit.code !== 0;
     if (failure || crashed) console.log(server.output.slice(-3000).replace(/^/gm, '    server: '));
     await server.stop();
     fs.rmSync(dir, { recursive: true, force: true });

@@ -1,0 +1,246 @@
+// What whoever runs a server relies on: what somebody who takes it over can do, the service manager, renewed certificates,
+// stopping without ending meetings.
+import { execFileSync, spawn } from 'node:child_process';
+import fs from 'node:fs';
+import http from 'node:http';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import tls from 'node:tls';
+import { fileURLToPath } from 'node:url';
+import { enter as enterWith, secretOf } from '../lib/member.mjs';
+import { rtcNodeParticipant } from '../lib/rtcnode.mjs';
+import { check, checkEqual, run, sleep, test, until } from '../lib/runner.mjs';
+import { binary, startServer } from '../lib/server.mjs';
+
+const intruder = path.resolve(path.dirname(binary), '../../tools/intruder.so');
+const here = path.dirname(fileURLToPath(import.meta.url));
+// sanitizers make calls of their own, and such a build says that it has no sandbox
+const enter = (t, server, meeting, name) => enterWith(t, server, meeting, secretOf(meeting), name);
+const sanitized = /asan|tsan/.test(binary);
+
+/** What came of an act inside the server, in the words of errno; or the signal that ended it. */
+async function intrude(t, act, { sandbox = true } = {}) {
+  const server = await startServer(t, { env: { LD_PRELOAD: intruder, INTRUDER: act }, extraConfig: `sandbox: ${sandbox}\n`, mayEnd: true });
+  process.kill(server.pid, 'SIGUSR1');
+  return until(`what comes of "${act}"`, () => {
+    if (server.exit) return server.exit.signal ?? `ended with ${server.exit.code}`;
+    return server.output.match(/^intruder: \S+ (\S+)$/m)?.[1];
+  });
+}
+
+if (!sanitized) {
+  test('who takes the server over reads and writes no file but those of its folders', async (t) => {
+    const outside = fs.mkdtempSync(path.join(os.tmpdir(), 'conclave-outside-'));
+    t.defer(() => fs.rmSync(outside, { recursive: true, force: true }));
+    checkEqual(await intrude(t, 'read /etc/passwd'), 'EACCES', 'reading /etc/passwd');
+    checkEqual(await intrude(t, 'list /home'), 'EACCES', 'listing /home');
+    checkEqual(await intrude(t, `write ${outside}/left-behind`), 'EACCES', 'writing elsewhere');
+    checkEqual(await intrude(t, `make ${outside}/folder`), 'EACCES', 'making a folder elsewhere');
+    checkEqual(await intrude(t, 'read /etc/passwd', { sandbox: false }), 'done', 'the same without the sandbox');
+  });
+
+  test('who takes the server over reaches no other service and no raw socket, and makes no memory executable', async (t) => {
+    const listener = net.createServer((socket) => socket.destroy()).listen(0, '127.0.0.1');
+    await new Promise((resolve) => listener.once('listening', resolve));
+    t.defer(() => new Promise((resolve) => listener.close(resolve)));
+    const { port } = listener.address();
+    checkEqual(await intrude(t, `connect ${port}`), 'EACCES', 'connecting');
+    checkEqual(await intrude(t, 'raw'), 'ENOSYS', 'a raw socket');
+    checkEqual(await intrude(t, 'code'), 'EPERM', 'executable memory');
+    checkEqual(await intrude(t, `connect ${port}`, { sandbox: false }), 'done', 'connecting without the sandbox');
+    checkEqual(await intrude(t, 'code', { sandbox: false }), 'done', 'executable memory without the sandbox');
+  });
+
+  test('a server that serves has no privilege to bind low ports, to trace or to administrate', async (t) => {
+    const server = await startServer(t);
+    const capabilities = () => BigInt('0x' + fs.readFileSync(`/proc/${server.pid}/status`, 'utf8').match(/CapEff:\s+(\w+)/)[1]);
+    for (const [name, bit] of [['NET_BIND_SERVICE', 10n], ['NET_RAW', 13n], ['SYS_PTRACE', 19n], ['SYS_ADMIN', 21n]]) {
+      checkEqual(((capabilities() >> bit) & 1n) === 0n, true, `it has no CAP_${name}`);
+    }
+  });
+
+  test('a server that starts a program, traces, forks or leaves its namespace ends at once', async (t) => {
+    for (const act of ['run /bin/sh', 'fork', `trace ${process.pid}`, 'leave']) checkEqual(await intrude(t, act), 'SIGSYS', act);
+    check((await intrude(t, 'fork', { sandbox: false })) === 'done', 'without the sandbox it may fork');
+  });
+}
+
+// ---- certificates ----
+
+function makeCertificate(folder, name) {
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '30', '-subj', `/CN=${name}`,
+    '-keyout', path.join(folder, 'key.pem.new'), '-out', path.join(folder, 'cert.pem.new')], { stdio: 'ignore' });
+  for (const file of ['key.pem', 'cert.pem']) fs.renameSync(path.join(folder, `${file}.new`), path.join(folder, file));
+}
+
+const certificateName = (port) =>
+  new Promise((resolve, reject) => {
+    const socket = tls.connect({ host: '127.0.0.1', port, rejectUnauthorized: false }, () => {
+      resolve(socket.getPeerCertificate().subject.CN);
+      socket.destroy();
+    });
+    socket.once('error', reject);
+  });
+
+function certificateFolder(t) {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'conclave-cert-'));
+  t.defer(() => fs.rmSync(folder, { recursive: true, force: true }));
+  makeCertificate(folder, 'first');
+  return folder;
+}
+
+const withCertificate = (folder) => ({ env: { CONCLAVE_TLS_CERT_FILE: `${folder}/cert.pem`, CONCLAVE_TLS_KEY_FILE: `${folder}/key.pem` } });
+
+test('a renewed certificate is used at SIGHUP, and no meeting notices', async (t) => {
+  const folder = certificateFolder(t);
+  const server = await startServer(t, withCertificate(folder));
+  const meeting = await server.newMeeting();
+  const ada = await enter(t, server, meeting, 'Ada');
+  const bob = await enter(t, server, meeting, 'Bob');
+  checkEqual(await certificateName(server.ports.https), 'first', 'the certificate');
+  makeCertificate(folder, 'second');
+  process.kill(server.pid, 'SIGHUP');
+  await until('the second certificate', async () => (await certificateName(server.ports.https)) === 'second');
+  checkEqual([ada.closes, bob.closes], [[], []], 'connections that were lost');
+});
+
+test('a renewed certificate is found without being told', async (t) => {
+  const folder = certificateFolder(t);
+  const server = await startServer(t, withCertificate(folder));
+  makeCertificate(folder, 'second');
+  await until('the second certificate', async () => (await certificateName(server.ports.https)) === 'second', 30_000, 500);
+});
+
+test('a certificate without its key is not taken, and the former one stays in use', async (t) => {
+  const folder = certificateFolder(t);
+  const server = await startServer(t, withCertificate(folder));
+  const other = certificateFolder(t);
+  fs.copyFileSync(path.join(other, 'cert.pem'), path.join(folder, 'cert.pem'));
+  process.kill(server.pid, 'SIGHUP');
+  await until('a word about it', () => server.output.includes('the former one stays in use'));
+  checkEqual(await certificateName(server.ports.https), 'first', 'the certificate');
+  makeCertificate(folder, 'third');
+  process.kill(server.pid, 'SIGHUP');
+  await until('the third certificate', async () => (await certificateName(server.ports.https)) === 'third');
+});
+
+// ---- draining ----
+
+function drain(t, server, ...options) {
+  const child = spawn(binary, ['drain', '--config', path.join(server.dir, 'conclave.yaml'), ...options], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const command = { output: '', code: null };
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (command.output += chunk));
+  child.once('exit', (code) => (command.code = code));
+  t.defer(() => child.exitCode === null && child.kill());
+  return command;
+}
+
+const newMeetingStatus = async (server) => (await fetch(`${server.url}/api/v1/meetings`, { method: 'POST' })).status;
+
+test('a draining server begins no meeting, lets the running one take who comes, and ends with it', async (t) => {
+  const server = await startServer(t);
+  const meeting = await server.newMeeting();
+  const idle = await server.newMeeting();
+  const ada = await enter(t, server, meeting, 'Ada');
+  const command = drain(t, server, '--within', '600');
+  await until('the word that it drains', () => command.output.includes('draining: 1 meetings'));
+  checkEqual(await newMeetingStatus(server), 503, 'a new meeting');
+  const refused = await fetch(`${server.url}/rtc/validate?access_token=${await server.token('new-room', 'eve')}`);
+  checkEqual(refused.status, 503, 'a new room');
+  check((await refused.text()).includes('about to stop'), 'the refusal says why');
+  checkEqual(await socketStatus(server, idle), 503, 'a meeting that has not begun');
+  const bob = await enter(t, server, meeting, 'Bob');
+  await until('both to see each other', async () => (await ada.people()).people.length === 2 && (await bob.people()).people.length === 2);
+  ada.tell({ op: 'leave' });
+  bob.tell({ op: 'leave' });
+  await until('the server to end', () => server.exit !== null);
+  checkEqual(server.exit.code, 0, 'exit status');
+  await until('the command to end', () => command.code !== null);
+  checkEqual(command.code, 0, 'exit status of the command');
+  check(command.output.includes('the server has ended'), command.output);
+});
+
+/** The HTTP status with which a WebSocket to a meeting's group is refused. */
+async function socketStatus(server, meeting) {
+  const reply = await fetch(`${server.url}/api/v1/meetings/${meeting.id}/join`, { method: 'POST', body: '{}' });
+  const { token } = await reply.json();
+  return new Promise((resolve, reject) => {
+    const request = http.get(`${server.url}/mls/v1?access_token=${token}`, {
+      headers: { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13', 'sec-websocket-key': 'AAAAAAAAAAAAAAAAAAAAAA==' },
+    });
+    request.once('response', (answer) => resolve(answer.statusCode));
+    request.once('upgrade', () => resolve(101));
+    request.once('error', reject);
+  });
+}
+
+test('draining ends when its time is over, and can be called off before', async (t) => {
+  const server = await startServer(t);
+  const room = await rtcNodeParticipant(t, server.wsUrl, await server.token('standup', 'ada'));
+  const first = drain(t, server, '--within', '600', '--no-wait');
+  await until('the command', () => first.code === 0);
+  checkEqual(await newMeetingStatus(server), 503, 'a new meeting');
+  const off = drain(t, server, '--cancel');
+  await until('the command', () => off.code === 0);
+  checkEqual(await newMeetingStatus(server), 201, 'a new meeting after that');
+  checkEqual(room.seen.disconnected, 0, 'disconnects');
+  drain(t, server, '--within', '1');
+  await until('the server to end', () => server.exit !== null);
+  checkEqual(server.exit.code, 0, 'exit status');
+});
+
+test('SIGTERM waits for running meetings as long as stop_after says; a second one does not', async (t) => {
+  const server = await startServer(t, { extraConfig: 'stop_after: 600' });
+  const meeting = await server.newMeeting();
+  const ada = await enter(t, server, meeting, 'Ada');
+  server.process.kill('SIGTERM');
+  await until('no new meetings', async () => (await newMeetingStatus(server)) === 503);
+  await sleep(500);
+  checkEqual([server.exit, ada.closes], [null, []], 'the meeting goes on');
+  server.process.kill('SIGTERM');
+  await until('the server to end', () => server.exit !== null);
+  checkEqual(server.exit.code, 0, 'exit status');
+});
+
+test('drain says what is wrong when no server runs', async (t) => {
+  const server = await startServer(t);
+  await server.stop();
+  const command = drain(t, server);
+  await until('the command', () => command.code !== null);
+  checkEqual(command.code, 1, 'exit status');
+  check(/no server can be reached at .*admin.sock.*is it running/.test(command.output), command.output);
+});
+
+test('a second server does not start on the same data folder, and one after a kill does', async (t) => {
+  const server = await startServer(t);
+  const second = spawn(binary, ['serve', '--config', path.join(server.dir, 'conclave.yaml')], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  second.stderr.on('data', (chunk) => (output += chunk));
+  const code = await new Promise((resolve) => second.once('exit', resolve));
+  checkEqual(code, 1, 'exit status');
+  check(output.includes('another server is running with the data folder'), output);
+  server.process.kill('SIGKILL');
+  await server.ended;
+  await server.start();
+});
+
+// ---- the service manager ----
+
+test('the service manager hears when the server is ready, that it lives, and when it stops', async (t) => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'conclave-notify-'));
+  t.defer(() => fs.rmSync(folder, { recursive: true, force: true }));
+  const address = path.join(folder, 'notify');
+  const manager = spawn('python3', [path.join(here, 'notify.py'), address], { stdio: ['ignore', 'pipe', 'inherit'] });
+  t.defer(() => manager.kill());
+  let heard = '';
+  manager.stdout.on('data', (chunk) => (heard += chunk));
+  await until('the manager', () => heard.includes('listening'));
+  const server = await startServer(t, { env: { NOTIFY_SOCKET: address, WATCHDOG_USEC: '4000000' } });
+  await until('READY', () => heard.includes('READY=1'));
+  await until('three signs of life', () => heard.split('WATCHDOG=1').length > 3, 30_000);
+  await server.stop();
+  check(heard.includes('STOPPING=1'), heard);
+});
+
+await run('operations');
