@@ -94,3 +94,31 @@ bodies = [b'{"name":"milk","emptyTimeout":"5","tags":{"a":"b"}}', b'{"names":["t
 for i, body in enumerate(bodies):
     save('whip', 'api-%d' % i, bytes([3, i]) + body)
 save('whip', 'api-binary', bytes([2, 0]) + field(1, 'milk') + field(2, 5))
+
+# control: a step is a byte and its arguments, see fuzz_control.c
+def arrive(who, v1=False, room=0, resume=False):
+    return bytes([0, who, (1 if resume else 0) | (2 if v1 else 0) | room << 4])
+
+
+def act(who, what, how, more=b''):
+    return bytes([6, who, what, how]) + more
+
+
+def message(transport, label, data, zeros=(0, 0)):
+    return bytes([2, 2, transport, label, len(data)]) + data + bytes(zeros)
+
+
+CONNECT, ANSWER, TRACK = b'\1', 3, 0
+pair = arrive(0) + arrive(1) + act(0, ANSWER, 0) + act(1, ANSWER, 0) + CONNECT
+video = act(0, TRACK, 9) + act(0, TRACK, 0) + CONNECT + bytes([4, 20]) + act(1, ANSWER, 0) + CONNECT + bytes([4, 20])
+save('control', 'media', pair + video + act(0, 7, 0) + bytes([4, 200]))
+save('control', 'one-connection', arrive(0, True) + arrive(1, True) + CONNECT + video + act(1, 9, 2) + bytes([4, 90]))
+save('control', 'resume', pair + video + act(1, 8, 0) + bytes([4, 10]) + arrive(1, resume=True) + act(1, ANSWER, 0))
+save('control', 'lists', pair + video + b''.join(act(1, 4, how, bytes([0, 250, 4, 20, 0, 88])) for how in (8, 0, 1, 17, 2, 18, 10, 3)))
+save('control', 'texts', pair + b''.join(act(0, 5, how, bytes([127, 14, 88])) + bytes([4, 255]) for how in range(5)))
+save('control', 'metadata', b''.join(arrive(i) + act(i, 5, 1, bytes([125, 12, 88])) for i in range(7)) + arrive(7))
+save('control', 'data', pair + message(0, 0, user, (200, 7)) + message(1, 1, user) + message(0, 2, bytes([0x18, 0, 0, 4])) +
+     bytes([2, 7, 3, 200]))
+save('control', 'requests', pair + b''.join(bytes([5, i, 2, 1, 0, 88]) for i in range(8)) + bytes([4, 255, 4, 255]))
+save('control', 'refusals', pair + video + b''.join(bytes([2, 6, i, i]) for i in range(13)))
+save('control', 'raw', pair + b''.join(act(0, 6, 0, bytes([len(m)]) + m) for m in small if len(m) < 256))

@@ -15,8 +15,10 @@
 #include "signal/livekit.pb-c.h"
 
 #define CLIENTS_MAX 64
+#ifndef OBJECTS_MAX
 #define OBJECTS_MAX 4096
 #define LOG_MAX 512
+#endif
 
 struct client {
     const char *identity;
