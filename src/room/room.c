@@ -18,6 +18,28 @@ static void sid_make(struct rng *rng, const char *prefix, char out[ROOM_SID_SIZE
 void rooms_init(struct rooms *rooms, struct rng *rng) {
     *rooms = (struct rooms){.rng = rng, .next_tag = 1};
     list_init(&rooms->list);
+    list_init(&rooms->dirty);
+    list_init(&rooms->dirty_participants);
+    index_init(&rooms->participants_by_sid, rng);
+    index_init(&rooms->tracks_by_sid, rng);
+    index_init(&rooms->data_tracks_by_sid, rng);
+    index_init(&rooms->data_tracks_by_handle, rng);
+    index_init(&rooms->subscriptions, rng);
+    index_init(&rooms->data_subscriptions, rng);
+}
+
+void rooms_free(struct rooms *rooms) {
+    ASSERT(list_empty(&rooms->list) && list_empty(&rooms->dirty) && list_empty(&rooms->dirty_participants));
+    index_free(&rooms->participants_by_sid);
+    index_free(&rooms->tracks_by_sid);
+    index_free(&rooms->data_tracks_by_sid);
+    index_free(&rooms->data_tracks_by_handle);
+    index_free(&rooms->subscriptions);
+    index_free(&rooms->data_subscriptions);
+}
+
+static uint64_t sid_hash(const struct index *index, const char *sid) {
+    return index_hash(index, sid, strlen(sid));
 }
 
 /* ---- rooms ------------------------------------------------------------------------------------------------------- */
@@ -40,7 +62,7 @@ struct room *room_open(struct rooms *rooms, const char *name, uint64_t now_us, u
     room->tag = rooms->next_tag++;
     room->created_us = room->empty_since_us = now_us;
     room->created_unix_us = unix_us;
-    room->speakers_due_us = TIME_NEVER;
+    room->speakers_due_us = room->next_us = TIME_NEVER;
     list_init(&room->participants);
     data_history_init(&room->history);
     list_append(&rooms->list, &room->node);
@@ -53,6 +75,7 @@ void room_close(struct room *room) {
     ASSERT(room->owner->count > 0);
     room->owner->count--;
     list_remove(&room->node);
+    list_remove(&room->dirty_node);
     data_history_free(&room->history);
     free(room->name);
     free(room->metadata);
@@ -104,8 +127,10 @@ struct participant *participant_find(const struct room *room, const char *identi
     return NULL;
 }
 
-struct participant *participant_find_sid(const struct room *room, const char *sid) {
-    LIST_EACH(&room->participants, struct participant, node, participant) {
+struct participant *participant_find_sid(const struct rooms *rooms, const char *sid) {
+    const struct index *index = &rooms->participants_by_sid;
+    for (struct index_node *node = index_first(index, sid_hash(index, sid)); node != NULL; node = index_next(node)) {
+        struct participant *participant = LIST_ENTRY(node, struct participant, by_sid);
         if (strcmp(participant->sid, sid) == 0)
             return participant;
     }
@@ -127,6 +152,10 @@ struct participant *participant_open(struct room *room, const char *identity, ui
     participant->connection = ROOM_EXCELLENT;
     list_init(&participant->tracks);
     list_init(&participant->subscriptions);
+    list_init(&participant->data_tracks);
+    list_init(&participant->data_subscriptions);
+    struct index *index = &room->owner->participants_by_sid;
+    index_add(index, &participant->by_sid, sid_hash(index, participant->sid));
     list_append(&room->participants, &participant->node);
     room->participants_count++;
     room->owner->participants_count++;
@@ -136,7 +165,7 @@ struct participant *participant_open(struct room *room, const char *identity, ui
 
 void participant_allow_clear(struct participant *publisher) {
     for (uint32_t i = 0; i < publisher->allow_count; i++) {
-        free(publisher->allow[i].identity);
+        free(publisher->allow[i].name);
         free(publisher->allow[i].sids);
     }
     free(publisher->allow);
@@ -147,8 +176,16 @@ void participant_allow_clear(struct participant *publisher) {
 void participant_close(struct participant *participant, uint64_t now_us) {
     struct room *room = participant->room;
     ASSERT(list_empty(&participant->tracks) && list_empty(&participant->subscriptions));
+    LIST_EACH(&participant->data_tracks, struct data_track, node, track) {
+        data_track_close(track);
+    }
+    LIST_EACH(&participant->data_subscriptions, struct data_subscription, node, subscription) {
+        data_subscription_close(subscription);
+    }
     ASSERT(participant->tracks_count == 0 && room->participants_count > 0);
     list_remove(&participant->node);
+    list_remove(&participant->dirty_node);
+    index_remove(&room->owner->participants_by_sid, &participant->by_sid);
     room->participants_count--;
     room->owner->participants_count--;
     room->info_len -= participant->info_len;
@@ -158,11 +195,6 @@ void participant_close(struct participant *participant, uint64_t now_us) {
         free(participant->attributes[i].key);
         free(participant->attributes[i].value);
     }
-    for (uint32_t i = 0; i < participant->data_tracks_count; i++) {
-        free(participant->data_tracks[i].name);
-        free((void *)(uintptr_t)participant->data_tracks[i].info.data);
-    }
-    free(participant->data_subscriptions);
     free(participant->identity);
     free(participant->name);
     free(participant->metadata);
@@ -248,6 +280,8 @@ struct track *track_open(struct participant *publisher, enum room_track_type typ
     track->name = memory_text("");
     track->dynacast = (struct room_dynacast){ROOM_HIGH, ROOM_HIGH, TIME_NEVER};
     list_init(&track->subscriptions);
+    struct index *index = &publisher->room->owner->tracks_by_sid;
+    index_add(index, &track->by_sid, sid_hash(index, track->sid));
     list_append(&publisher->tracks, &track->node);
     publisher->tracks_count++;
     publisher->room->owner->tracks_count++;
@@ -260,23 +294,22 @@ void track_close(struct track *track) {
     track->publisher->tracks_count--;
     track->publisher->room->owner->tracks_count--;
     list_remove(&track->node);
+    index_remove(&track->publisher->room->owner->tracks_by_sid, &track->by_sid);
     free(track->name);
     free(track);
 }
 
-struct track *track_find(const struct participant *publisher, const char *sid) {
-    LIST_EACH(&publisher->tracks, struct track, node, track) {
+struct track *track_find_in_room(const struct room *room, const char *sid) {
+    const struct index *index = &room->owner->tracks_by_sid;
+    for (struct index_node *node = index_first(index, sid_hash(index, sid)); node != NULL; node = index_next(node)) {
+        struct track *track = LIST_ENTRY(node, struct track, by_sid);
         if (strcmp(track->sid, sid) == 0)
-            return track;
+            return track->publisher->room == room ? track : NULL;
     }
     return NULL;
 }
 
-struct track *track_find_in_room(const struct room *room, const char *sid) {
-    LIST_EACH(&room->participants, struct participant, node, participant) {
-        struct track *track = track_find(participant, sid);
-        if (track != NULL)
-            return track;
-    }
-    return NULL;
+struct track *track_find(const struct participant *publisher, const char *sid) {
+    struct track *track = track_find_in_room(publisher->room, sid);
+    return track != NULL && track->publisher == publisher ? track : NULL;
 }

@@ -24,6 +24,7 @@
 #include "base/cursor.h"
 #include "protocol/codec.h"
 #include "room/data.h"
+#include "room/index.h"
 #include "room/list.h"
 
 struct rng;
@@ -47,7 +48,9 @@ struct rng;
  * must still be able to (HTTP_QUEUE_LEN_MAX). What is below the small size always fits: nobody is kept out by others'. */
 #define ROOM_INFO_LEN_MAX (4u << 20)
 #define ROOM_INFO_SMALL_LEN 2048
-#define ROOM_DATA_TRACKS_MAX 32
+#define ROOM_DATA_TRACKS_MAX 256 /* what the tests of LiveKit's SDKs publish */
+/* Data tracks that one participant receives: all of them are named in each map of its handles. */
+#define ROOM_DATA_SUBSCRIPTIONS_MAX 1024
 
 enum room_participant_state { ROOM_JOINING = 0, ROOM_JOINED, ROOM_ACTIVE, ROOM_DISCONNECTED };
 enum room_participant_kind {
@@ -114,6 +117,7 @@ struct room_dynacast {
 
 struct track {
     struct list node; /* of participant.tracks */
+    struct index_node by_sid;
     struct participant *publisher;
     char sid[ROOM_SID_SIZE];
     char cid[ROOM_CID_LEN_MAX + 1];     /* as the client calls it in add_track */
@@ -161,6 +165,7 @@ struct room_settings {
 struct subscription {
     struct list node;       /* of participant.subscriptions */
     struct list track_node; /* of track.subscriptions */
+    struct index_node by_pair;
     struct participant *subscriber;
     struct track *track;
     enum room_wish wish;
@@ -174,34 +179,43 @@ struct subscription {
 };
 
 struct room_allow {
-    char *identity; /* or */
-    char sid[ROOM_SID_SIZE];
+    char *name; /* an identity, or a sid when `by_sid` */
+    bool by_sid;
     bool all_tracks;
     uint32_t sids_count;
-    char (*sids)[ROOM_SID_SIZE];
+    char (*sids)[ROOM_SID_SIZE]; /* sorted */
 };
 
 struct room_attribute {
     char *key, *value;
 };
 
-struct room_data_track {
+struct data_track {
+    struct list node; /* of participant.data_tracks */
+    struct index_node by_sid, by_handle;
+    struct participant *publisher;
     char sid[ROOM_SID_SIZE];
     uint16_t handle;
     char *name;
-    enum room_encryption encryption;
     struct span info; /* the packed DataTrackInfo, owned */
+    struct list subscriptions; /* by track_node */
 };
 
-/* Another's data track that this participant receives, under a handle of its own. */
-struct room_data_subscription {
-    char sid[ROOM_SID_SIZE];
+/* Another's data track that a participant receives, or did, under a handle of its own. */
+struct data_subscription {
+    struct list node;       /* of participant.data_subscriptions */
+    struct list track_node; /* of data_track.subscriptions */
+    struct index_node by_pair;
+    struct participant *subscriber;
+    struct data_track *track;
     uint16_t handle;
     bool subscribed;
 };
 
 struct participant {
-    struct list node; /* of room.participants */
+    struct list node;       /* of room.participants */
+    struct list dirty_node; /* of rooms.dirty_participants: an update is due */
+    struct index_node by_sid;
     struct room *room;
     void *user; /* of the signalling side */
     char sid[ROOM_SID_SIZE];
@@ -213,7 +227,6 @@ struct participant {
     enum room_participant_kind kind;
     enum room_leave_reason leave_reason;
     uint32_t version; /* strictly increasing with every update that is sent */
-    bool dirty;       /* an update is due */
     size_t info_len;  /* of name, metadata and attributes, as counted in room.info_len */
     uint64_t joined_us, joined_unix_us;
     int32_t client_protocol;
@@ -227,13 +240,15 @@ struct participant {
 
     bool allow_all; /* subscription_permission: true until the publisher narrows it */
     uint32_t allow_count;
-    struct room_allow *allow;
+    struct room_allow *allow; /* sorted by name */
 
     uint32_t data_seq; /* last sequence of a reliable packet taken from it */
     uint32_t data_tracks_count;
-    struct room_data_track data_tracks[ROOM_DATA_TRACKS_MAX];
-    uint32_t data_subscriptions_count, data_subscriptions_room;
-    struct room_data_subscription *data_subscriptions;
+    struct list data_tracks;
+    uint32_t data_subscriptions_count;
+    struct list data_subscriptions;
+    uint64_t data_handles[(ROOM_DATA_SUBSCRIPTIONS_MAX + 64) / 64]; /* taken, a bit each */
+    bool handles_changed; /* the subscriber is to be told its map anew */
     bool auto_subscribe_data;
 
     enum room_connection connection;
@@ -243,7 +258,8 @@ struct participant {
 };
 
 struct room {
-    struct list node; /* of rooms.list */
+    struct list node;       /* of rooms.list */
+    struct list dirty_node; /* of rooms.dirty: a room update is due */
     struct rooms *owner;
     char sid[ROOM_SID_SIZE];
     char *name, *metadata;
@@ -254,7 +270,7 @@ struct room {
     uint64_t created_us, created_unix_us;
     uint64_t empty_since_us; /* valid while nobody is in */
     bool ever_joined;
-    bool dirty; /* a room update is due */
+    uint64_t next_us; /* nothing of this room is due before */
     struct list participants;
     uint32_t participants_count;
     size_t info_len;
@@ -267,12 +283,16 @@ struct rooms {
     struct list list;
     uint32_t count;
     uint32_t participants_count, tracks_count, subscriptions_count;
-    bool dirty; /* some room or participant is */
+    struct list dirty, dirty_participants;
+    struct index participants_by_sid, tracks_by_sid, data_tracks_by_sid, data_tracks_by_handle;
+    struct index subscriptions, data_subscriptions; /* by subscriber and track */
     uint64_t next_tag;
     struct rng *rng;
 };
 
 void rooms_init(struct rooms *rooms, struct rng *rng);
+/* Everything is closed (an assert). */
+void rooms_free(struct rooms *rooms);
 
 /* ---- rooms ------------------------------------------------------------------------------------------------------- */
 
@@ -293,7 +313,8 @@ void room_census(const struct room *room, uint32_t *visible, uint32_t *publisher
 /* ---- participants ------------------------------------------------------------------------------------------------ */
 
 struct participant *participant_find(const struct room *room, const char *identity);
-struct participant *participant_find_sid(const struct room *room, const char *sid);
+/* In whatever room. */
+struct participant *participant_find_sid(const struct rooms *rooms, const char *sid);
 /* The identity is free in this room (an assert). Starts as ROOM_JOINED. */
 struct participant *participant_open(struct room *room, const char *identity, uint64_t now_us, uint64_t unix_us);
 /* Its tracks and subscriptions are closed already (an assert). */
@@ -335,6 +356,21 @@ bool subscription_desired(const struct participant *subscriber, const struct tra
 /* Both, and the track is published, not its own, and the subscriber may subscribe at all. */
 bool subscription_wanted(const struct participant *subscriber, const struct track *track);
 void participant_allow_clear(struct participant *publisher);
+/* After `allow` was filled: sorts it, as it is searched. */
+void participant_allow_sort(struct participant *publisher);
+
+/* ---- data tracks ------------------------------------------------------------------------------------------------- */
+
+/* NULL when there are ROOM_DATA_TRACKS_MAX. The handle is free (an assert). */
+struct data_track *data_track_open(struct participant *publisher, uint16_t handle, const char *name);
+/* Ends its subscriptions as well; marks the subscribers whose maps change. */
+void data_track_close(struct data_track *track);
+struct data_track *data_track_find(const struct participant *publisher, uint16_t handle);
+struct data_track *data_track_find_sid(const struct room *room, const char *sid);
+struct data_subscription *data_subscription_find(const struct participant *subscriber, const struct data_track *track);
+/* Takes the least free handle. NULL when there are ROOM_DATA_SUBSCRIPTIONS_MAX. */
+struct data_subscription *data_subscription_open(struct participant *subscriber, struct data_track *track);
+void data_subscription_close(struct data_subscription *subscription);
 
 /* ---- dynacast ---------------------------------------------------------------------------------------------------- */
 

@@ -54,9 +54,16 @@ enum room_quality track_quality_of_layer(const struct track *track, uint8_t spat
 
 /* ---- subscriptions ----------------------------------------------------------------------------------------------- */
 
+static uint64_t pair_hash(const struct participant *subscriber, const struct track *track) {
+    return index_hash_pair(&subscriber->room->owner->subscriptions, subscriber, (uintptr_t)track);
+}
+
 struct subscription *subscription_find(const struct participant *subscriber, const struct track *track) {
-    LIST_EACH(&track->subscriptions, struct subscription, track_node, subscription) {
-        if (subscription->subscriber == subscriber)
+    const struct index *index = &subscriber->room->owner->subscriptions;
+    uint64_t hash = pair_hash(subscriber, track);
+    for (struct index_node *node = index_first(index, hash); node != NULL; node = index_next(node)) {
+        struct subscription *subscription = LIST_ENTRY(node, struct subscription, by_pair);
+        if (subscription->subscriber == subscriber && subscription->track == track)
             return subscription;
     }
     return NULL;
@@ -70,6 +77,7 @@ struct subscription *subscription_open(struct participant *subscriber, struct tr
     subscription->track = track;
     list_append(&subscriber->subscriptions, &subscription->node);
     list_append(&track->subscriptions, &subscription->track_node);
+    index_add(&subscriber->room->owner->subscriptions, &subscription->by_pair, pair_hash(subscriber, track));
     subscriber->room->owner->subscriptions_count++;
     return subscription;
 }
@@ -81,27 +89,56 @@ void subscription_close(struct subscription *subscription) {
     rooms->subscriptions_count--;
     list_remove(&subscription->node);
     list_remove(&subscription->track_node);
+    index_remove(&rooms->subscriptions, &subscription->by_pair);
     free(subscription);
+}
+
+static int compare_allow(const void *a, const void *b) {
+    return strcmp(((const struct room_allow *)a)->name, ((const struct room_allow *)b)->name);
+}
+
+static int compare_sids(const void *a, const void *b) {
+    return strcmp(a, b);
+}
+
+void participant_allow_sort(struct participant *publisher) {
+    if (publisher->allow_count > 0)
+        qsort(publisher->allow, publisher->allow_count, sizeof *publisher->allow, compare_allow);
+    for (uint32_t i = 0; i < publisher->allow_count; i++) {
+        if (publisher->allow[i].sids_count > 0)
+            qsort(publisher->allow[i].sids, publisher->allow[i].sids_count, ROOM_SID_SIZE, compare_sids);
+    }
+}
+
+/* The first entry that is not before this name. */
+static uint32_t allow_from(const struct participant *publisher, const char *name) {
+    uint32_t low = 0, high = publisher->allow_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (strcmp(publisher->allow[middle].name, name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static bool allowed_as(const struct participant *publisher, const char *name, bool by_sid, const char *track_sid) {
+    for (uint32_t i = allow_from(publisher, name);
+         i < publisher->allow_count && strcmp(publisher->allow[i].name, name) == 0; i++) {
+        const struct room_allow *allow = &publisher->allow[i];
+        if (allow->by_sid == by_sid &&
+            (allow->all_tracks || (allow->sids_count > 0 && bsearch(track_sid, allow->sids, allow->sids_count,
+                                                                    ROOM_SID_SIZE, compare_sids) != NULL)))
+            return true;
+    }
+    return false;
 }
 
 bool subscription_permitted(const struct participant *subscriber, const struct track *track) {
     const struct participant *publisher = track->publisher;
-    if (publisher->allow_all)
-        return true;
-    for (uint32_t i = 0; i < publisher->allow_count; i++) {
-        const struct room_allow *allow = &publisher->allow[i];
-        bool named = allow->identity != NULL ? strcmp(allow->identity, subscriber->identity) == 0
-                                             : strcmp(allow->sid, subscriber->sid) == 0;
-        if (!named)
-            continue;
-        if (allow->all_tracks)
-            return true;
-        for (uint32_t j = 0; j < allow->sids_count; j++) {
-            if (strcmp(allow->sids[j], track->sid) == 0)
-                return true;
-        }
-    }
-    return false;
+    return publisher->allow_all || allowed_as(publisher, subscriber->identity, false, track->sid) ||
+           allowed_as(publisher, subscriber->sid, true, track->sid);
 }
 
 bool subscription_desired(const struct participant *subscriber, const struct track *track) {

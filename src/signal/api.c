@@ -101,7 +101,7 @@ static enum api_code create_room(struct call *call) {
             room->departure_timeout_s = request->departure_timeout;
         room->participants_max = request->max_participants;
         memory_set_text(&room->metadata, request->metadata);
-        timer_arm(control, room_expires_us(room));
+        timer_arm(control, room, room_expires_us(room));
     }
     call->response = (ProtobufCMessage *)message_room(call->arena, control, room);
     return API_OK;

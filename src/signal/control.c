@@ -81,6 +81,7 @@ void control_destroy(struct control *control) {
     output_free_all(control);
     shards_free(control);
     arena_free(&control->reply_arena);
+    rooms_free(&control->rooms);
     free(control->sessions_memory);
     free(control->session_slots);
     free(control->packet);
@@ -114,6 +115,11 @@ void control_tick(struct control *control, uint64_t now_us, uint64_t unix_us) {
     /* everything that is still to come arms it again */
     control->next_us = TIME_NEVER;
     LIST_EACH(&control->rooms.list, struct room, node, room) {
+        if (now_us < room->next_us) {
+            control->next_us = time_min(control->next_us, room->next_us);
+            continue;
+        }
+        room->next_us = TIME_NEVER;
         LIST_EACH(&room->participants, struct participant, node, participant) {
             peer_tick(peer_of(participant));
         }
@@ -214,7 +220,7 @@ static void levels(struct control *control, struct shard *shard, const struct en
             continue;
         }
         speaking_input(track, &event->levels.level[i], control->now_us);
-        timer_arm(control, track->publisher->room->speakers_due_us);
+        timer_arm(control, track->publisher->room, track->publisher->room->speakers_due_us);
     }
 }
 

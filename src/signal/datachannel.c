@@ -10,8 +10,6 @@
 #define DATA_TRACK_NAME_LEN_MAX 256
 /* Name, encoding and the name of a schema; it is in every update of its publisher. */
 #define DATA_TRACK_INFO_LEN_MAX 2048
-/* Data tracks one participant receives: each costs a handle and an entry. */
-#define DATA_SUBSCRIPTIONS_MAX 1024
 
 const char *channel_label(enum channel channel) {
     static const char *const labels[CHANNELS] = {"_reliable", "_lossy", "_data_track"};
@@ -119,63 +117,45 @@ static void replay_one(struct peer *peer, const struct data_entry *entry) {
     buffer_release(buffer);
 }
 
+static int compare_states(const void *a, const void *b) {
+    const Livekit__DataChannelReceiveState *const *one = a, *const *other = b;
+    return strcmp((*one)->publisher_sid, (*other)->publisher_sid);
+}
+
+/* The last number that the client has of this sender; of several, the last that it names. */
+static uint32_t last_received(Livekit__DataChannelReceiveState **states, size_t count, const char *sender_sid) {
+    Livekit__DataChannelReceiveState key = {.publisher_sid = (char *)(uintptr_t)sender_sid}, *pointer = &key;
+    Livekit__DataChannelReceiveState **found = count > 0 ? bsearch(&pointer, states, count, sizeof pointer, compare_states) : NULL;
+    return found != NULL ? (*found)->last_seq : 0;
+}
+
 void data_replay(struct peer *peer, const Livekit__SyncState *state) {
     const struct data_history *history = &peer->participant->room->history;
+    size_t count = state->n_datachannel_receive_states;
+    if (count > 0)
+        qsort(state->datachannel_receive_states, count, sizeof *state->datachannel_receive_states, compare_states);
     const struct data_entry *entry;
     for (uint32_t n = 0; (entry = data_history_at(history, n)) != NULL; n++) {
-        uint32_t last = 0;
-        for (size_t i = 0; i < state->n_datachannel_receive_states; i++) {
-            if (strcmp(state->datachannel_receive_states[i]->publisher_sid, entry->sender_sid) == 0)
-                last = state->datachannel_receive_states[i]->last_seq;
-        }
         /* without a number the receiver could not tell it from one it has */
-        if (entry->sequence > last && entry->at_us >= peer->participant->joined_us)
+        if (entry->sequence > last_received(state->datachannel_receive_states, count, entry->sender_sid) &&
+            entry->at_us >= peer->participant->joined_us)
             replay_one(peer, entry);
     }
 }
 
 /* ---- data tracks ------------------------------------------------------------------------------------------------- */
 
-static struct room_data_track *track_by_handle(struct participant *publisher, uint32_t handle) {
-    for (uint32_t i = 0; i < publisher->data_tracks_count; i++) {
-        if (publisher->data_tracks[i].handle == handle)
-            return &publisher->data_tracks[i];
-    }
-    return NULL;
-}
-
-static struct room_data_track *track_by_sid(const struct room *room, const char *sid, struct participant **publisher) {
-    LIST_EACH(&room->participants, struct participant, node, participant) {
-        for (uint32_t i = 0; i < participant->data_tracks_count; i++) {
-            if (strcmp(participant->data_tracks[i].sid, sid) == 0) {
-                *publisher = participant;
-                return &participant->data_tracks[i];
-            }
-        }
-    }
-    return NULL;
-}
-
-static struct room_data_subscription *subscription_by_sid(struct participant *subscriber, const char *sid) {
-    for (uint32_t i = 0; i < subscriber->data_subscriptions_count; i++) {
-        if (strcmp(subscriber->data_subscriptions[i].sid, sid) == 0)
-            return &subscriber->data_subscriptions[i];
-    }
-    return NULL;
-}
-
 static bool track_packet_arrived(struct participant *sender, struct span payload) {
     struct control *control = peer_of(sender)->control;
     uint16_t handle;
     if (!sender->permission.can_publish_data || !datapacket_track_handle(payload, &handle))
         return false;
-    const struct room_data_track *track = track_by_handle(sender, handle);
+    const struct data_track *track = data_track_find(sender, handle);
     if (track == NULL)
         return false;
-    LIST_EACH(&sender->room->participants, struct participant, node, receiver) {
-        const struct room_data_subscription *subscription = subscription_by_sid(receiver, track->sid);
-        if (receiver == sender || subscription == NULL || !subscription->subscribed ||
-            !receiver->permission.can_subscribe)
+    LIST_EACH(&track->subscriptions, struct data_subscription, track_node, subscription) {
+        struct participant *receiver = subscription->subscriber;
+        if (!subscription->subscribed || !receiver->permission.can_subscribe)
             continue;
         struct buffer *buffer = buffer_new(payload); /* a copy each: the handle differs */
         buffer->data[DATAPACKET_TRACK_HANDLE_OFFSET] = (uint8_t)(subscription->handle >> 8);
@@ -196,83 +176,54 @@ static void send_handles(struct peer *peer) {
     Livekit__DataTrackSubscriberHandles *out = arena_new(&arena, &livekit__data_track_subscriber_handles__descriptor);
     response->data_track_subscriber_handles = out;
     out->sub_handles = arena_bytes(&arena, (subscriber->data_subscriptions_count + 1) * sizeof *out->sub_handles);
-    for (uint32_t i = 0; i < subscriber->data_subscriptions_count; i++) {
-        struct participant *publisher = NULL;
-        struct room_data_subscription *subscription = &subscriber->data_subscriptions[i];
-        if (!subscription->subscribed || track_by_sid(subscriber->room, subscription->sid, &publisher) == NULL)
+    LIST_EACH(&subscriber->data_subscriptions, struct data_subscription, node, subscription) {
+        if (!subscription->subscribed)
             continue;
         Livekit__DataTrackSubscriberHandles__SubHandlesEntry *entry =
             arena_new(&arena, &livekit__data_track_subscriber_handles__sub_handles_entry__descriptor);
         entry->key = subscription->handle;
         entry->value = arena_new(&arena, &livekit__data_track_subscriber_handles__published_data_track__descriptor);
-        entry->value->publisher_identity = publisher->identity;
-        entry->value->publisher_sid = publisher->sid;
-        entry->value->track_sid = subscription->sid;
+        entry->value->publisher_identity = subscription->track->publisher->identity;
+        entry->value->publisher_sid = subscription->track->publisher->sid;
+        entry->value->track_sid = subscription->track->sid;
         out->sub_handles[out->n_sub_handles++] = entry;
     }
+    subscriber->handles_changed = false;
     peer_send(peer, response);
     arena_free(&arena);
 }
 
-static uint16_t free_handle(const struct participant *subscriber) {
-    for (uint32_t handle = 1; handle <= UINT16_MAX; handle++) {
-        bool taken = false;
-        for (uint32_t i = 0; i < subscriber->data_subscriptions_count; i++)
-            taken = taken || subscriber->data_subscriptions[i].handle == handle;
-        if (!taken)
-            return (uint16_t)handle;
-    }
-    return 0;
-}
-
 /* Answers whether the map of handles changed. */
-static bool set_subscription(struct participant *subscriber, const char *sid, bool subscribe) {
-    struct participant *publisher = NULL;
-    struct room_data_subscription *subscription = subscription_by_sid(subscriber, sid);
+static bool set_subscription(struct participant *subscriber, struct data_track *track, bool subscribe) {
+    struct data_subscription *subscription = data_subscription_find(subscriber, track);
     if (subscription == NULL) {
-        if (!subscribe || track_by_sid(subscriber->room, sid, &publisher) == NULL || publisher == subscriber ||
-            !subscriber->permission.can_subscribe || subscriber->data_subscriptions_count == DATA_SUBSCRIPTIONS_MAX)
+        if (!subscribe || track->publisher == subscriber || !subscriber->permission.can_subscribe)
             return false;
-        if (subscriber->data_subscriptions_count == subscriber->data_subscriptions_room) {
-            subscriber->data_subscriptions_room += 16;
-            subscriber->data_subscriptions =
-                memory_grow(subscriber->data_subscriptions, subscriber->data_subscriptions_room,
-                            sizeof *subscriber->data_subscriptions);
+        subscription = data_subscription_open(subscriber, track);
+        if (subscription == NULL) {
+            peer_of(subscriber)->control->counters.limit_refused++;
+            return false;
         }
-        uint16_t handle = free_handle(subscriber);
-        ASSERT(handle != 0); /* DATA_SUBSCRIPTIONS_MAX is less than there are handles */
-        subscription = &subscriber->data_subscriptions[subscriber->data_subscriptions_count++];
-        *subscription = (struct room_data_subscription){.handle = handle};
-        memcpy(subscription->sid, sid, strlen(sid) + 1);
     }
     bool changed = subscription->subscribed != subscribe;
     subscription->subscribed = subscribe;
     return changed;
 }
 
-/* After tracks or participants went away: what is gone leaves the maps of the others. */
 void data_tracks_changed(struct room *room) {
     LIST_EACH(&room->participants, struct participant, node, subscriber) {
-        bool changed = false;
-        for (uint32_t i = 0; i < subscriber->data_subscriptions_count;) {
-            struct participant *publisher;
-            if (track_by_sid(room, subscriber->data_subscriptions[i].sid, &publisher) != NULL) {
-                i++;
-                continue;
-            }
-            changed = changed || subscriber->data_subscriptions[i].subscribed;
-            subscriber->data_subscriptions[i] = subscriber->data_subscriptions[--subscriber->data_subscriptions_count];
-        }
-        if (changed)
+        if (subscriber->handles_changed)
             send_handles(peer_of(subscriber));
     }
 }
 
 void data_update_subscription(struct peer *peer, const Livekit__UpdateDataSubscription *request) {
     bool changed = false;
-    for (size_t i = 0; i < request->n_updates; i++)
-        changed = set_subscription(peer->participant, request->updates[i]->track_sid, request->updates[i]->subscribe) ||
-                  changed;
+    for (size_t i = 0; i < request->n_updates; i++) {
+        struct data_track *track = data_track_find_sid(peer->participant->room, request->updates[i]->track_sid);
+        if (track != NULL)
+            changed = set_subscription(peer->participant, track, request->updates[i]->subscribe) || changed;
+    }
     if (changed)
         send_handles(peer);
 }
@@ -297,12 +248,12 @@ static bool publishable(struct peer *peer, const Livekit__PublishDataTrackReques
         refuse(peer, request, LIVEKIT__REQUEST_RESPONSE__REASON__INVALID_NAME, "names have 1 to 256 characters");
         return false;
     }
-    if (track_by_handle(participant, request->pub_handle) != NULL) {
+    if (data_track_find(participant, (uint16_t)request->pub_handle) != NULL) {
         refuse(peer, request, LIVEKIT__REQUEST_RESPONSE__REASON__DUPLICATE_HANDLE, "this handle is in use");
         return false;
     }
-    for (uint32_t i = 0; i < participant->data_tracks_count; i++) {
-        if (strcmp(participant->data_tracks[i].name, request->name) == 0) {
+    LIST_EACH(&participant->data_tracks, struct data_track, node, track) {
+        if (strcmp(track->name, request->name) == 0) {
             refuse(peer, request, LIVEKIT__REQUEST_RESPONSE__REASON__DUPLICATE_NAME, "this name is in use");
             return false;
         }
@@ -327,11 +278,8 @@ void data_publish_track(struct peer *peer, const Livekit__PublishDataTrackReques
     struct participant *participant = peer->participant;
     if (!publishable(peer, request))
         return;
-    struct room_data_track *track = &participant->data_tracks[participant->data_tracks_count];
-    *track = (struct room_data_track){.handle = (uint16_t)request->pub_handle};
-    memcpy(track->sid, "DTR_", 4);
-    rng_token(peer->control->rng, track->sid + 4, ROOM_SID_LEN - 4);
-    track->name = memory_text(request->name);
+    struct data_track *track = data_track_open(participant, (uint16_t)request->pub_handle, request->name);
+    ASSERT(track != NULL); /* publishable() counted them */
     struct arena arena;
     arena_init(&arena, ARENA_UNLIMITED);
     Livekit__SignalResponse *response =
@@ -344,7 +292,6 @@ void data_publish_track(struct peer *peer, const Livekit__PublishDataTrackReques
     info->frame_encoding = request->frame_encoding;
     info->schema = request->schema;
     track->info = keep_packed(&info->base);
-    participant->data_tracks_count++;
     response->publish_data_track_response = arena_new(&arena, &livekit__publish_data_track_response__descriptor);
     response->publish_data_track_response->info = info;
     peer_send(peer, response);
@@ -352,14 +299,15 @@ void data_publish_track(struct peer *peer, const Livekit__PublishDataTrackReques
     participant_touch(participant);
     updates_flush(peer->control);
     LIST_EACH(&participant->room->participants, struct participant, node, other) {
-        if (other != participant && other->auto_subscribe_data && set_subscription(other, track->sid, true))
+        if (other != participant && other->auto_subscribe_data && set_subscription(other, track, true))
             send_handles(peer_of(other));
     }
 }
 
 void data_unpublish_track(struct peer *peer, const Livekit__UnpublishDataTrackRequest *request) {
     struct participant *participant = peer->participant;
-    struct room_data_track *track = track_by_handle(participant, request->pub_handle);
+    struct data_track *track =
+        request->pub_handle <= UINT16_MAX ? data_track_find(participant, (uint16_t)request->pub_handle) : NULL;
     if (track == NULL) {
         send_request_response(peer, 0, LIVEKIT__REQUEST_RESPONSE__REASON__NOT_FOUND, "no data track has this handle",
                               LIVEKIT__REQUEST_RESPONSE__REQUEST_UNPUBLISH_DATA_TRACK, request);
@@ -374,9 +322,7 @@ void data_unpublish_track(struct peer *peer, const Livekit__UnpublishDataTrackRe
         livekit__data_track_info__unpack(arena_allocator(&arena), track->info.len, track->info.data);
     peer_send(peer, response);
     arena_free(&arena);
-    free(track->name);
-    free((void *)(uintptr_t)track->info.data);
-    *track = participant->data_tracks[--participant->data_tracks_count];
+    data_track_close(track);
     participant_touch(participant);
     data_tracks_changed(participant->room);
 }

@@ -105,6 +105,7 @@ struct peer {
     uint64_t absent_since_us; /* TIME_NEVER while there is a session */
     uint64_t failed_since_us; /* TIME_NEVER while the primary transport is usable */
     uint64_t token_at_us;
+    uint64_t visited; /* by the walk with this number */
     /* WHEP: whose tracks, "" = the first publisher's */
     char *whep_identity;
 };
@@ -178,6 +179,7 @@ struct control {
     struct output_node *polled; /* given out by the last poll */
     bool shutting_down, draining;
     uint64_t next_us;          /* nothing is due before */
+    uint64_t visits;           /* walks over what may be met twice */
     struct arena reply_arena;  /* of the last HTTP reply */
     struct datapacket *packet; /* scratch of the data path */
     uint8_t *packet_bytes;
@@ -207,7 +209,8 @@ void session_send(struct control *control, struct session *session, const Liveki
 /* To everybody in the room but `except` (NULL = nobody). */
 void room_send(struct control *control, struct room *room, const struct participant *except,
                const Livekit__SignalResponse *response);
-void timer_arm(struct control *control, uint64_t at_us);
+/* Something of this room is due then. */
+void timer_arm(struct control *control, struct room *room, uint64_t at_us);
 
 /* Handles of engine objects; 0 when the shard is full. */
 bool shards_init(struct control *control);
@@ -376,6 +379,7 @@ void data_send_from_server(struct control *control, struct room *room, struct sp
 void data_publish_track(struct peer *peer, const Livekit__PublishDataTrackRequest *request);
 void data_unpublish_track(struct peer *peer, const Livekit__UnpublishDataTrackRequest *request);
 void data_update_subscription(struct peer *peer, const Livekit__UpdateDataSubscription *request);
+/* Tells everybody of the room whose map of handles changed. */
 void data_tracks_changed(struct room *room);
 
 /* ---- request.c, whip.c, api.c, webhook.c ------------------------------------------------------------------------- */

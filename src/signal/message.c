@@ -144,8 +144,8 @@ static void message_attributes(struct arena *arena, const struct participant *pa
 static void message_data_tracks(struct arena *arena, const struct participant *participant,
                                 Livekit__ParticipantInfo *info) {
     info->data_tracks = arena_bytes(arena, (participant->data_tracks_count + 1) * sizeof *info->data_tracks);
-    for (uint32_t i = 0; i < participant->data_tracks_count; i++) {
-        struct span packed = participant->data_tracks[i].info;
+    LIST_EACH(&participant->data_tracks, struct data_track, node, track) {
+        struct span packed = track->info;
         Livekit__DataTrackInfo *data =
             livekit__data_track_info__unpack(arena_allocator(arena), packed.len, packed.data);
         if (data != NULL)
@@ -491,14 +491,16 @@ void send_connection_quality(struct participant *participant) {
     /* a client that hears of its own loss reconnects from scratch; it finds out by itself when that is needed */
     if (participant->connection != ROOM_LOST)
         peer_send(peer_of(participant), response);
-    LIST_EACH(&participant->room->participants, struct participant, node, other) {
-        bool receives = false;
-        LIST_EACH(&participant->tracks, struct track, node, track) {
-            const struct subscription *subscription = subscription_find(other, track);
-            receives = receives || (subscription != NULL && subscription->active);
+    struct control *control = peer_of(participant)->control;
+    uint64_t stamp = ++control->visits;
+    LIST_EACH(&participant->tracks, struct track, node, track) {
+        LIST_EACH(&track->subscriptions, struct subscription, track_node, subscription) {
+            struct peer *receiver = peer_of(subscription->subscriber);
+            if (!subscription->active || receiver->visited == stamp)
+                continue;
+            receiver->visited = stamp;
+            peer_send(receiver, response);
         }
-        if (receives)
-            peer_send(peer_of(other), response);
     }
     arena_free(&arena);
 }

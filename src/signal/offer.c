@@ -84,7 +84,7 @@ void pc_offer(struct pc *pc) {
         pc->offer_id++;
         pc->in_flight = true;
         pc->sent_us = pc->last_offer_us = control->now_us;
-        timer_arm(control, pc->sent_us + NEGOTIATION_TIMEOUT_US);
+        timer_arm(control, pc->peer->participant->room, pc->sent_us + NEGOTIATION_TIMEOUT_US);
         send_description(pc->peer, true, text, pc->offer_id, pc);
     } else { /* beyond a limit of descriptions: whoever asked for so much gets no further, alone */
         control->counters.negotiations_failed++;

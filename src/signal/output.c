@@ -177,7 +177,8 @@ void room_send(struct control *control, struct room *room, const struct particip
     buffer_release(buffer);
 }
 
-void timer_arm(struct control *control, uint64_t at_us) {
+void timer_arm(struct control *control, struct room *room, uint64_t at_us) {
+    room->next_us = time_min(room->next_us, at_us);
     control->next_us = time_min(control->next_us, at_us);
 }
 

@@ -40,7 +40,7 @@ struct room *room_open_configured(struct control *control, const char *name, con
         if (strlen(token->config_metadata) <= config->metadata_len_max && !room_is_meeting(control, name))
             memory_set_text(&room->metadata, token->config_metadata);
     }
-    timer_arm(control, room_expires_us(room));
+    timer_arm(control, room, room_expires_us(room));
     webhook_event(control, "room_started", room, NULL, NULL);
     return room;
 }
@@ -85,27 +85,26 @@ void room_tick(struct control *control, struct room *room) {
         }
     }
     data_history_expire(&room->history, control->now_us);
-    timer_arm(control, room->speakers_due_us);
-    timer_arm(control, room_expires_us(room));
+    timer_arm(control, room, room->speakers_due_us);
+    timer_arm(control, room, room_expires_us(room));
 }
 
 /* ---- updates ----------------------------------------------------------------------------------------------------- */
 
 void participant_touch(struct participant *participant) {
-    participant->dirty = true;
-    participant->room->owner->dirty = true;
+    if (!list_linked(&participant->dirty_node))
+        list_append(&participant->room->owner->dirty_participants, &participant->dirty_node);
 }
 
 void room_touch(struct room *room) {
-    room->dirty = true;
-    room->owner->dirty = true;
+    if (!list_linked(&room->dirty_node))
+        list_append(&room->owner->dirty, &room->dirty_node);
 }
 
 static void send_update(struct participant *participant) {
     struct arena arena;
     arena_init(&arena, ARENA_UNLIMITED);
     participant->version++;
-    participant->dirty = false;
     Livekit__SignalResponse *response = message_response(&arena, LIVEKIT__SIGNAL_RESPONSE__MESSAGE_UPDATE);
     response->update = arena_new(&arena, &livekit__participant_update__descriptor);
     Livekit__ParticipantInfo *info = message_participant(&arena, participant);
@@ -120,18 +119,13 @@ static void send_update(struct participant *participant) {
 }
 
 void updates_flush(struct control *control) {
-    if (!control->rooms.dirty)
-        return;
-    control->rooms.dirty = false;
-    LIST_EACH(&control->rooms.list, struct room, node, room) {
-        if (room->dirty) {
-            room->dirty = false;
-            send_room_update(control, room);
-        }
-        LIST_EACH(&room->participants, struct participant, node, participant) {
-            if (participant->dirty)
-                send_update(participant);
-        }
+    LIST_EACH(&control->rooms.dirty, struct room, dirty_node, room) {
+        list_remove(&room->dirty_node);
+        send_room_update(control, room);
+    }
+    LIST_EACH(&control->rooms.dirty_participants, struct participant, dirty_node, participant) {
+        list_remove(&participant->dirty_node);
+        send_update(participant);
     }
 }
 
@@ -227,7 +221,7 @@ static void close_connections(struct peer *peer) {
 
 static void announce_departure(struct participant *participant) {
     participant->state = ROOM_DISCONNECTED;
-    participant->dirty = false;
+    list_remove(&participant->dirty_node);
     participant->version++;
     if (participant->permission.hidden)
         return;
@@ -273,7 +267,7 @@ void peer_gone(struct peer *peer, enum room_leave_reason reason) {
         if (peer_of(other)->kind == PEER_WHEP && !peer_of(other)->leaving)
             subscribe_update_participant(other); /* it may watch the next publisher now */
     }
-    timer_arm(control, room_expires_us(room));
+    timer_arm(control, room, room_expires_us(room));
     free(peer->whep_identity);
     free(peer);
 }
@@ -321,7 +315,7 @@ void peer_send_token(struct peer *peer) {
     struct control *control = peer->control;
     const struct participant *participant = peer->participant;
     peer->token_at_us = control->now_us + TOKEN_REFRESH_US;
-    timer_arm(control, peer->token_at_us);
+    timer_arm(control, peer->participant->room, peer->token_at_us);
     struct arena arena;
     arena_init(&arena, ARENA_UNLIMITED);
     char *text = arena_bytes(&arena, REFRESH_TOKEN_LEN_MAX + 1);
@@ -422,7 +416,7 @@ void peer_transport_state(struct pc *pc, enum engine_transport_state state) {
     }
     if (peer->failed_since_us == TIME_NEVER)
         peer->failed_since_us = peer->control->now_us;
-    timer_arm(peer->control, peer->failed_since_us + FAILED_GRACE_US);
+    timer_arm(peer->control, peer->participant->room, peer->failed_since_us + FAILED_GRACE_US);
 }
 
 void peer_tick(struct peer *peer) {
@@ -438,9 +432,9 @@ void peer_tick(struct peer *peer) {
         return;
     }
     if (peer->session == NULL && peer->failed_since_us != TIME_NEVER)
-        timer_arm(control, peer->failed_since_us + FAILED_GRACE_US);
+        timer_arm(control, peer->participant->room, peer->failed_since_us + FAILED_GRACE_US);
     if (peer->absent_since_us != TIME_NEVER)
-        timer_arm(control, peer->absent_since_us + ABSENT_MAX_US);
+        timer_arm(control, peer->participant->room, peer->absent_since_us + ABSENT_MAX_US);
     if (peer->session == NULL)
         return;
     /* a client pings every interval; several missed ones are a dead connection, whatever TCP believes */
@@ -450,10 +444,10 @@ void peer_tick(struct peer *peer) {
         return;
     }
     if (silent_us > 0)
-        timer_arm(control, peer->session->seen_us + silent_us);
+        timer_arm(control, peer->participant->room, peer->session->seen_us + silent_us);
     if (now_us >= peer->token_at_us)
         peer_send_token(peer);
-    timer_arm(control, peer->token_at_us);
+    timer_arm(control, peer->participant->room, peer->token_at_us);
     for (int i = 0; i < 2; i++) {
         struct pc *pc = i == 0 ? peer->subscriber : peer->publisher;
         if (pc == NULL || (i == 1 && pc == peer->subscriber))
@@ -465,6 +459,6 @@ void peer_tick(struct peer *peer) {
             if (last)
                 return;
         }
-        timer_arm(control, pc_deadline_us(pc));
+        timer_arm(control, peer->participant->room, pc_deadline_us(pc));
     }
 }

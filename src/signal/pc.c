@@ -95,7 +95,7 @@ void pc_schedule_at(struct pc *pc, uint64_t due_us) {
     if (!pc->dirty || due_us < pc->due_us)
         pc->due_us = due_us;
     pc->dirty = true;
-    timer_arm(pc->peer->control, pc->due_us);
+    timer_arm(pc->peer->control, pc->peer->participant->room, pc->due_us);
 }
 
 void pc_schedule(struct pc *pc, bool at_once) {
@@ -168,7 +168,7 @@ void pc_tick(struct pc *pc) {
         return;
     if (pc->in_flight && now_us < pc->sent_us + NEGOTIATION_TIMEOUT_US) {
         pc->asked_us = now_us;
-        timer_arm(peer->control, pc_deadline_us(pc));
+        timer_arm(peer->control, peer->participant->room, pc_deadline_us(pc));
         request_sections(pc);
         return;
     }
@@ -185,7 +185,7 @@ void pc_tick(struct pc *pc) {
     pc->dirty = false;
     pc->in_flight = true;
     pc->sent_us = pc->asked_us = pc->last_offer_us = now_us;
-    timer_arm(peer->control, pc_deadline_us(pc));
+    timer_arm(peer->control, peer->participant->room, pc_deadline_us(pc));
     request_sections(pc);
 }
 

@@ -391,5 +391,5 @@ void publish_dynacast(struct track *track) {
     struct peer *peer = peer_of(track->publisher);
     if (track_dynacast_step(track, peer->control->now_us))
         send_quality_request(track);
-    timer_arm(peer->control, track->dynacast.lower_at_us);
+    timer_arm(peer->control, track->publisher->room, track->dynacast.lower_at_us);
 }

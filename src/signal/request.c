@@ -379,7 +379,7 @@ static void handle_simulate(struct peer *peer, const Livekit__SimulateScenario *
         peer->session = NULL;
         session->peer = NULL;
         peer->absent_since_us = peer->control->now_us;
-        timer_arm(peer->control, peer->absent_since_us + ABSENT_MAX_US);
+        timer_arm(peer->control, peer->participant->room, peer->absent_since_us + ABSENT_MAX_US);
         session_leave(peer->control, session, ROOM_LEAVE_UNKNOWN, LIVEKIT__LEAVE_REQUEST__ACTION__RESUME);
         break;
     }

@@ -209,7 +209,7 @@ static void attach(struct peer *peer, struct session *session) {
     peer->session = session;
     session->peer = peer;
     peer->absent_since_us = TIME_NEVER;
-    timer_arm(peer->control, peer->control->now_us + peer->control->config.ping_timeout_s * 2 * US_PER_S);
+    timer_arm(peer->control, peer->participant->room, peer->control->now_us + peer->control->config.ping_timeout_s * 2 * US_PER_S);
 }
 
 static void start_negotiation(struct peer *peer, const Livekit__JoinRequest *request) {
@@ -289,7 +289,7 @@ static void resume(struct control *control, struct session *session, struct admi
         output_close(control, session, 1000);
         if (peer->absent_since_us == TIME_NEVER)
             peer->absent_since_us = control->now_us;
-        timer_arm(control, peer->absent_since_us + ABSENT_MAX_US);
+        timer_arm(control, peer->participant->room, peer->absent_since_us + ABSENT_MAX_US);
         return;
     }
     control->counters.resumes++;
@@ -427,9 +427,9 @@ void control_session_closed(struct control *control, uint64_t now_us, uint32_t h
         if (!peer->ever_connected) {
             peer_gone(peer, ROOM_LEAVE_SIGNAL_CLOSE);
         } else {
-            timer_arm(control, now_us + ABSENT_MAX_US);
+            timer_arm(control, peer->participant->room, now_us + ABSENT_MAX_US);
             if (peer->failed_since_us != TIME_NEVER)
-                timer_arm(control, peer->failed_since_us + FAILED_GRACE_US);
+                timer_arm(control, peer->participant->room, peer->failed_since_us + FAILED_GRACE_US);
         }
     }
     session_free(control, session);

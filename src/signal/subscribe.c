@@ -259,10 +259,9 @@ void subscribe_settings(struct participant *subscriber, const Livekit__UpdateTra
 }
 
 static void copy_permission(struct room_allow *out, const Livekit__TrackPermission *permission) {
-    if (permission->participant_identity[0] != 0)
-        out->identity = memory_text(permission->participant_identity);
-    else
-        (void)span_to_str(span_str(permission->participant_sid), out->sid, sizeof out->sid);
+    out->by_sid = permission->participant_identity[0] == 0;
+    const char *name = out->by_sid ? permission->participant_sid : permission->participant_identity;
+    out->name = memory_text(strlen(name) <= CONTROL_WHO_LEN_MAX ? name : "");
     out->all_tracks = permission->all_tracks;
     size_t count = permission->n_track_sids < ROOM_ALLOW_SIDS_MAX ? permission->n_track_sids : ROOM_ALLOW_SIDS_MAX;
     out->sids = memory_new(count * sizeof *out->sids);
@@ -281,6 +280,7 @@ void subscribe_permission(struct peer *publisher, const Livekit__SubscriptionPer
         participant->allow = memory_new(count * sizeof *participant->allow);
     for (size_t i = 0; i < count; i++)
         copy_permission(&participant->allow[participant->allow_count++], permission->track_permissions[i]);
+    participant_allow_sort(participant);
     LIST_EACH(&participant->tracks, struct track, node, track) {
         if (track->published)
             subscribe_update_track(track);

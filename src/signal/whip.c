@@ -108,7 +108,7 @@ static void post(struct control *control, const struct control_http_request *req
             /* somebody who never connects is forgotten like a session that closed */
             peer->failed_since_us = TIME_NEVER;
             peer->absent_since_us = control->now_us;
-            timer_arm(control, control->now_us + ABSENT_MAX_US);
+            timer_arm(control, peer->participant->room, control->now_us + ABSENT_MAX_US);
         }
     }
     arena_free(&arena);
@@ -118,12 +118,10 @@ static void post(struct control *control, const struct control_http_request *req
 /* ---- resources --------------------------------------------------------------------------------------------------- */
 
 static struct peer *find_resource(struct control *control, const char *sid, bool whep) {
-    LIST_EACH(&control->rooms.list, struct room, node, room) {
-        struct participant *participant = participant_find_sid(room, sid);
-        if (participant != NULL && peer_of(participant)->kind == (whep ? PEER_WHEP : PEER_WHIP))
-            return peer_of(participant);
-    }
-    return NULL;
+    struct participant *participant = participant_find_sid(&control->rooms, sid);
+    if (participant == NULL || peer_of(participant)->kind != (whep ? PEER_WHEP : PEER_WHIP))
+        return NULL;
+    return peer_of(participant);
 }
 
 /* ICE credentials of a fragment (RFC 8840 section 9): at its session level or in a section, all the same. */

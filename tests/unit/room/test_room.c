@@ -32,6 +32,7 @@ static void close_all(struct setup *setup) {
     participant_close(setup->ben, NOW_US);
     room_close(setup->room);
     assert_int_equal(setup->rooms.count + setup->rooms.participants_count + setup->rooms.tracks_count, 0);
+    rooms_free(&setup->rooms);
 }
 
 static struct track *video_track(struct participant *publisher, uint32_t layers) {
@@ -88,7 +89,8 @@ static void permission_is_by_identity_or_sid_and_by_track(void **state) {
     assert_false(subscription_wanted(setup.ben, track));
     setup.ana->allow = calloc(1, sizeof *setup.ana->allow);
     setup.ana->allow_count = 1;
-    strcpy(setup.ana->allow[0].sid, setup.ben->sid);
+    setup.ana->allow[0].name = strdup(setup.ben->sid);
+    setup.ana->allow[0].by_sid = true;
     assert_false(subscription_permitted(setup.ben, track));
     setup.ana->allow[0].sids = calloc(1, ROOM_SID_SIZE);
     setup.ana->allow[0].sids_count = 1;
