@@ -50,6 +50,12 @@ void *ring_reserve(struct ring *ring, size_t len) {
     return ring->data + (ring->reserved & (ring->size - 1)) + HEADER_LEN;
 }
 
+size_t ring_free(const struct ring *ring) {
+    uint64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+    uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
+    return ring->size - (size_t)(head - tail);
+}
+
 void ring_commit(struct ring *ring) {
     ASSERT(ring->reserved_len > 0);
     uint64_t head = ring->reserved + HEADER_LEN + rounded(ring->reserved_len);

@@ -32,6 +32,8 @@ size_t ring_record_max(const struct ring *ring);
 /* Producer. Room for a record of `len` > 0 bytes, or NULL. A second reserve before the commit replaces the first. */
 void *ring_reserve(struct ring *ring, size_t len);
 void ring_commit(struct ring *ring);
+/* Producer. Bytes that are free now, heads of records included. */
+size_t ring_free(const struct ring *ring);
 
 /* Consumer. The oldest record and its length, or NULL when the ring is empty; valid until ring_release. */
 void *ring_peek(struct ring *ring, size_t *len);

@@ -363,6 +363,13 @@ bool media_congested(const struct media *media) {
     return false;
 }
 
+size_t media_data_room(const struct media *media, uint32_t shard) {
+    ASSERT(shard < media->config.shards);
+    const struct media_thread *t = &media->threads[shard];
+    size_t room = ring_free(&t->commands), kept = MEDIA_COMMAND_RING_LEN / 4;
+    return t->waiting_first == NULL && room > kept ? room - kept : 0;
+}
+
 uint64_t media_commands_dropped(const struct media *media) {
     return media->commands_dropped;
 }

@@ -98,6 +98,8 @@ bool media_command(struct media *media, uint32_t shard, const struct engine_comm
 void media_flush(struct media *media);
 /* Commands wait behind a full ring: a moment not to take on new work. */
 bool media_congested(const struct media *media);
+/* Bytes of data messages that the ring takes now, with a quarter of it kept for commands. */
+size_t media_data_room(const struct media *media, uint32_t shard);
 uint64_t media_commands_dropped(const struct media *media);
 
 /* The next engine event; its payload is valid until the next call. */

@@ -44,6 +44,8 @@ static void carry_out(struct app *app, const struct control_output *out) {
 
 void app_settle(struct app *app) {
     struct control_output out;
+    for (uint32_t i = 0; i < app->shards && !app->destroying; i++)
+        control_data_room(app->control, i, media_data_room(app->media, i));
     do {
         while (control_poll(app->control, &out)) {
             if (!app->destroying)

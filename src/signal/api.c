@@ -301,9 +301,10 @@ static enum api_code send_data(struct call *call) {
         return fail(call, API_INVALID, "data too long");
     uint8_t *bytes = arena_bytes(call->arena, len);
     (void)protobuf_c_message_pack(&packet->base, bytes);
-    if (!seen_before(call->control, &request->nonce))
-        data_send_from_server(call->control, room, span_of(bytes, len),
-                              request->kind == LIVEKIT__DATA_PACKET__KIND__LOSSY);
+    if (!seen_before(call->control, &request->nonce) &&
+        !data_send_from_server(call->control, room, span_of(bytes, len),
+                               request->kind == LIVEKIT__DATA_PACKET__KIND__LOSSY))
+        return fail(call, API_EXHAUSTED, "somebody in the room has not taken earlier data yet");
     call->response = arena_new(call->arena, &livekit__send_data_response__descriptor);
     return API_OK;
 }

@@ -129,6 +129,10 @@ void control_tick(struct control *control, uint64_t now_us, uint64_t unix_us) {
             room_close(room);
         }
     }
+    for (uint32_t i = 0; i < control->config.shards; i++) {
+        if (!list_empty(&control->shards[i].data_waiting))
+            control->next_us = time_min(control->next_us, now_us + 2 * US_PER_MS);
+    }
     updates_flush(control);
 }
 
@@ -158,6 +162,13 @@ static bool refused(struct control *control, struct shard *shard, uint32_t objec
         pc = transport_of(shard, object);
         if (pc != NULL)
             peer_leave(pc->peer, ROOM_LEAVE_JOIN_FAILURE, LIVEKIT__LEAVE_REQUEST__ACTION__DISCONNECT);
+        return pc != NULL;
+    case ENGINE_CHANNEL_SEND:
+        pc = transport_of(shard, object);
+        if (pc != NULL && pc->channel_ready[CHANNEL_RELIABLE]) { /* its stream has a hole: it begins anew */
+            control->counters.data_holes++;
+            peer_leave(pc->peer, ROOM_LEAVE_STATE_MISMATCH, LIVEKIT__LEAVE_REQUEST__ACTION__RECONNECT);
+        }
         return pc != NULL;
     case ENGINE_SOURCE_OPEN:
         track = source_of(shard, object);
@@ -194,14 +205,10 @@ static bool transport_event(struct control *control, struct shard *shard, const 
         data_channel_closed(pc, event->channel.label);
         break;
     case ENGINE_EV_CHANNEL_MESSAGE:
-        data_channel_message(pc, event->message.label, event->payload);
-        if (event->message.charged_bytes > 0) {
-            struct engine_command release = {.type = ENGINE_CHANNEL_RELEASE, .object = pc->transport};
-            release.channel_release.bytes = event->message.charged_bytes;
-            output_command(control, pc->shard, &release, NULL);
-        }
+        data_channel_message(pc, event->message.label, event->payload, event->message.charged_bytes);
         break;
     case ENGINE_EV_CHANNEL_SENT:
+        outbox_sent(pc, event->channel_sent.total_bytes);
         break;
     default:
         ASSERT(event->type == ENGINE_EV_STATS);

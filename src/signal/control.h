@@ -145,6 +145,9 @@ void control_room_end(struct control *control, uint64_t now_us, struct span room
 
 void control_engine_event(struct control *control, uint64_t now_us, uint64_t unix_us, uint32_t shard,
                           const struct engine_event *event);
+/* So many bytes of commands the way to this engine takes now; reliable data beyond it waits. Without this call: any
+ * number. Before control_poll, as often as it may have changed. */
+void control_data_room(struct control *control, uint32_t shard, size_t bytes);
 void control_tick(struct control *control, uint64_t now_us, uint64_t unix_us);
 uint64_t control_next_deadline_us(const struct control *control);
 /* The server is going down: every participant gets leave(SERVER_SHUTDOWN), every session is closed; new ones get 503.
@@ -209,6 +212,8 @@ bool token_sign(const struct control_key *key, uint64_t unix_us, const struct co
     X(resumes_refused, "resumes answered with a full reconnect")                                                       \
     X(data_packets, "data packets forwarded")                                                                          \
     X(data_dropped, "data packets dropped")                                                                            \
+    X(data_slow_ended, "participants put out because senders waited for them to take reliable data")                   \
+    X(data_holes, "participants put out because an engine could not take reliable data for them")                      \
     X(limit_refused, "requests refused because of a limit")                                                            \
     X(queue_overrun, "sessions closed because too many messages waited for them")                                      \
     X(messages_too_long, "messages not sent because they were longer than a message may be")                           \

@@ -25,23 +25,32 @@ static enum channel channel_of(const char *label) {
     return CHANNELS;
 }
 
-/* The connection on which this peer receives data. */
-static struct pc *data_pc(const struct peer *peer) {
+struct pc *data_pc(const struct peer *peer) {
     if (peer->kind == PEER_WHIP || peer->kind == PEER_WHEP)
         return NULL;
     return peer->kind == PEER_V0 && peer->subscriber_primary ? peer->subscriber : peer->publisher;
 }
 
-static bool send_on(struct peer *peer, enum channel channel, struct buffer *payload) {
+static struct pc *ready_pc(const struct peer *peer, enum channel channel, size_t len) {
     struct pc *pc = data_pc(peer);
     if (pc == NULL || !pc->channel_ready[channel])
-        return false;
+        return NULL;
+    /* RFC 8841 section 6.1: the peer takes no longer one, 64 kB when it says nothing */
+    if (pc->remote.data_message_len_max != 0 && len > pc->remote.data_message_len_max) {
+        peer->control->counters.data_dropped++;
+        return NULL;
+    }
+    return pc;
+}
+
+/* What may be lost on the way. */
+static void send_lossy(struct pc *pc, enum channel channel, struct buffer *payload) {
     struct engine_command command = {.type = ENGINE_CHANNEL_SEND, .object = pc->transport};
     const char *label = channel_label(channel);
     memcpy(command.channel_send.label, label, strlen(label) + 1);
     command.channel_send.payload_len = payload->len;
-    output_command(peer->control, pc->shard, &command, payload);
-    return true;
+    output_command(pc->peer->control, pc->shard, &command, payload);
+    pc->peer->control->counters.data_packets++;
 }
 
 /* ---- packets ----------------------------------------------------------------------------------------------------- */
@@ -52,16 +61,24 @@ static bool may_receive(const struct datapacket *packet, const struct participan
     return datapacket_is_for(packet, receiver->identity, receiver->sid);
 }
 
-static void forward(struct control *control, struct room *room, const struct participant *sender, struct span bytes,
-                    bool lossy) {
+static void forward_lossy(struct control *control, struct room *room, const struct participant *sender,
+                          struct span bytes) {
     struct buffer *buffer = buffer_new(bytes);
     LIST_EACH(&room->participants, struct participant, node, receiver) {
-        if (receiver == sender || !may_receive(control->packet, receiver))
-            continue;
-        if (send_on(peer_of(receiver), lossy ? CHANNEL_LOSSY : CHANNEL_RELIABLE, buffer))
-            control->counters.data_packets++;
+        struct pc *pc = ready_pc(peer_of(receiver), CHANNEL_LOSSY, bytes.len);
+        if (receiver != sender && pc != NULL && may_receive(control->packet, receiver))
+            send_lossy(pc, CHANNEL_LOSSY, buffer);
     }
     buffer_release(buffer);
+}
+
+static void forward_reliable(struct control *control, struct room *room, const struct participant *sender,
+                             struct data_message *message, size_t len) {
+    LIST_EACH(&room->participants, struct participant, node, receiver) {
+        struct pc *pc = ready_pc(peer_of(receiver), CHANNEL_RELIABLE, len);
+        if (receiver != sender && pc != NULL && may_receive(control->packet, receiver))
+            outbox_send(pc, message);
+    }
 }
 
 static bool may_send(const struct participant *sender, const struct datapacket *packet) {
@@ -78,8 +95,9 @@ static bool may_send(const struct participant *sender, const struct datapacket *
     }
 }
 
-static bool packet_arrived(struct participant *sender, struct span payload, bool lossy) {
-    struct control *control = peer_of(sender)->control;
+static bool packet_arrived(const struct pc *from, struct span payload, bool lossy, uint32_t *charged_bytes) {
+    struct participant *sender = from->peer->participant;
+    struct control *control = from->peer->control;
     struct datapacket *packet = control->packet;
     if (!datapacket_parse(payload, packet) || !may_send(sender, packet))
         return false;
@@ -89,20 +107,43 @@ static bool packet_arrived(struct participant *sender, struct span payload, bool
     const char *identity = sender->permission.hidden ? "" : sender->identity;
     if (!datapacket_patch(payload, lossy, identity, sender->sid, &w))
         return false;
-    if (!lossy)
-        data_history_add(&sender->room->history, control->now_us, sender->sid, packet->sequence, writer_span(&w));
-    forward(control, sender->room, sender, writer_span(&w), lossy);
+    if (lossy) {
+        forward_lossy(control, sender->room, sender, writer_span(&w));
+        return true;
+    }
+    data_history_add(&sender->room->history, control->now_us, sender->sid, packet->sequence, writer_span(&w));
+    struct data_message *message = data_message_new(control, from, *charged_bytes, writer_span(&w));
+    *charged_bytes = 0; /* it gives them back */
+    forward_reliable(control, sender->room, sender, message, w.len);
+    data_message_release(control, message);
     return true;
 }
 
-void data_send_from_server(struct control *control, struct room *room, struct span bytes, bool lossy) {
+static bool anybody_behind(const struct room *room) {
+    LIST_EACH(&room->participants, struct participant, node, receiver) {
+        const struct pc *pc = data_pc(peer_of(receiver));
+        if (pc != NULL && pc->outbox.queued_bytes > DATA_SLACK_BYTES)
+            return true;
+    }
+    return false;
+}
+
+bool data_send_from_server(struct control *control, struct room *room, struct span bytes, bool lossy) {
     if (!datapacket_parse(bytes, control->packet)) {
         control->counters.data_dropped++;
-        return;
+        return true;
     }
-    if (!lossy)
-        data_history_add(&room->history, control->now_us, "", 0, bytes);
-    forward(control, room, NULL, bytes, lossy);
+    if (lossy) {
+        forward_lossy(control, room, NULL, bytes);
+        return true;
+    }
+    if (anybody_behind(room))
+        return false;
+    data_history_add(&room->history, control->now_us, "", 0, bytes);
+    struct data_message *message = data_message_new(control, NULL, 0, bytes);
+    forward_reliable(control, room, NULL, message, bytes.len);
+    data_message_release(control, message);
+    return true;
 }
 
 /* Sends a kept packet to one receiver, if it is for it. */
@@ -111,10 +152,12 @@ static void replay_one(struct peer *peer, const struct data_entry *entry) {
     if (strcmp(entry->sender_sid, peer->participant->sid) == 0 || !datapacket_parse(bytes, peer->control->packet) ||
         !may_receive(peer->control->packet, peer->participant))
         return;
-    struct buffer *buffer = buffer_new(bytes);
-    if (send_on(peer, CHANNEL_RELIABLE, buffer))
-        peer->control->counters.data_packets++;
-    buffer_release(buffer);
+    struct pc *pc = ready_pc(peer, CHANNEL_RELIABLE, entry->len);
+    if (pc == NULL)
+        return;
+    struct data_message *message = data_message_new(peer->control, NULL, 0, bytes);
+    outbox_send(pc, message);
+    data_message_release(peer->control, message);
 }
 
 static int compare_states(const void *a, const void *b) {
@@ -146,7 +189,6 @@ void data_replay(struct peer *peer, const Livekit__SyncState *state) {
 /* ---- data tracks ------------------------------------------------------------------------------------------------- */
 
 static bool track_packet_arrived(struct participant *sender, struct span payload) {
-    struct control *control = peer_of(sender)->control;
     uint16_t handle;
     if (!sender->permission.can_publish_data || !datapacket_track_handle(payload, &handle))
         return false;
@@ -155,13 +197,13 @@ static bool track_packet_arrived(struct participant *sender, struct span payload
         return false;
     LIST_EACH(&track->subscriptions, struct data_subscription, track_node, subscription) {
         struct participant *receiver = subscription->subscriber;
-        if (!subscription->subscribed || !receiver->permission.can_subscribe)
+        struct pc *pc = ready_pc(peer_of(receiver), CHANNEL_DATA_TRACK, payload.len);
+        if (!subscription->subscribed || !receiver->permission.can_subscribe || pc == NULL)
             continue;
         struct buffer *buffer = buffer_new(payload); /* a copy each: the handle differs */
         buffer->data[DATAPACKET_TRACK_HANDLE_OFFSET] = (uint8_t)(subscription->handle >> 8);
         buffer->data[DATAPACKET_TRACK_HANDLE_OFFSET + 1] = (uint8_t)subscription->handle;
-        if (send_on(peer_of(receiver), CHANNEL_DATA_TRACK, buffer))
-            control->counters.data_packets++;
+        send_lossy(pc, CHANNEL_DATA_TRACK, buffer);
         buffer_release(buffer);
     }
     return true;
@@ -347,22 +389,31 @@ void data_channel_opened(struct pc *pc, const char *label) {
 
 void data_channel_closed(struct pc *pc, const char *label) {
     enum channel channel = channel_of(label);
-    if (channel != CHANNELS)
-        pc->channel_ready[channel] = false;
+    if (channel == CHANNELS)
+        return;
+    pc->channel_ready[channel] = false;
+    if (channel == CHANNEL_RELIABLE)
+        outbox_clear(pc);
 }
 
-void data_channel_message(struct pc *pc, const char *label, struct span payload) {
+void data_channel_message(struct pc *pc, const char *label, struct span payload, uint32_t charged_bytes) {
     enum channel channel = channel_of(label);
     struct participant *sender = pc->peer->participant;
+    struct control *control = pc->peer->control;
     bool taken = false;
     if (pc->peer->kind == PEER_V0 || pc->peer->kind == PEER_V1) {
         if (channel == CHANNEL_DATA_TRACK)
             taken = track_packet_arrived(sender, payload);
         else if (channel != CHANNELS)
-            taken = packet_arrived(sender, payload, channel == CHANNEL_LOSSY);
+            taken = packet_arrived(pc, payload, channel == CHANNEL_LOSSY, &charged_bytes);
     }
-    if (!taken && room_is_meeting(pc->peer->control, sender->room->name))
-        pc->peer->control->counters.meeting_clear_refused++;
+    if (!taken && room_is_meeting(control, sender->room->name))
+        control->counters.meeting_clear_refused++;
     if (!taken)
-        pc->peer->control->counters.data_dropped++;
+        control->counters.data_dropped++;
+    if (charged_bytes != 0) { /* nobody's message any more */
+        struct engine_command command = {.type = ENGINE_CHANNEL_RELEASE, .object = pc->transport};
+        command.channel_release.bytes = charged_bytes;
+        output_command(control, pc->shard, &command, NULL);
+    }
 }

@@ -13,7 +13,7 @@
  * Files: control.c (create, poll, timers, events), output.c (queue, handles, commands), session.c (open, close,
  * resume), request.c (what clients ask), participant.c (join, leave, updates), message.c (model to messages), codecs.c
  * (policy), pc.c (connections and sections), answer.c and offer.c (descriptions), publish.c, subscribe.c,
- * datachannel.c, whip.c, api.c, webhook.c. */
+ * datachannel.c, datasend.c, whip.c, api.c, webhook.c. */
 #ifndef CONCLAVE_SIGNAL_INTERNAL_H
 #define CONCLAVE_SIGNAL_INTERNAL_H
 
@@ -62,6 +62,34 @@
  * up by its name, so a message of two megabytes would keep everybody else waiting for minutes. */
 #define REQUEST_LIST_MAX 4096
 
+/* Reliable data. A message goes to each receiver's engine within the window of its transport
+ * (ENGINE_CHANNEL_TX_WINDOW_BYTES); what does not fit waits here, once for all receivers. What waits beyond
+ * DATA_SLACK_BYTES for one receiver is held against its sender: the sender's own window (ENGINE_CHANNEL_RX_WINDOW_BYTES)
+ * opens again when nobody holds it any more, so the slowest receiver sets the pace, and each sender has the same share of
+ * its queue. All sizes are charges (engine_channel_charge). */
+#define DATA_SLACK_BYTES (256u << 10)
+/* Of all rooms: beyond it whatever has to wait is held. */
+#define DATA_WAITING_BYTES_MAX (64u << 20)
+/* A receiver that holds others up must take so much, on an average of so long; or it is put out, with the advice to
+ * connect anew: its stream has a hole then, of which it knows. */
+#define DATA_SLOW_BYTES_PER_S (64u << 10)
+#define DATA_SLOW_US (10 * US_PER_S)
+/* One for whom only the sender waits may be as slow as it is, but not stand still for so long. */
+#define DATA_STUCK_US (60 * US_PER_S)
+
+struct data_message;
+struct outbox_entry;
+
+/* What waits for one receiver, in order. */
+struct outbox {
+    struct outbox_entry *first, *last;
+    uint64_t queued_bytes, held_bytes;
+    uint64_t given_bytes, sent_bytes; /* to the engine, ever; and of that acknowledged by the peer */
+    uint64_t holding_since_us;        /* TIME_NEVER while no sender waits for it */
+    uint64_t holding_mark_bytes;      /* sent_bytes of that moment */
+    struct list waiting;              /* of shard.data_waiting */
+};
+
 struct buffer {
     uint32_t refs;
     uint32_t len;
@@ -79,6 +107,8 @@ struct shard {
     struct pc **transport_owner;
     struct track **source_owner;
     struct subscription **sink_owner;
+    size_t data_room_bytes;   /* of reliable data that the way to the engine takes now */
+    struct list data_waiting; /* outboxes that wait for it */
 };
 
 struct session {
@@ -153,6 +183,7 @@ struct pc {
     struct section **sections;
     uint32_t sections_count;
     bool channel_ready[CHANNELS];
+    struct outbox outbox;
     bool channels_asked; /* PC_SERVER_OFFERS: CHANNEL_OPEN was sent */
     bool replayed;       /* the joiner's missed packets were sent */
     bool firefox;
@@ -179,6 +210,7 @@ struct control {
     struct output_node *polled; /* given out by the last poll */
     bool shutting_down, draining;
     uint64_t next_us;          /* nothing is due before */
+    size_t data_waiting_bytes; /* of reliable data of all rooms */
     uint64_t visits;           /* walks over what may be met twice */
     struct arena reply_arena;  /* of the last HTTP reply */
     struct datapacket *packet; /* scratch of the data path */
@@ -370,17 +402,35 @@ void subscribe_stream_state(struct subscription *subscription, bool paused);
 /* ---- datachannel.c ----------------------------------------------------------------------------------------------- */
 
 const char *channel_label(enum channel channel);
+/* The connection on which this peer receives data; NULL when it receives none. */
+struct pc *data_pc(const struct peer *peer);
 void data_channel_opened(struct pc *pc, const char *label);
 void data_channel_closed(struct pc *pc, const char *label);
-void data_channel_message(struct pc *pc, const char *label, struct span payload);
+/* `charged_bytes` are given back to the sender's window when the message has gone on. */
+void data_channel_message(struct pc *pc, const char *label, struct span payload, uint32_t charged_bytes);
 void data_replay(struct peer *peer, const Livekit__SyncState *state);
-/* From the API: `packet` is a whole DataPacket. */
-void data_send_from_server(struct control *control, struct room *room, struct span packet, bool lossy);
+/* From the API: `packet` is a whole DataPacket. False when somebody in the room has to read first. */
+bool data_send_from_server(struct control *control, struct room *room, struct span packet, bool lossy);
 void data_publish_track(struct peer *peer, const Livekit__PublishDataTrackRequest *request);
 void data_unpublish_track(struct peer *peer, const Livekit__UnpublishDataTrackRequest *request);
 void data_update_subscription(struct peer *peer, const Livekit__UpdateDataSubscription *request);
 /* Tells everybody of the room whose map of handles changed. */
 void data_tracks_changed(struct room *room);
+
+/* ---- datasend.c -------------------------------------------------------------------------------------------------- */
+
+/* Has one reference. `sender` NULL: nobody waits for it. */
+struct data_message *data_message_new(struct control *control, const struct pc *sender, uint32_t charged_bytes,
+                                      struct span bytes);
+void data_message_release(struct control *control, struct data_message *message);
+void outbox_init(struct outbox *outbox);
+/* Forgets what waits: the receiver or its channel is gone. */
+void outbox_clear(struct pc *pc);
+void outbox_send(struct pc *pc, struct data_message *message);
+/* The engine's ENGINE_EV_CHANNEL_SENT. */
+void outbox_sent(struct pc *pc, uint64_t total_bytes);
+/* Is this receiver to be put out, because senders wait for it too long? */
+bool outbox_too_slow(struct pc *pc);
 
 /* ---- request.c, whip.c, api.c, webhook.c ------------------------------------------------------------------------- */
 

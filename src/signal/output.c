@@ -193,6 +193,8 @@ bool shards_init(struct control *control) {
     const struct control_config *config = &control->config;
     for (uint32_t i = 0; i < config->shards; i++) {
         struct shard *shard = &control->shards[i];
+        list_init(&shard->data_waiting);
+        shard->data_room_bytes = SIZE_MAX;
         size_t transports = pool_room(config->transports_max), sources = pool_room(config->sources_max),
                sinks = pool_room(config->sinks_max);
         uint8_t *memory = calloc(1, transports + sources + sinks);

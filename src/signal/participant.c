@@ -431,6 +431,12 @@ void peer_tick(struct peer *peer) {
         peer_gone(peer, ROOM_LEAVE_SIGNAL_CLOSE);
         return;
     }
+    struct pc *data = data_pc(peer);
+    if (data != NULL && outbox_too_slow(data)) {
+        control->counters.data_slow_ended++;
+        peer_leave(peer, ROOM_LEAVE_STATE_MISMATCH, LIVEKIT__LEAVE_REQUEST__ACTION__RECONNECT);
+        return;
+    }
     if (peer->session == NULL && peer->failed_since_us != TIME_NEVER)
         timer_arm(control, peer->participant->room, peer->failed_since_us + FAILED_GRACE_US);
     if (peer->absent_since_us != TIME_NEVER)

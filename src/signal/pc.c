@@ -45,6 +45,7 @@ struct pc *pc_open(struct peer *peer, enum pc_role role) {
     pc->transport = transport;
     pc->sdp_id = rng_u64(control->rng) >> 2; /* below 2^63 and never 0 */
     pc->sdp_id |= 1;
+    outbox_init(&pc->outbox);
     shard->transport_owner[pool_index(transport)] = pc;
     make_credentials(pc);
     transport_command(pc, ENGINE_TRANSPORT_OPEN);
@@ -53,6 +54,7 @@ struct pc *pc_open(struct peer *peer, enum pc_role role) {
 
 void pc_close(struct pc *pc) {
     struct shard *shard = &pc->peer->control->shards[pc->shard];
+    outbox_clear(pc);
     for (uint32_t i = 0; i < pc->sections_count; i++) {
         ASSERT(pc->sections[i]->track == NULL && pc->sections[i]->subscription == NULL);
         free(pc->sections[i]->tx_formats);
