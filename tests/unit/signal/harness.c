@@ -151,6 +151,9 @@ static void close_dependents(struct world *world, enum object_kind kind, uint32_
 static void carry_out_data(struct world *world, const struct engine_command *command, struct span payload) {
     assert_non_null(live_object(world, OBJECT_TRANSPORT, command->object));
     assert_int_equal(command->channel_send.payload_len, payload.len);
+    assert_in_range(payload.len, 0, ENGINE_MESSAGE_LEN_MAX);
+    if (strcmp(command->channel_send.label, "_reliable") == 0)
+        live_object(world, OBJECT_TRANSPORT, command->object)->given_bytes += engine_channel_charge(payload.len);
     if (world->data_count == LOG_MAX)
         return;
     struct sent_data *data = &world->data[world->data_count++];
@@ -221,6 +224,10 @@ static void carry_out(struct world *world, const struct control_output *out) {
         break;
     case ENGINE_CHANNEL_SEND:
         carry_out_data(world, command, out->message);
+        break;
+    case ENGINE_CHANNEL_RELEASE:
+        assert_int_not_equal(command->channel_release.bytes, 0);
+        live_object(world, OBJECT_TRANSPORT, handle)->released_bytes += command->channel_release.bytes;
         break;
     case ENGINE_KEYFRAME_REQUEST:
         world->keyframes++;

@@ -46,6 +46,7 @@ struct object {
     struct engine_sink_settings settings;
     bool has_remote, has_settings, muted;
     uint32_t restarts;
+    uint64_t given_bytes, released_bytes; /* charges of reliable data sent to it, and given back of what it sent */
 };
 
 struct sent_data {
