@@ -141,11 +141,13 @@ struct track {
     char mid[17];
     uint64_t version_unix_us;
 
+    uint64_t visited; /* of the signalling side: by the walk with this number */
     bool published;  /* others may see it */
     uint32_t source; /* engine handle, 0 = not open */
     uint32_t formats_count;
     struct room_format formats[ROOM_FORMATS_MAX];
     struct list subscriptions; /* by track_node */
+    uint32_t wanted[ROOM_OFF]; /* subscriptions that want this quality, see subscription_recount */
     struct room_dynacast dynacast;
     bool first_subscriber_told;
     /* audio level: smoothed loudness 0..1 and what came in since the last interval */
@@ -174,6 +176,7 @@ struct subscription {
     bool denied_told; /* the subscriber knows that the publisher does not permit it */
     bool paused;      /* by the bandwidth allocator */
     struct room_settings settings;
+    enum room_quality counted; /* as what it counts in track.wanted; ROOM_OFF = not */
     void *section; /* of the signalling side: where it is negotiated, NULL = not yet */
     uint32_t sink; /* engine handle, 0 = not open */
 };
@@ -271,6 +274,7 @@ struct room {
     uint64_t empty_since_us; /* valid while nobody is in */
     bool ever_joined;
     uint64_t next_us; /* nothing of this room is due before */
+    uint64_t work_us; /* when the work that it caused is paid for */
     struct list participants;
     uint32_t participants_count;
     size_t info_len;
@@ -376,6 +380,8 @@ void data_subscription_close(struct data_subscription *subscription);
 
 #define ROOM_DYNACAST_DELAY_US (5 * UINT64_C(1000000))
 
+/* Counts anew what a subscription wants; after every change of `active` or `settings`. */
+void subscription_recount(struct subscription *subscription);
 /* Highest quality that any subscriber wants; ROOM_OFF when none does. */
 enum room_quality track_quality_wanted(const struct track *track);
 /* Works out the wish and answers whether the publisher must be told now: a raise at once, a drop after

@@ -69,12 +69,36 @@ struct subscription *subscription_find(const struct participant *subscriber, con
     return NULL;
 }
 
+static enum room_quality quality_of(const struct subscription *subscription) {
+    if (!subscription->active || (subscription->settings.given && subscription->settings.disabled))
+        return ROOM_OFF;
+    enum room_quality absent = subscription->subscriber->adaptive_stream ? ROOM_LOW : ROOM_HIGH;
+    uint8_t layer = track_layer_for(subscription->track, &subscription->settings, absent);
+    return track_quality_of_layer(subscription->track, layer);
+}
+
+static void count_as(struct subscription *subscription, enum room_quality quality) {
+    uint32_t *wanted = subscription->track->wanted;
+    if (subscription->counted != ROOM_OFF) {
+        ASSERT(wanted[subscription->counted] > 0);
+        wanted[subscription->counted]--;
+    }
+    if (quality != ROOM_OFF)
+        wanted[quality]++;
+    subscription->counted = quality;
+}
+
+void subscription_recount(struct subscription *subscription) {
+    count_as(subscription, quality_of(subscription));
+}
+
 struct subscription *subscription_open(struct participant *subscriber, struct track *track) {
     ASSERT(subscriber != track->publisher && subscriber->room == track->publisher->room);
     ASSERT(subscription_find(subscriber, track) == NULL);
     struct subscription *subscription = memory_new(sizeof *subscription);
     subscription->subscriber = subscriber;
     subscription->track = track;
+    subscription->counted = ROOM_OFF;
     list_append(&subscriber->subscriptions, &subscription->node);
     list_append(&track->subscriptions, &subscription->track_node);
     index_add(&subscriber->room->owner->subscriptions, &subscription->by_pair, pair_hash(subscriber, track));
@@ -87,6 +111,7 @@ void subscription_close(struct subscription *subscription) {
     struct rooms *rooms = subscription->subscriber->room->owner;
     ASSERT(rooms->subscriptions_count > 0);
     rooms->subscriptions_count--;
+    count_as(subscription, ROOM_OFF);
     list_remove(&subscription->node);
     list_remove(&subscription->track_node);
     index_remove(&rooms->subscriptions, &subscription->by_pair);
@@ -156,17 +181,11 @@ bool subscription_wanted(const struct participant *subscriber, const struct trac
 /* ---- dynacast ---------------------------------------------------------------------------------------------------- */
 
 enum room_quality track_quality_wanted(const struct track *track) {
-    enum room_quality best = ROOM_OFF;
-    LIST_EACH(&track->subscriptions, struct subscription, track_node, subscription) {
-        if (!subscription->active || (subscription->settings.given && subscription->settings.disabled))
-            continue;
-        enum room_quality absent = subscription->subscriber->adaptive_stream ? ROOM_LOW : ROOM_HIGH;
-        uint8_t layer = track_layer_for(track, &subscription->settings, absent);
-        enum room_quality quality = track_quality_of_layer(track, layer);
-        if (best == ROOM_OFF || quality > best)
-            best = quality;
+    for (int quality = ROOM_HIGH; quality >= ROOM_LOW; quality--) {
+        if (track->wanted[quality] > 0)
+            return (enum room_quality)quality;
     }
-    return best;
+    return ROOM_OFF;
 }
 
 /* ROOM_OFF is the largest value on the wire but the least of wishes. */

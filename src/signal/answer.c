@@ -389,6 +389,7 @@ const char *pc_answer(struct pc *pc, struct span text, struct arena *arena) {
     sdp_init(&offer);
     if (!sdp_parse(text, &offer, &error))
         return NULL;
+    pc->peer->control->work_ns += text.len * WORK_DESCRIPTION_NS;
     pc->firefox = text_contains(span_of(text.data, text.len < 512 ? text.len : 512), "THIS_IS_SDPARTA");
     const char *answer = answer_parsed(pc, &offer, arena);
     sdp_free(&offer);

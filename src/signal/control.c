@@ -120,10 +120,13 @@ void control_tick(struct control *control, uint64_t now_us, uint64_t unix_us) {
             continue;
         }
         room->next_us = TIME_NEVER;
+        uint64_t before_ns = control->work_ns, charged_ns = control->work_charged_ns;
         LIST_EACH(&room->participants, struct participant, node, participant) {
             peer_tick(peer_of(participant));
         }
         room_tick(control, room);
+        /* messages that had waited are charged already */
+        work_charge_room(control, room, before_ns + (control->work_charged_ns - charged_ns));
         if (now_us >= room_expires_us(room)) {
             webhook_event(control, "room_finished", room, NULL, NULL);
             room_close(room);

@@ -90,6 +90,29 @@ struct outbox {
     struct list waiting;              /* of shard.data_waiting */
 };
 
+/* Work is the budget, not messages or bytes. What costs time adds to control.work_ns what it takes on an ordinary core,
+ * rounded up; whoever caused it pays: its session and its room. A session may take a twentieth of the thread and a room
+ * a quarter of it in the long run, after a burst; then its messages wait, and when too many do it is ended. */
+#define WORK_MESSAGE_NS 4000u  /* a message to one client, with the socket's part */
+#define WORK_COMMAND_NS 500u   /* a command to an engine */
+#define WORK_PAIR_NS 400u      /* a subscriber and a track looked at */
+#define WORK_ENTRY_NS 300u     /* a name in a list */
+#define WORK_ATTRIBUTE_NS 10u  /* an attribute compared with another */
+#define WORK_BYTE_IN_NS 8u     /* of a message that is decoded */
+#define WORK_DESCRIPTION_NS 30u /* a byte of a session description, read and answered */
+#define WORK_SESSION_PARTS 20u
+#define WORK_SESSION_BURST_US (5 * US_PER_S) /* of its own time: 250 ms of the thread's */
+#define WORK_ROOM_PARTS 4u
+#define WORK_ROOM_BURST_US (2 * US_PER_S) /* 500 ms of the thread's */
+/* Messages that wait for a session's or room's time. */
+#define WORK_WAITING_MAX 64
+#define WORK_WAITING_BYTES_MAX (512u << 10)
+
+struct waiting_message {
+    struct waiting_message *next;
+    struct buffer *buffer;
+};
+
 struct buffer {
     uint32_t refs;
     uint32_t len;
@@ -118,6 +141,10 @@ struct session {
     uint64_t seen_us;
     size_t queued_bytes;
     uint64_t budget_us; /* request allowance, in time */
+    uint64_t work_us;   /* when the work that it caused is paid for */
+    struct waiting_message *waiting_first, *waiting_last;
+    uint32_t waiting_count;
+    size_t waiting_bytes;
 };
 
 enum peer_kind { PEER_V0, PEER_V1, PEER_WHIP, PEER_WHEP };
@@ -211,6 +238,7 @@ struct control {
     bool shutting_down, draining;
     uint64_t next_us;          /* nothing is due before */
     size_t data_waiting_bytes; /* of reliable data of all rooms */
+    uint64_t work_ns, work_charged_ns; /* ever done; and of that charged to a room */
     uint64_t visits;           /* walks over what may be met twice */
     struct arena reply_arena;  /* of the last HTTP reply */
     struct datapacket *packet; /* scratch of the data path */
@@ -241,6 +269,10 @@ void session_send(struct control *control, struct session *session, const Liveki
 /* To everybody in the room but `except` (NULL = nobody). */
 void room_send(struct control *control, struct room *room, const struct participant *except,
                const Livekit__SignalResponse *response);
+/* Charges a room with what was done since `before_ns`. */
+void work_charge_room(struct control *control, struct room *room, uint64_t before_ns);
+/* Has the room done so much lately that what is not urgent waits? */
+bool work_room_waits(const struct control *control, const struct room *room);
 /* Something of this room is due then. */
 void timer_arm(struct control *control, struct room *room, uint64_t at_us);
 
@@ -274,6 +306,8 @@ bool token_permits(const struct token *token, enum peer_kind kind);
 void peer_stats(struct pc *pc, const struct engine_stats *stats);
 void peer_transport_state(struct pc *pc, enum engine_transport_state state);
 void peer_tick(struct peer *peer);
+/* Messages of the session that had to wait and now may go on. Its peer may be gone after it. */
+void session_tick(struct control *control, struct session *session);
 void room_tick(struct control *control, struct room *room);
 
 /* ---- message.c: the model as messages ---------------------------------------------------------------------------- */

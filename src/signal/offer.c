@@ -80,6 +80,7 @@ void pc_offer(struct pc *pc) {
     arena_init(&arena, ARENA_UNLIMITED);
     const char *text = offer_text(pc, &arena);
     pc->dirty = false;
+    control->work_ns += text != NULL ? strlen(text) * WORK_DESCRIPTION_NS : 0;
     if (text != NULL) {
         pc->offer_id++;
         pc->in_flight = true;
@@ -156,6 +157,7 @@ bool pc_accept(struct pc *pc, struct span text) {
     sdp_init(&answer);
     if (!sdp_parse(text, &answer, &error))
         return false;
+    pc->peer->control->work_ns += text.len * WORK_DESCRIPTION_NS;
     bool usable = answer_acceptable(pc, &answer);
     if (usable) {
         /* who starts DTLS follows from the answer: an active client makes us the server */

@@ -53,6 +53,7 @@ void output_send(struct control *control, struct session *session, struct buffer
         return;
     }
     session->queued_bytes += buffer->len;
+    control->work_ns += WORK_MESSAGE_NS + buffer->len / 2;
     control->counters.messages_out++;
     enqueue(control, CONTROL_SEND, buffer)->output.session = session->handle;
 }
@@ -69,6 +70,7 @@ void output_close(struct control *control, struct session *session, uint16_t cod
 void output_command(struct control *control, uint32_t shard, const struct engine_command *command,
                     struct buffer *payload) {
     ASSERT(shard < control->config.shards && command->object != 0);
+    control->work_ns += WORK_COMMAND_NS;
     struct output_node *node = enqueue(control, CONTROL_COMMAND, payload);
     node->output.shard = shard;
     node->output.command = *command;
@@ -175,6 +177,16 @@ void room_send(struct control *control, struct room *room, const struct particip
         output_send(control, peer->session, buffer);
     }
     buffer_release(buffer);
+}
+
+void work_charge_room(struct control *control, struct room *room, uint64_t before_ns) {
+    uint64_t from_us = room->work_us > control->now_us ? room->work_us : control->now_us;
+    room->work_us = from_us + (control->work_ns - before_ns) * WORK_ROOM_PARTS / 1000;
+    control->work_charged_ns += control->work_ns - before_ns;
+}
+
+bool work_room_waits(const struct control *control, const struct room *room) {
+    return room->work_us > control->now_us + WORK_ROOM_BURST_US;
 }
 
 void timer_arm(struct control *control, struct room *room, uint64_t at_us) {

@@ -180,6 +180,11 @@ void pc_tick(struct pc *pc) {
         return;
     }
     ASSERT(pc->dirty);
+    struct room *room = peer->participant->room;
+    if (work_room_waits(peer->control, room)) { /* changes gather in one description meanwhile */
+        pc->due_us = room->work_us - WORK_ROOM_BURST_US;
+        return;
+    }
     if (pc->role == PC_SERVER_OFFERS) {
         pc_offer(pc);
         return;

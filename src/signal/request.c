@@ -147,8 +147,14 @@ static bool list_fits(struct peer *peer, size_t count) {
     return false;
 }
 
-static void subscribe_one(struct peer *peer, const char *sid, bool subscribe, bool tell) {
+/* `visit` is the number of the request: of a track that it names twice, once. */
+static void subscribe_one(struct peer *peer, const char *sid, bool subscribe, bool tell, uint64_t visit) {
     struct track *track = track_find_in_room(peer->participant->room, sid);
+    peer->control->work_ns += WORK_ENTRY_NS;
+    if (track != NULL && track->visited == visit)
+        return;
+    if (track != NULL)
+        track->visited = visit;
     if (track != NULL && track->published)
         subscribe_request(peer->participant, track, subscribe);
     else if (subscribe && tell)
@@ -162,17 +168,19 @@ static size_t subscription_len(const Livekit__UpdateSubscription *request) {
     return count;
 }
 
-/* Clients name a track in both lists. Subscribing twice is harmless, telling twice of what is not there is not. */
+/* Clients name a track in both lists. Telling twice of what is not there would not be harmless. */
 static void handle_subscription(struct peer *peer, const Livekit__UpdateSubscription *request) {
     if (!list_fits(peer, subscription_len(request)) ||
         (request->subscribe && !peer->participant->permission.can_subscribe))
         return;
+    uint64_t visit = ++peer->control->visits;
     for (size_t i = 0; i < request->n_track_sids; i++)
-        subscribe_one(peer, request->track_sids[i], request->subscribe, true);
+        subscribe_one(peer, request->track_sids[i], request->subscribe, true, visit);
     for (size_t i = 0; i < request->n_participant_tracks; i++) {
         const Livekit__ParticipantTracks *tracks = request->participant_tracks[i];
         for (size_t k = 0; k < tracks->n_track_sids; k++)
-            subscribe_one(peer, tracks->track_sids[k], request->subscribe, request->n_track_sids == 0);
+            subscribe_one(peer, tracks->track_sids[k], request->subscribe, request->n_track_sids == 0,
+                          visit);
     }
 }
 
@@ -244,6 +252,7 @@ Livekit__RequestResponse__Reason participant_set_info(struct peer *peer, const c
                                                       size_t count, const char *const *keys,
                                                       const char *const *values) {
     struct participant *participant = peer->participant;
+    peer->control->work_ns += WORK_ATTRIBUTE_NS * count * (count + participant->attributes_count);
     if (count > ROOM_ATTRIBUTES_MAX || !keys_unique(count, keys) || !fits(peer, metadata, name, count, keys, values)) {
         peer->control->counters.limit_refused++;
         return LIVEKIT__REQUEST_RESPONSE__REASON__LIMIT_EXCEEDED;
@@ -309,11 +318,13 @@ static void handle_sync_state(struct peer *peer, const Livekit__SyncState *state
     for (size_t i = 0; i < state->n_track_sids_disabled; i++) {
         struct track *track = track_find_in_room(participant->room, state->track_sids_disabled[i]);
         struct subscription *subscription = track != NULL ? subscription_find(participant, track) : NULL;
-        if (subscription == NULL)
+        peer->control->work_ns += WORK_ENTRY_NS;
+        if (subscription == NULL || (subscription->settings.given && subscription->settings.disabled))
             continue;
         if (!subscription->settings.given)
             subscription->settings = (struct room_settings){.given = true, .quality = ROOM_HIGH};
         subscription->settings.disabled = true;
+        subscription_recount(subscription);
         subscribe_apply(subscription);
         publish_dynacast(track);
     }
@@ -388,6 +399,13 @@ static void handle_simulate(struct peer *peer, const Livekit__SimulateScenario *
     }
 }
 
+static size_t permission_len(const Livekit__SubscriptionPermission *permission) {
+    size_t count = permission->n_track_permissions;
+    for (size_t i = 0; i < permission->n_track_permissions; i++)
+        count += permission->track_permissions[i]->n_track_sids;
+    return count;
+}
+
 static void handle_track_request(struct peer *peer, const Livekit__SignalRequest *request) {
     switch (request->message_case) {
     case LIVEKIT__SIGNAL_REQUEST__MESSAGE_ADD_TRACK:
@@ -404,7 +422,8 @@ static void handle_track_request(struct peer *peer, const Livekit__SignalRequest
             subscribe_settings(peer->participant, request->track_setting);
         break;
     case LIVEKIT__SIGNAL_REQUEST__MESSAGE_SUBSCRIPTION_PERMISSION:
-        subscribe_permission(peer, request->subscription_permission);
+        if (list_fits(peer, permission_len(request->subscription_permission)))
+            subscribe_permission(peer, request->subscription_permission);
         break;
     case LIVEKIT__SIGNAL_REQUEST__MESSAGE_UPDATE_AUDIO_TRACK:
         handle_audio_track(peer, request->update_audio_track);

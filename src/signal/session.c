@@ -125,6 +125,8 @@ static bool admit(struct control *control, const struct control_http_request *ht
         return refuse(control, reply, 503, "the server is about to stop and begins no new rooms");
     if (out->room == NULL && control->rooms.count >= control->config.rooms_max)
         return refuse(control, reply, 503, "too many rooms");
+    if (out->room != NULL && out->room->work_us > control->now_us + 2 * WORK_ROOM_BURST_US)
+        return refuse(control, reply, 503, "the room is busy");
     bool known = out->room != NULL && participant_find(out->room, out->token.identity) != NULL;
     if (out->room != NULL && !known &&
         room_full(out->room, control->config.participants_max, &out->token.permission, out->token.kind))
@@ -225,6 +227,7 @@ static bool join(struct control *control, struct session *session, struct admiss
                  struct control_http_reply *reply) {
     struct room *room = admission->room;
     const struct token *token = &admission->token;
+    uint64_t before_ns = control->work_ns;
     if (room == NULL) {
         room = room_open_configured(control, token->room, token);
         if (room == NULL)
@@ -246,6 +249,7 @@ static bool join(struct control *control, struct session *session, struct admiss
     subscribe_update_participant(peer->participant);
     webhook_event(control, "participant_joined", room, peer->participant, NULL);
     start_negotiation(peer, admission->request);
+    work_charge_room(control, room, before_ns);
     return true;
 }
 
@@ -326,8 +330,13 @@ static struct session *session_new(struct control *control) {
     return session;
 }
 
+static struct waiting_message *take_waiting(struct session *session);
+static void waiting_free(struct waiting_message *waiting);
+
 static void session_free(struct control *control, struct session *session) {
     ASSERT(session->peer == NULL);
+    while (session->waiting_first != NULL)
+        waiting_free(take_waiting(session));
     control->session_slots[pool_index(session->handle)] = NULL;
     pool_give(&control->sessions, session->handle);
     free(session);
@@ -390,6 +399,77 @@ static void handle_message(struct control *control, struct session *session, str
     arena_free(&arena);
 }
 
+/* When the session may go on; 0 = now. */
+static uint64_t waits_until_us(const struct control *control, const struct session *session) {
+    const struct room *room = session->peer->participant->room;
+    uint64_t until_us = 0;
+    if (session->work_us > control->now_us + WORK_SESSION_BURST_US)
+        until_us = session->work_us - WORK_SESSION_BURST_US;
+    if (work_room_waits(control, room) && room->work_us - WORK_ROOM_BURST_US > until_us)
+        until_us = room->work_us - WORK_ROOM_BURST_US;
+    return until_us;
+}
+
+/* Who caused it pays, also when it is gone afterwards: the room's part is known before. */
+static void handle_charged(struct control *control, struct session *session, struct span message) {
+    struct room *room = session->peer->participant->room;
+    uint64_t before_ns = control->work_ns;
+    control->work_ns += WORK_MESSAGE_NS + message.len * WORK_BYTE_IN_NS;
+    handle_message(control, session, message);
+    updates_flush(control);
+    work_charge_room(control, room, before_ns); /* rooms end by themselves later than their last participant */
+    uint64_t from_us = session->work_us > control->now_us ? session->work_us : control->now_us;
+    session->work_us = from_us + (control->work_ns - before_ns) * WORK_SESSION_PARTS / 1000;
+}
+
+static void put_waiting(struct control *control, struct session *session, struct span message, uint64_t until_us) {
+    control->counters.messages_waited++;
+    if (session->waiting_count == WORK_WAITING_MAX ||
+        (session->waiting_count > 0 && session->waiting_bytes + message.len > WORK_WAITING_BYTES_MAX)) {
+        control->counters.limit_refused++;
+        peer_expel(session->peer);
+        return;
+    }
+    struct waiting_message *waiting = memory_new(sizeof *waiting);
+    waiting->buffer = buffer_new(message);
+    session->waiting_count++;
+    session->waiting_bytes += message.len;
+    if (session->waiting_last != NULL)
+        session->waiting_last->next = waiting;
+    else
+        session->waiting_first = waiting;
+    session->waiting_last = waiting;
+    timer_arm(control, session->peer->participant->room, until_us);
+}
+
+static struct waiting_message *take_waiting(struct session *session) {
+    struct waiting_message *waiting = session->waiting_first;
+    session->waiting_first = waiting->next;
+    if (session->waiting_first == NULL)
+        session->waiting_last = NULL;
+    session->waiting_count--;
+    session->waiting_bytes -= waiting->buffer->len;
+    return waiting;
+}
+
+static void waiting_free(struct waiting_message *waiting) {
+    buffer_release(waiting->buffer);
+    free(waiting);
+}
+
+void session_tick(struct control *control, struct session *session) {
+    while (session->waiting_first != NULL && session->peer != NULL && !session->closing) {
+        uint64_t until_us = waits_until_us(control, session);
+        if (until_us > control->now_us) {
+            timer_arm(control, session->peer->participant->room, until_us);
+            return;
+        }
+        struct waiting_message *waiting = take_waiting(session);
+        handle_charged(control, session, span_of(waiting->buffer->data, waiting->buffer->len));
+        waiting_free(waiting);
+    }
+}
+
 void control_session_message(struct control *control, uint64_t now_us, uint64_t unix_us, uint32_t handle,
                              struct span message, bool text) {
     clock_set(control, now_us, unix_us);
@@ -408,7 +488,11 @@ void control_session_message(struct control *control, uint64_t now_us, uint64_t 
         control->counters.messages_bad++;
         peer_leave(session->peer, ROOM_LEAVE_UNKNOWN, LIVEKIT__LEAVE_REQUEST__ACTION__DISCONNECT);
     } else {
-        handle_message(control, session, message);
+        uint64_t until_us = session->waiting_first != NULL ? now_us : waits_until_us(control, session);
+        if (until_us != 0)
+            put_waiting(control, session, message, until_us);
+        else
+            handle_charged(control, session, message);
     }
     updates_flush(control);
 }

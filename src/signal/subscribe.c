@@ -46,6 +46,7 @@ void subscribe_unsupported(struct subscription *subscription) {
     subscription->unsupported = true;
     detach(subscription);
     subscription->active = false;
+    subscription_recount(subscription);
     send_subscription_error(peer_of(subscription->subscriber), subscription->track->sid,
                             LIVEKIT__SUBSCRIPTION_ERROR__SE_CODEC_UNSUPPORTED);
 }
@@ -119,6 +120,7 @@ void subscribe_drop(struct subscription *subscription) {
     detach(subscription);
     subscription->active = false;
     subscription->paused = false;
+    subscription_recount(subscription);
     if (!negotiated || peer->subscriber == NULL)
         return;
     if (peer->kind == PEER_WHEP)
@@ -155,6 +157,7 @@ static void activate(struct peer *peer, struct subscription *subscription) {
         return;
     }
     subscription->active = true;
+    subscription_recount(subscription);
     if (peer->subscriber == NULL)
         return;
     if (peer->kind == PEER_WHEP) {
@@ -182,6 +185,7 @@ static bool notice_permission(struct peer *peer, struct track *track, struct sub
 
 void subscribe_update(struct participant *subscriber, struct track *track) {
     struct peer *peer = peer_of(subscriber);
+    peer->control->work_ns += WORK_PAIR_NS;
     if (subscriber == track->publisher || peer->kind == PEER_WHIP)
         return;
     struct subscription *subscription = subscription_find(subscriber, track);
@@ -237,10 +241,14 @@ void subscribe_request(struct participant *subscriber, struct track *track, bool
 }
 
 void subscribe_settings(struct participant *subscriber, const Livekit__UpdateTrackSettings *settings) {
+    struct control *control = peer_of(subscriber)->control;
+    uint64_t visit = ++control->visits;
     for (size_t i = 0; i < settings->n_track_sids; i++) {
         struct track *track = track_find_in_room(subscriber->room, settings->track_sids[i]);
-        if (track == NULL || track->publisher == subscriber)
-            continue;
+        control->work_ns += WORK_ENTRY_NS;
+        if (track == NULL || track->publisher == subscriber || track->visited == visit)
+            continue; /* named again, it gets the same settings */
+        track->visited = visit;
         struct subscription *subscription = subscription_find(subscriber, track);
         if (subscription == NULL)
             subscription = subscription_open(subscriber, track);
@@ -253,6 +261,7 @@ void subscribe_settings(struct participant *subscriber, const Livekit__UpdateTra
             .fps = settings->fps,
             .priority = settings->priority,
         };
+        subscription_recount(subscription);
         subscribe_apply(subscription);
         publish_dynacast(track);
     }
@@ -275,6 +284,7 @@ void subscribe_permission(struct peer *publisher, const Livekit__SubscriptionPer
     struct participant *participant = publisher->participant;
     participant_allow_clear(participant);
     participant->allow_all = permission->all_participants;
+    publisher->control->work_ns += WORK_ENTRY_NS * permission->n_track_permissions;
     size_t count = permission->n_track_permissions < ROOM_ALLOW_MAX ? permission->n_track_permissions : ROOM_ALLOW_MAX;
     if (count > 0)
         participant->allow = memory_new(count * sizeof *participant->allow);

@@ -116,13 +116,17 @@ static void publishers_are_asked_for_more_at_once_and_for_less_later(void **stat
     struct subscription *subscription = subscription_open(setup.ben, track);
     subscription->active = true;
     subscription->settings = (struct room_settings){.given = true, .quality = ROOM_LOW};
+    subscription_recount(subscription);
     assert_true(track_dynacast_step(track, now_us));
     assert_int_equal(track->dynacast.announced, ROOM_LOW);
     subscription->settings.quality = ROOM_HIGH;
+    subscription_recount(subscription);
     assert_true(track_dynacast_step(track, now_us));
     subscription->settings.disabled = true;
+    subscription_recount(subscription);
     assert_false(track_dynacast_step(track, now_us));
     subscription->settings.disabled = false; /* back in time: nothing was said */
+    subscription_recount(subscription);
     assert_false(track_dynacast_step(track, now_us + US_PER_S));
     assert_int_equal(track->dynacast.lower_at_us, TIME_NEVER);
     subscription_close(subscription);

@@ -214,6 +214,7 @@ static void carry_out(struct world *world, const struct control_output *out) {
     case ENGINE_SINK_SETTINGS:
         object = live_object(world, OBJECT_SINK, handle);
         object->settings = command->sink_settings;
+        world->settings_sent++;
         object->has_settings = true;
         break;
     case ENGINE_SINK_CLOSE:

@@ -67,7 +67,7 @@ struct world {
     char *webhooks[LOG_MAX];
     size_t webhooks_count;
     char *expelled; /* "room identity" of the last CONTROL_EXPELLED */
-    uint32_t keyframes;
+    uint32_t keyframes, settings_sent;
     uint32_t sinks_opened, sources_opened; /* in all */
 };
 

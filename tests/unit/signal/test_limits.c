@@ -227,6 +227,70 @@ static void a_refresh_token_fits_into_the_request_that_it_comes_back_in(void **s
     free(text);
 }
 
+/* ---- work -------------------------------------------------------------------------------------------------------- */
+
+#define NAMES 4000
+
+static void ask_for_settings(struct world *world, struct client *client, const char *sid) {
+    static char *sids[NAMES];
+    Livekit__SignalRequest request;
+    Livekit__UpdateTrackSettings settings;
+    livekit__signal_request__init(&request);
+    livekit__update_track_settings__init(&settings);
+    for (size_t i = 0; i < NAMES; i++)
+        sids[i] = (char *)(uintptr_t)sid;
+    settings.n_track_sids = NAMES;
+    settings.track_sids = sids;
+    settings.width = 320;
+    settings.height = 180;
+    request.message_case = LIVEKIT__SIGNAL_REQUEST__MESSAGE_TRACK_SETTING;
+    request.track_setting = &settings;
+    send_request(world, client, &request);
+}
+
+static void a_track_named_four_thousand_times_is_one_request(void **state) {
+    (void)state;
+    struct world *world = world_start(NULL);
+    struct offer offer = {0};
+    struct client *ana = ready(world, "ana", "tea", "");
+    struct client *ben = ready(world, "ben", "tea", "");
+    const char *sid = publish(world, ana, &offer, "camera", true);
+    connect_all(world);
+    settle(world);
+    assert_int_equal(objects_of(world, OBJECT_SINK), 1);
+    world->settings_sent = 0;
+    ask_for_settings(world, ben, sid);
+    assert_int_equal(world->settings_sent, 1);
+    world_stop(world);
+}
+
+static void who_asks_for_much_work_waits_for_it_and_others_do_not(void **state) {
+    (void)state;
+    struct world *world = world_start(NULL);
+    struct client *ana = ready(world, "ana", "tea", ""), *ben = ready(world, "ben", "milk", "");
+    Livekit__SignalRequest ping;
+    livekit__signal_request__init(&ping);
+    ping.message_case = LIVEKIT__SIGNAL_REQUEST__MESSAGE_PING;
+    ping.ping = 1;
+    /* 0.3 s of the thread's time, asked for at once, in messages that few budgets of bytes would mind */
+    for (int i = 0; i < 40 && ana->session != 0; i++)
+        ask_for_settings(world, ana, "TR_0123456789abcd");
+    struct control_counters counters;
+    control_counters_get(world->control, &counters);
+    assert_true(counters.messages_waited > 0 || ana->session == 0);
+    forget(ben);
+    send_request(world, ben, &ping);
+    assert_int_equal(count_of(ben, M(PONG)), 1); /* at once */
+    if (ana->session != 0) {
+        forget(ana);
+        send_request(world, ana, &ping);
+        assert_int_equal(count_of(ana, M(PONG)), 0); /* in its turn */
+        pass(world, 10 * US_PER_S);
+        assert_int_equal(count_of(ana, M(PONG)), 1);
+    }
+    world_stop(world);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_refused_request_as_long_as_a_message_is_answered_in_a_few_bytes),
@@ -234,6 +298,8 @@ int main(void) {
         cmocka_unit_test(everybody_is_told_of_a_room_whose_metadata_is_more_than_a_message_may_be),
         cmocka_unit_test(a_room_has_an_end_to_its_metadata_and_little_always_fits),
         cmocka_unit_test(a_refresh_token_fits_into_the_request_that_it_comes_back_in),
+        cmocka_unit_test(a_track_named_four_thousand_times_is_one_request),
+        cmocka_unit_test(who_asks_for_much_work_waits_for_it_and_others_do_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
