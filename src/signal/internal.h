@@ -101,7 +101,7 @@ struct outbox {
 #define WORK_BYTE_IN_NS 8u     /* of a message that is decoded */
 #define WORK_DESCRIPTION_NS 30u /* a byte of a session description, read and answered */
 #define WORK_SESSION_PARTS 20u
-#define WORK_SESSION_BURST_US (5 * US_PER_S) /* of its own time: 250 ms of the thread's */
+#define WORK_SESSION_BURST_US (2 * US_PER_S) /* of its own time: 100 ms of the thread's */
 #define WORK_ROOM_PARTS 4u
 #define WORK_ROOM_BURST_US (2 * US_PER_S) /* 500 ms of the thread's */
 /* Messages that wait for a session's or room's time. */
