@@ -307,7 +307,7 @@ void peer_stats(struct pc *pc, const struct engine_stats *stats);
 void peer_transport_state(struct pc *pc, enum engine_transport_state state);
 void peer_tick(struct peer *peer);
 /* Messages of the session that had to wait and now may go on. Its peer may be gone after it. */
-void session_tick(struct control *control, struct session *session);
+void session_catch_up(struct control *control, struct session *session);
 void room_tick(struct control *control, struct room *room);
 
 /* ---- message.c: the model as messages ---------------------------------------------------------------------------- */

@@ -453,7 +453,7 @@ void peer_tick(struct peer *peer) {
         timer_arm(control, peer->participant->room, peer->session->seen_us + silent_us);
     if (peer->session->waiting_first != NULL) {
         struct session *session = peer->session;
-        session_tick(control, session);
+        session_catch_up(control, session);
         if (session->peer != peer)
             return; /* it left */
     }

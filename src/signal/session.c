@@ -457,7 +457,7 @@ static void waiting_free(struct waiting_message *waiting) {
     free(waiting);
 }
 
-void session_tick(struct control *control, struct session *session) {
+void session_catch_up(struct control *control, struct session *session) {
     while (session->waiting_first != NULL && session->peer != NULL && !session->closing) {
         uint64_t until_us = waits_until_us(control, session);
         if (until_us > control->now_us) {
