@@ -26,7 +26,7 @@ static bool say(struct config_error *error, const char *text) {
     return false;
 }
 
-/* Enough for the connections allowed, and no more: the HTTP library makes tables of this size. */
+/* Enough for the connections allowed, and no more: the library that posts webhooks makes tables of this size. */
 static void set_descriptor_limit(const struct config *config, uint32_t shards) {
     struct rlimit limit;
     rlim_t want = config->connections_max + (rlim_t)shards * TCP_CONNECTIONS_MAX + DESCRIPTORS_SPARE;

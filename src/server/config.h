@@ -63,7 +63,7 @@ struct config {
     char webhook_urls[CONTROL_WEBHOOKS_MAX][CONFIG_URL_LEN_MAX];
     uint32_t webhook_urls_count;
 
-    uint16_t prometheus_port; /* 0 = only on the plain port, for this machine */
+    uint16_t prometheus_port; /* 0 = metrics are nowhere */
     char prometheus_username[65], prometheus_password[129];
 
     uint32_t num_tracks, sessions_max, rooms_max, room_name_len_max, identity_len_max;

@@ -87,8 +87,7 @@ void connection_end(struct http_connection *c) {
     socket_closed(c);
     socket_release(c);
     request_release(c);
-    free(c->rx);
-    c->rx = NULL;
+    request_drop_input(c);
 }
 
 void connection_bury(struct http *h) {
@@ -105,9 +104,7 @@ void connection_linger(struct http_connection *c, uint64_t now_us) {
     socket_closed(c);
     socket_release(c);
     request_release(c);
-    free(c->rx);
-    c->rx = NULL;
-    c->rx_len = c->rx_size = 0;
+    request_drop_input(c);
     connection_busy(c, PHASE_LINGER);
     c->blocked = false;
     c->deadline_us = now_us + HTTP_LINGER_US;

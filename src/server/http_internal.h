@@ -98,7 +98,7 @@ struct http_connection {
     uint64_t window_us, passed_len;
 
     /* request and reply */
-    uint8_t *rx; /* of a head, not complete yet, or of requests to come */
+    uint8_t *rx; /* counted as not complete; of a head, not complete yet, or of requests to come */
     size_t rx_len, rx_size, rx_seen;
     struct http_request request;
     uint8_t *request_bytes, *copies; /* what the request's spans point into */
@@ -198,6 +198,8 @@ void request_refuse(struct http_connection *c, uint64_t now_us, uint16_t status,
 /* Starts a reply that a handler made; takes it. */
 void request_reply(struct http_connection *c, uint64_t now_us, struct http_reply *reply);
 void request_release(struct http_connection *c);
+/* Forgets what came of requests that are not begun. */
+void request_drop_input(struct http_connection *c);
 void http_write_head(const struct http_reply *reply, bool keep, struct writer *out);
 
 /* http_socket.c */

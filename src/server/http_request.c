@@ -21,8 +21,8 @@ static void abandon_upload(struct http_connection *c) {
         handlers->body_gone(handlers->context, upload);
 }
 
-void request_release(struct http_connection *c) {
-    abandon_upload(c);
+/* What came of it; the answer does not need it. */
+static void release_input(struct http_connection *c) {
     c->source.http->unfinished_len -= c->body_size;
     free(c->request_bytes);
     free(c->copies);
@@ -30,6 +30,26 @@ void request_release(struct http_connection *c) {
     c->request_bytes = c->copies = c->body = NULL;
     c->body_len = c->body_size = 0;
     c->body_left = 0;
+    c->request = (struct http_request){0};
+}
+
+static void set_rx(struct http_connection *c, uint8_t *rx, size_t size) {
+    struct http *h = c->source.http;
+    h->unfinished_len += size;
+    h->unfinished_len -= c->rx_size;
+    c->rx = rx;
+    c->rx_size = size;
+}
+
+void request_drop_input(struct http_connection *c) {
+    free(c->rx);
+    set_rx(c, NULL, 0);
+    c->rx_len = 0;
+}
+
+void request_release(struct http_connection *c) {
+    abandon_upload(c);
+    release_input(c);
     if (c->reply != NULL)
         http_free_reply(c->reply);
     free(c->reply);
@@ -200,6 +220,7 @@ static void answer(struct http_connection *c, uint64_t now_us) {
     connection_busy(c, PHASE_REPLY);
     h->counters.http_requests++;
     h->config.handlers.request(h->config.handlers.context, &c->request, reply);
+    release_input(c);
     request_reply(c, now_us, reply);
 }
 
@@ -384,8 +405,8 @@ static void take_head(struct http_connection *c, uint64_t now_us, size_t len) {
     if (rest > 0)
         memcpy(left, c->rx + len, rest);
     c->request_bytes = c->rx;
-    c->rx = left;
-    c->rx_len = c->rx_size = rest;
+    set_rx(c, left, rest);
+    c->rx_len = rest;
     c->rx_seen = 0;
     struct writer copies = writer_of(c->copies, copies_len);
     uint16_t refused = http_head_read(span_of(c->request_bytes, len), &copies, &head, &why);
@@ -407,8 +428,7 @@ static bool grow_rx(struct http_connection *c, size_t len) {
     uint8_t *rx = size > c->rx_size ? realloc(c->rx, size) : c->rx;
     if (rx == NULL)
         return false;
-    c->rx = rx;
-    c->rx_size = size;
+    set_rx(c, rx, size);
     return true;
 }
 
@@ -458,6 +478,12 @@ static bool find_head(struct http_connection *c, uint64_t now_us) {
     struct http *h = c->source.http;
     size_t len = http_head_scan(span_of(c->rx, c->rx_len), &c->rx_seen);
     bool too_long = (len == 0 ? c->rx_len : len) > HTTP_HEADER_LEN_MAX;
+    if (len == 0 && !too_long && c->rx_size > RX_SIZE_FIRST && h->unfinished_len > h->config.unfinished_len_max) {
+        c->keep = c->head_only = false;
+        c->rx_len = 0;
+        request_refuse(c, now_us, 503, "too many requests are under way\n", NULL);
+        return false;
+    }
     if (len == HTTP_HEAD_BROKEN || too_long) {
         h->counters.http_malformed++;
         c->keep = c->head_only = false;
@@ -506,10 +532,7 @@ bool request_input(struct http_connection *c, uint64_t now_us, uint8_t *data, si
             socket_input(c, now_us, c->rx, early);
         }
     }
-    if (c->rx_len == 0 && c->phase != PHASE_DEAD) {
-        free(c->rx);
-        c->rx = NULL;
-        c->rx_size = 0;
-    }
+    if (c->rx_len == 0)
+        request_drop_input(c);
     return c->phase != PHASE_DEAD && c->phase != PHASE_LINGER;
 }

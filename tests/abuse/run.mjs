@@ -247,4 +247,5 @@ test('mutated packets of a real session, replayed at the media port, harm nobody
   });
 });
 
+await import('./shares.mjs');
 await run('abuse');

@@ -520,6 +520,34 @@ static void messages_that_do_not_end_have_a_ceiling_in_all(void **state) {
     finish(s);
 }
 
+static void long_headed_client(struct served *s) {
+    int fds[24];
+    static const char head[] = "GET / HTTP/1.1\r\nHost: x\r\nX: ";
+    memset(bulk, 'a', 60000);
+    for (int i = 0; i < 24; i++) {
+        fds[i] = dial(s->port);
+        (void)put(fds[i], head, sizeof head - 1);
+        (void)put(fds[i], bulk, 60000);
+    }
+    int refused = 0;
+    for (int i = 0; i < 24; i++)
+        refused += get(fds[i], answer, sizeof answer, 200) > 0 && STARTS(answer, "HTTP/1.1 503");
+    EXPECT(refused > 0 && refused < 24);
+    EXPECT(STARTS(ask(s, "GET /short HTTP/1.1\r\nHost: x\r\n" CLOSE), "HTTP/1.1 200"));
+    for (int i = 0; i < 24; i++)
+        close(fds[i]);
+    memset(bulk, 0, 60000);
+}
+
+static void heads_that_do_not_end_have_a_ceiling_in_all(void **state) {
+    (void)state;
+    struct served *s = fresh();
+    s->config.unfinished_len_max = 1u << 20;
+    serve_with(s, 64, long_headed_client);
+    check_client();
+    finish(s);
+}
+
 int main(void) {
     const struct CMUnitTest hostile[] = {
         cmocka_unit_test(an_answer_arrives_although_the_client_sends_on),
@@ -537,6 +565,7 @@ int main(void) {
         cmocka_unit_test(a_broadcast_to_many_is_kept_once),
         cmocka_unit_test(when_queues_are_full_in_all_the_slowest_reader_is_closed),
         cmocka_unit_test(messages_that_do_not_end_have_a_ceiling_in_all),
+        cmocka_unit_test(heads_that_do_not_end_have_a_ceiling_in_all),
     };
     return cmocka_run_group_tests(hostile, NULL, NULL);
 }

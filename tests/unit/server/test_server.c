@@ -239,6 +239,19 @@ static const struct asset *script(void) {
     return NULL;
 }
 
+static void types_tags_and_encodings_are_compared_as_the_standard_says(void **state) {
+    (void)state;
+    const struct asset *file = script();
+    char tags[256];
+    assert_true(get("/", "TEXT/HTML", "gzip", "", false));
+    assert_true(get(file->path, "*/*", "br, GZip;q=0.5", "", false));
+    assert_header("Content-Encoding: gzip");
+    (void)snprintf(tags, sizeof tags, "\"a\", W/%s", file->etag);
+    assert_true(get(file->path, "*/*", "gzip", tags, false));
+    assert_int_equal(reply.status, 304);
+    http_free_reply(&reply);
+}
+
 static void files_are_kept_for_ever_and_checked_by_tag(void **state) {
     (void)state;
     const struct asset *file = script();
@@ -408,6 +421,7 @@ int main(void) {
         cmocka_unit_test(pages_carry_the_strict_policy),
         cmocka_unit_test(a_hostile_host_header_does_not_get_into_the_policy),
         cmocka_unit_test(files_are_kept_for_ever_and_checked_by_tag),
+        cmocka_unit_test(types_tags_and_encodings_are_compared_as_the_standard_says),
         cmocka_unit_test(who_does_not_take_gzip_gets_the_file_unpacked),
         cmocka_unit_test(what_is_not_among_the_files_is_not_served),
         TEST(help_is_there_for_every_command),

@@ -292,6 +292,19 @@ static void whip_is_refused_without_the_right_and_for_meetings(void **state) {
     world_stop(world);
 }
 
+static void the_type_of_an_offer_is_compared_without_case_and_parameters(void **state) {
+    (void)state;
+    struct world *world = world_start(NULL);
+    struct offer offer = {.count = 1, .sections = {{.active = true, .cid = "a"}}};
+    char *sdp = offer_text(&offer), *token = token_for(world, "x", "tea");
+    assert_int_equal(http(world, "POST", "/whip/v1", "", token, "Application/SDP ; charset=utf-8", "", span_str(sdp)).status, 201);
+    assert_int_equal(http(world, "POST", "/whip/v1", "", token, "application/sdpx", "", span_str(sdp)).status, 415);
+    assert_int_equal(http(world, "POST", "/whip/v1", "", token, "", "", span_str(sdp)).status, 415);
+    free(token);
+    free(sdp);
+    world_stop(world);
+}
+
 static void a_whip_resource_whose_media_stops_is_gone(void **state) {
     (void)state;
     struct world *world = world_start(NULL);
@@ -539,6 +552,7 @@ int main(void) {
         cmocka_unit_test(query_values_are_decoded),
         cmocka_unit_test(a_whip_resource_lives_from_post_to_delete),
         cmocka_unit_test(whip_is_refused_without_the_right_and_for_meetings),
+        cmocka_unit_test(the_type_of_an_offer_is_compared_without_case_and_parameters),
         cmocka_unit_test(a_whip_resource_whose_media_stops_is_gone),
         cmocka_unit_test(whep_watches_what_is_there_and_what_comes),
         cmocka_unit_test(rooms_are_made_listed_and_deleted_by_the_api),
