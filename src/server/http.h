@@ -12,8 +12,9 @@
  * not counted, the sources that these name are, for their WebSockets); TLS handshakes and new WebSockets of a source
  * (http_clients.h). Request line and headers together HTTP_HEADER_LEN_MAX (431), bodies by route (413), WebSocket messages
  * HTTP_MESSAGE_LEN_MAX (closed with the code that the handler gives), messages waiting for a client HTTP_QUEUE_LEN_MAX bytes (the
- * client is gone: closed), for all HTTP_QUEUES_LEN_MAX (the one with the most waiting is closed), bodies and messages that are not
- * complete HTTP_UNFINISHED_LEN_MAX (likewise). Time: HTTP_HEADERS_US for TLS handshake and headers, HTTP_BODY_US for a body,
+ * client is gone: closed), for all HTTP_QUEUES_LEN_MAX (of the source with the most waiting the one with the most is closed), WebSocket
+ * messages that are not complete HTTP_UNFINISHED_LEN_MAX (likewise), heads and bodies that are not complete the same, of one source an
+ * eighth of it (503). Time: HTTP_HEADERS_US for TLS handshake and headers, HTTP_BODY_US for a body,
  * HTTP_REPLY_US for taking the reply (both with a second more for each HTTP_RATE_MIN bytes), HTTP_MESSAGE_US for a WebSocket message,
  * HTTP_IDLE_US between requests; all absolute, so that dripping bytes gains nothing; bodies and replies that stand still are ended
  * sooner (HTTP_WINDOW_US). WebSockets are pinged each 10 s and closed after 30 s without anything heard.
@@ -63,7 +64,7 @@ struct store;
 /* All messages that wait for receivers, those for many receivers counted once: a broadcast of the longest to a meeting whose members
  * all do not read is 2 MiB of it. */
 #define HTTP_QUEUES_LEN_MAX (256u << 20)
-/* Bodies and messages that are not complete: 32 of the longest. */
+/* WebSocket messages that are not complete: 32 of the longest; and as much of heads and bodies. */
 #define HTTP_UNFINISHED_LEN_MAX (64u << 20)
 #define HTTP_PING_S 10
 #define HTTP_PONG_S 30

@@ -81,13 +81,13 @@ void connection_end(struct http_connection *c) {
     unlink_connection(c);
     stream_end(&c->stream);
     accepting_freed(&h->accepting);
-    release_shares(c);
     c->buried_next = h->buried;
     h->buried = c;
     socket_closed(c);
     socket_release(c);
     request_release(c);
     request_drop_input(c);
+    release_shares(c);
 }
 
 void connection_bury(struct http *h) {

@@ -158,7 +158,8 @@ struct http {
     uint32_t free_count;
     uint64_t timer_us, second_us;
     size_t queued_len;          /* of everything that waits for receivers, what is shared counted once */
-    size_t unfinished_len;      /* of bodies and messages that are not complete */
+    size_t unfinished_len;      /* of heads and bodies that are not complete */
+    size_t messages_len;        /* of WebSocket messages that are not complete */
     struct http_blob *last_sent; /* so that the same bytes to many receivers are kept once */
     bool destroying;
     uint8_t scratch[HTTP_CHUNK_LEN], incoming[HTTP_CHUNK_LEN];

@@ -21,9 +21,26 @@ static void abandon_upload(struct http_connection *c) {
         handlers->body_gone(handlers->context, upload);
 }
 
+static void count_unfinished(struct http_connection *c, size_t less, size_t more) {
+    struct http *h = c->source.http;
+    h->unfinished_len += more;
+    h->unfinished_len -= less;
+    if (c->client == NULL)
+        return;
+    c->client->unfinished_len += more;
+    c->client->unfinished_len -= less;
+}
+
+/* Is there too much of what is not complete, of this source or in all? */
+static bool too_much_unfinished(const struct http_connection *c) {
+    const struct http *h = c->source.http;
+    size_t max = h->config.unfinished_len_max;
+    return h->unfinished_len > max || (c->client != NULL && c->client->unfinished_len > max / 8);
+}
+
 /* What came of it; the answer does not need it. */
 static void release_input(struct http_connection *c) {
-    c->source.http->unfinished_len -= c->body_size;
+    count_unfinished(c, c->body_size, 0);
     free(c->request_bytes);
     free(c->copies);
     free(c->body);
@@ -34,9 +51,7 @@ static void release_input(struct http_connection *c) {
 }
 
 static void set_rx(struct http_connection *c, uint8_t *rx, size_t size) {
-    struct http *h = c->source.http;
-    h->unfinished_len += size;
-    h->unfinished_len -= c->rx_size;
+    count_unfinished(c, c->rx_size, size);
     c->rx = rx;
     c->rx_size = size;
 }
@@ -325,12 +340,11 @@ static bool invite(struct http_connection *c, const struct http_head *head) {
 }
 
 static void begin_body(struct http_connection *c, uint64_t now_us, const struct http_head *head) {
-    struct http *h = c->source.http;
     connection_busy(c, PHASE_BODY);
     c->window_us = 0;
     c->body_left = head->content_len;
     c->deadline_us = deadline_for(now_us, HTTP_BODY_US, head->content_len);
-    if (h->unfinished_len > h->config.unfinished_len_max)
+    if (too_much_unfinished(c))
         request_refuse(c, now_us, 503, "too many requests are under way\n", NULL);
     else if (!invite(c, head))
         connection_end(c);
@@ -443,10 +457,10 @@ static bool grow_body(struct http_connection *c, size_t len) {
     uint8_t *body = realloc(c->body, size);
     if (body == NULL)
         return false;
-    c->source.http->unfinished_len += size - c->body_size;
+    count_unfinished(c, c->body_size, size);
     c->body = body;
     c->body_size = size;
-    return true;
+    return !too_much_unfinished(c);
 }
 
 /* Bytes of a body; how many were taken. */
@@ -478,7 +492,7 @@ static bool find_head(struct http_connection *c, uint64_t now_us) {
     struct http *h = c->source.http;
     size_t len = http_head_scan(span_of(c->rx, c->rx_len), &c->rx_seen);
     bool too_long = (len == 0 ? c->rx_len : len) > HTTP_HEADER_LEN_MAX;
-    if (len == 0 && !too_long && c->rx_size > RX_SIZE_FIRST && h->unfinished_len > h->config.unfinished_len_max) {
+    if (len == 0 && !too_long && c->rx_size > RX_SIZE_FIRST && too_much_unfinished(c)) {
         c->keep = c->head_only = false;
         c->rx_len = 0;
         request_refuse(c, now_us, 503, "too many requests are under way\n", NULL);

@@ -123,7 +123,7 @@ static bool enqueue(struct http_connection *c, struct http_blob *blob, int opcod
 /* ---- ending ---- */
 
 static void drop_unfinished(struct http_connection *c) {
-    c->source.http->unfinished_len -= c->message_size;
+    c->source.http->messages_len -= c->message_size;
     free(c->message);
     c->message = NULL;
     c->message_len = c->message_size = 0;
@@ -143,16 +143,32 @@ static void fail(struct http_connection *c, uint16_t code) {
     connection_touch(c);
 }
 
-/* Frees of what all share by ending the connection that holds the most of it. */
+static size_t held(const struct http_connection *c, bool outgoing) {
+    if (c->phase != PHASE_SOCKET || c->over)
+        return 0;
+    return outgoing ? c->queue_len : c->message_size;
+}
+
+/* Frees of what all share by ending one connection: of the source that holds the most of it the one that holds the most, so that many
+ * connections with a little each shut out nobody. */
 static void shed(struct http *h, bool outgoing) {
     struct http_connection *worst = NULL;
-    size_t most = 0;
+    size_t most_of_source = 0;
     for (struct http_connection *c = h->connections; c != NULL; c = c->next) {
-        size_t has = outgoing ? c->queue_len : c->message_size;
-        if (c->phase != PHASE_SOCKET || c->over || has <= most)
+        if (c->socket_client != NULL)
+            c->socket_client->weight = 0;
+    }
+    for (struct http_connection *c = h->connections; c != NULL; c = c->next) {
+        if (c->socket_client != NULL)
+            c->socket_client->weight += held(c, outgoing);
+    }
+    for (struct http_connection *c = h->connections; c != NULL; c = c->next) {
+        size_t has = held(c, outgoing), of_source = c->socket_client != NULL ? c->socket_client->weight : has;
+        if (has == 0 || of_source < most_of_source ||
+            (of_source == most_of_source && worst != NULL && has <= held(worst, outgoing)))
             continue;
         worst = c;
-        most = has;
+        most_of_source = of_source;
     }
     if (worst == NULL)
         return;
@@ -315,10 +331,10 @@ static bool grow(struct http_connection *c, size_t len) {
         fail(c, WS_CODE_POLICY);
         return false;
     }
-    h->unfinished_len += size - c->message_size;
+    h->messages_len += size - c->message_size;
     c->message = message;
     c->message_size = size;
-    if (h->unfinished_len > h->config.unfinished_len_max)
+    if (h->messages_len > h->config.unfinished_len_max)
         shed(h, false);
     return !c->over;
 }
@@ -352,7 +368,7 @@ static void take_part(struct http_connection *c, uint64_t now_us, const struct w
     h->counters.ws_rx_messages++;
     h->counters.ws_rx_bytes += message.len;
     uint8_t *held = c->message;
-    h->unfinished_len -= c->message_size; /* large messages are rare; memory stays with those who send them now */
+    h->messages_len -= c->message_size; /* large messages are rare; memory stays with those who send them now */
     c->message = NULL;
     c->message_len = c->message_size = 0;
     c->message_since_us = 0;

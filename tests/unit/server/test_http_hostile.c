@@ -493,6 +493,37 @@ static void when_queues_are_full_in_all_the_slowest_reader_is_closed(void **stat
     finish(s);
 }
 
+/* A quarter of a megabyte in each of seven connections of one address, half a megabyte in one of another, which is the largest. */
+static void many_handed_client(struct served *s) {
+    int fds[7], other = dial_from(s->port, 3);
+    upgrade(other, UPGRADE);
+    (void)put_frame(other, 0x02, bulk, 500000);
+    for (int i = 0; i < 7; i++) {
+        fds[i] = dial_from(s->port, 2);
+        upgrade(fds[i], UPGRADE);
+        (void)put_frame(fds[i], 0x02, bulk, 250000);
+    }
+    AWAIT(s->closed == 1);
+    EXPECT(s->closed == 1);
+    EXPECT(put_frame(other, 0x80, "end", 3));
+    AWAIT(s->messages == 1);
+    EXPECT(s->messages == 1 && s->last_len == 500003);
+    for (int i = 0; i < 7; i++)
+        close(fds[i]);
+    close(other);
+}
+
+static void one_address_with_many_connections_does_not_put_out_the_largest_of_another(void **state) {
+    (void)state;
+    struct served *s = fresh();
+    s->config.count_loopback = true;
+    s->config.unfinished_len_max = 2u << 20;
+    serve_with(s, 64, many_handed_client);
+    check_client();
+    assert_int_equal(http_counters_get(s->http)->ws_shed, 1);
+    finish(s);
+}
+
 static void hoarding_client(struct served *s) {
     int fds[4], other = dial_socket(s);
     size_t len;
@@ -565,6 +596,7 @@ int main(void) {
         cmocka_unit_test(a_broadcast_to_many_is_kept_once),
         cmocka_unit_test(when_queues_are_full_in_all_the_slowest_reader_is_closed),
         cmocka_unit_test(messages_that_do_not_end_have_a_ceiling_in_all),
+        cmocka_unit_test(one_address_with_many_connections_does_not_put_out_the_largest_of_another),
         cmocka_unit_test(heads_that_do_not_end_have_a_ceiling_in_all),
     };
     return cmocka_run_group_tests(hostile, NULL, NULL);
