@@ -137,6 +137,7 @@ bool app_draining(const struct app *app);
 
 /* app_metrics.c */
 void app_write_metrics(struct app *app, struct writer *w);
-#define APP_METRICS_LEN_MAX (256u << 10)
+/* 40 kB, and 4 kB for each media thread, when all numbers are small; with the largest a third of this is left. */
+#define APP_METRICS_LEN_MAX(shards) ((96u << 10) + (size_t)(shards) * (16u << 10))
 
 #endif

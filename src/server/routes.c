@@ -167,14 +167,16 @@ static void serve_metrics(struct app *app, const struct http_request *request, s
         http_reply_text(reply, 401, "text/plain", span_str("metrics are for this machine, or for who has the password\n"));
         return;
     }
-    char *text = malloc(APP_METRICS_LEN_MAX);
-    if (text == NULL) {
+    size_t size = APP_METRICS_LEN_MAX(app->shards);
+    char *text = malloc(size);
+    struct writer w = writer_of(text, text != NULL ? size : 0);
+    if (text != NULL)
+        app_write_metrics(app, &w);
+    if (text == NULL || !writer_ok(&w)) {
+        free(text);
         reply->status = 503;
         return;
     }
-    struct writer w = writer_of(text, APP_METRICS_LEN_MAX);
-    app_write_metrics(app, &w);
-    ASSERT(writer_ok(&w));
     http_reply_header(reply, "Content-Type", METRICS_CONTENT_TYPE);
     http_reply_header(reply, "Cache-Control", "no-store");
     reply->status = 200;

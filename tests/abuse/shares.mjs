@@ -77,6 +77,12 @@ test('one member’s dripping uploads leave room for the files of others, and ar
   checkEqual(statuses.filter((status) => status === 408).length, 4, 'ended with 408');
 });
 
+test('the metrics of many media threads are whole', async (t) => {
+  const server = await startServer(t, { extraConfig: 'media_threads: 64\n' });
+  const text = await (await fetch(`http://127.0.0.1:${server.ports.metrics}/metrics`)).text();
+  check(/conclave_tcp_connections\{shard="63"\} 0\n$/.test(text), `the page ends in ${text.slice(-100)}`);
+});
+
 test('metrics are at their own port only, whatever a request says of where it comes from', async (t) => {
   const server = await startServer(t);
   const ask = async (port, headers) => {
