@@ -1,7 +1,10 @@
 // Nobody gets all of what the server's sockets share, and none of it can be used up so that the server spins.
 import { execFileSync } from 'node:child_process';
+import crypto from 'node:crypto';
 import fs from 'node:fs';
+import https from 'node:https';
 import net from 'node:net';
+import WebSocket from 'ws';
 import { check, checkEqual, sleep, test, until } from '../lib/runner.mjs';
 import { enter, linkSecret } from '../lib/member.mjs';
 import { cpuSeconds, startServer } from '../lib/server.mjs';
@@ -75,6 +78,44 @@ test('one member’s dripping uploads leave room for the files of others, and ar
   const statuses = await Promise.all(drips.map(({ status }) => status));
   checkEqual(statuses.filter((status) => status === 429).length, 76, 'refused with 429');
   checkEqual(statuses.filter((status) => status === 408).length, 4, 'ended with 408');
+});
+
+test('over TLS, too, a file goes up and comes down whole to who reads slowly, and a long message is answered', { timeoutMs: 120_000 }, async (t) => {
+  const server = await startServer(t);
+  const meeting = await server.newMeeting();
+  const ann = await enter(t, server, meeting, linkSecret(), 'Ann');
+  const at = { host: '127.0.0.1', port: server.ports.https, rejectUnauthorized: false, headers: { authorization: `Bearer ${ann.token}` } };
+  const path = `/api/v1/meetings/${meeting.id}/files`;
+  const sealed = crypto.randomBytes(20_000_000);
+  const id = await new Promise((resolve, reject) => {
+    const request = https.request({ ...at, path, method: 'POST', headers: { ...at.headers, 'content-length': sealed.length, expect: '100-continue' } }, (reply) => {
+      let text = '';
+      reply.on('data', (bytes) => (text += bytes)).on('end', () => resolve(JSON.parse(text).id));
+    });
+    request.on('continue', () => request.end(sealed));
+    request.on('error', reject);
+    request.flushHeaders();
+  });
+  const parts = [];
+  await new Promise((resolve, reject) => {
+    https.get({ ...at, path: `${path}/${id}` }, async (reply) => {
+      for await (const bytes of reply) {
+        parts.push(bytes);
+        if (parts.length % 200 === 0) await sleep(20);
+      }
+      resolve();
+    }).on('error', reject);
+  });
+  check(Buffer.concat(parts).equals(sealed), 'other bytes came back');
+  const socket = new WebSocket(`wss://127.0.0.1:${server.ports.https}/rtc?access_token=${await server.token('room', 'one')}`, { rejectUnauthorized: false });
+  await new Promise((resolve, reject) => socket.once('message', resolve).once('error', reject));
+  const pong = new Promise((resolve) => socket.once('pong', resolve));
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+  socket.ping('over tls');
+  checkEqual(String(await pong), 'over tls', 'the answer to a ping');
+  socket.send(crypto.randomBytes(1_500_000));
+  socket.send(crypto.randomBytes(2_500_000));
+  checkEqual(await closed, 1009, 'how too long a message is closed');
 });
 
 test('the metrics of many media threads are whole', async (t) => {
