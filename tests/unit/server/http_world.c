@@ -84,6 +84,11 @@ static void message(void *context, uint64_t session, struct span text, bool is_t
     if (span_equal_str(text, "close me")) {
         http_send(s->http, session, span_str("bye"), true);
         http_close(s->http, session, 1000);
+    } else if (span_equal_str(text, "hold me")) {
+        http_hold(s->http, session, true);
+    } else if (span_equal_str(text, "let all go")) {
+        for (uint64_t i = 1; i <= s->next_session; i++)
+            http_hold(s->http, i, false);
     } else if (span_equal_str(text, "too much")) {
         static uint8_t bytes[HTTP_MESSAGE_LEN_MAX + 1];
         http_send(s->http, session, span_of(bytes, sizeof bytes), false);

@@ -277,6 +277,38 @@ static void messages_go_both_ways_whole(void **state) {
     finish(s);
 }
 
+static void held_client(struct served *s) {
+    size_t len;
+    int held = dial_socket(s), other = dial_socket(s);
+    EXPECT(get_frame(held, frame, sizeof frame, &len) == 0x81);
+    EXPECT(get_frame(other, frame, sizeof frame, &len) == 0x81);
+    EXPECT(put_frame(held, 0x82, "hold me", 7));
+    AWAIT(s->messages == 1);
+    /* what is sent now is there before what the other sends after it, and waits all the same */
+    EXPECT(put_frame(held, 0x82, "later", 5));
+    for (int i = 0; i < 20; i++) {
+        EXPECT(put_frame(other, 0x82, "now", 3));
+        EXPECT(get_frame(other, frame, sizeof frame, &len) == 0x82 && len == 3 && memcmp(frame, "now", 3) == 0);
+    }
+    EXPECT(s->messages == 21);
+    EXPECT(put_frame(other, 0x82, "let all go", 10));
+    EXPECT(get_frame(held, frame, sizeof frame, &len) == 0x82 && len == 5 && memcmp(frame, "later", 5) == 0);
+    /* who goes while it is held is noticed */
+    EXPECT(put_frame(held, 0x82, "hold me", 7));
+    AWAIT(s->messages == 24);
+    close(held);
+    close(other);
+}
+
+static void a_session_that_is_held_is_not_read_from_until_it_is_let_go(void **state) {
+    (void)state;
+    struct served *s = fresh();
+    serve_with(s, 64, held_client);
+    check_client();
+    assert_int_equal(s->opened, 2);
+    finish(s);
+}
+
 static void too_long_client(struct served *s) {
     size_t len;
     static char part[1u << 20];
@@ -447,6 +479,7 @@ int main(void) {
         cmocka_unit_test(connections_are_limited_in_total),
         cmocka_unit_test(requests_of_the_metrics_port_are_told_apart),
         cmocka_unit_test(messages_go_both_ways_whole),
+        cmocka_unit_test(a_session_that_is_held_is_not_read_from_until_it_is_let_go),
         cmocka_unit_test(a_message_of_more_than_two_megabytes_ends_the_session),
         cmocka_unit_test(a_client_that_does_not_read_is_cut_off),
         cmocka_unit_test(a_message_too_long_to_send_ends_that_session_alone),
