@@ -167,6 +167,7 @@ static void take(struct assembly *a, int i, const struct member_output *out) {
         break;
     case MEMBER_ALARM:
         p->alarms++;
+        p->alarms_by_kind[out->alarm]++;
         p->last_alarm = out->alarm;
         if (getenv("ASSEMBLY_VERBOSE") != NULL)
             printf("%8.3f person %d alarm: %s (%s)\n", (double)a->now_us / 1e6, i, member_alarm_text(out->alarm),
@@ -177,6 +178,10 @@ static void take(struct assembly *a, int i, const struct member_output *out) {
             p->joined_us = a->now_us;
         if (getenv("ASSEMBLY_VERBOSE") != NULL)
             printf("%8.3f person %d state %d\n", (double)a->now_us / 1e6, i, out->state);
+        break;
+    case MEMBER_REMOVAL:
+        p->removals_done += out->removal == MEMBER_REMOVAL_DONE;
+        p->removals_failed += out->removal == MEMBER_REMOVAL_FAILED;
         break;
     case MEMBER_ENDED:
         p->ended = true;
@@ -200,6 +205,10 @@ void assembly_drain(struct assembly *a, int i) {
 void assembly_inject(struct assembly *a, int i, bool to_server, struct span message) {
     struct assembly_person *p = &a->people[i];
     post(a, a->now_us, to_server ? TO_SERVER : TO_PERSON_UNSEEN, i, p->connection, message);
+}
+
+uint64_t assembly_unix_s(const struct assembly *a, int person) {
+    return (uint64_t)((int64_t)ASSEMBLY_UNIX_S(a) + a->people[person].clock_off_s);
 }
 
 void assembly_begin(struct assembly *a, uint64_t seed, uint16_t suite) {
@@ -283,7 +292,7 @@ static void connect_person(struct assembly *a, int i) {
     ASSERT(p->connection != 0);
     p->up = p->seen_up = true;
     p->held = false;
-    member_connected(p->member, a->now_us, ASSEMBLY_UNIX_S(a), &a->rng);
+    member_connected(p->member, a->now_us, assembly_unix_s(a, i), &a->rng);
     assembly_drain(a, i);
 }
 
@@ -302,7 +311,7 @@ static void deliver(struct assembly *a, const struct assembly_event *e) {
     if (!p->up || p->connection != e->connection ||
         (e->kind == TO_PERSON && a->watch.down != NULL && !a->watch.down(a->watch.context, e->person, message)))
         return;
-    member_input(p->member, a->now_us, ASSEMBLY_UNIX_S(a), &a->rng, message);
+    member_input(p->member, a->now_us, assembly_unix_s(a, e->person), &a->rng, message);
     assembly_drain(a, e->person);
 }
 
@@ -318,6 +327,8 @@ static void serve_fetch(struct assembly *a, const struct assembly_event *e) {
         hash[len++] = (uint8_t)value;
     }
     struct span tree = delivery_tree(a->delivery, span_str(a->meeting), span_of(hash, len));
+    if (a->watch.fetched != NULL)
+        tree = a->watch.fetched(a->watch.context, e->person, tree);
     post(a, a->now_us + p->delay_us / 2, FETCHED, e->person, e->ticket, tree);
 }
 
@@ -359,7 +370,8 @@ static void happen(struct assembly *a, const struct assembly_event *e) {
         break;
     case FETCHED:
         if (!p->crashed) {
-            member_fetched(p->member, a->now_us, ASSEMBLY_UNIX_S(a), &a->rng, e->ticket, span_of(e->bytes, e->len));
+            member_fetched(p->member, a->now_us, assembly_unix_s(a, e->person), &a->rng, e->ticket,
+                           span_of(e->bytes, e->len));
             assembly_drain(a, e->person);
         }
         break;
@@ -383,7 +395,7 @@ static void tick(struct assembly *a) {
     for (int i = 0; i < ASSEMBLY_PEOPLE_MAX; i++) {
         struct assembly_person *p = &a->people[i];
         if (p->used && !p->crashed && member_next_deadline_us(p->member) <= a->now_us) {
-            member_tick(p->member, a->now_us, ASSEMBLY_UNIX_S(a), &a->rng);
+            member_tick(p->member, a->now_us, assembly_unix_s(a, i), &a->rng);
             assembly_drain(a, i);
         }
     }

@@ -23,6 +23,8 @@ struct assembly_watch {
     /* The server begins to take a message of a person, and has taken it. */
     void (*taking)(void *context, int person, struct span message);
     void (*taken)(void *context, int person, struct span message);
+    /* What the server answers to a fetch; may be changed: an empty one has failed. */
+    struct span (*fetched)(void *context, int person, struct span body);
 };
 
 struct assembly_person {
@@ -32,8 +34,11 @@ struct assembly_person {
     uint32_t connection;
     char identity[16], name[24];
     uint64_t delay_us;
+    int64_t clock_off_s;               /* of its wall clock */
     uint64_t last_up_us, last_down_us; /* arrival of the last message each way: order is kept */
     uint32_t chats, private_chats, alarms, keys, switches;
+    uint32_t alarms_by_kind[MEMBER_ALARM_COUNT];
+    uint32_t removals_failed, removals_done;
     enum member_alarm last_alarm;
     char last_chat[64], last_from[16], last_id[40];
     uint64_t key_epoch, seal_epoch;
@@ -93,5 +98,7 @@ void assembly_drain(struct assembly *a, int person);
 /* once.c: the native backend, sparing of signature checks. */
 const struct crypto_backend *assembly_crypto(void);
 #define ASSEMBLY_UNIX_S(a) (UINT64_C(1790000000) + (a)->now_us / 1000000)
+/* As a person's clock shows it. */
+uint64_t assembly_unix_s(const struct assembly *a, int person);
 
 #endif

@@ -9,7 +9,7 @@
  *                      remove identity, host identity, file {"to","id","name","len","key","sha256"},
  *                      track {"context","source","codec"}, leave, people, code
  *     out              one object a line with "type": send, fetch, connect, state, roster, epoch, keys, switch,
- * removed, chat, reaction, title, file, track, alarm, ended; and result, people, code for what was asked
+ * removed, chat, reaction, title, file, track, alarm, removal, ended; and result, people, code for what was asked
  *
  * Byte strings are hexadecimal, texts are texts. It ends with its input. What it is asked in a wrong form ends it: it
  * is a test's tool. */
@@ -89,11 +89,14 @@ static void put(json_t *line) {
 /* ---- what it says ---- */
 
 static const char *const type_names[] = {
-    [MEMBER_SEND] = "send",       [MEMBER_FETCH] = "fetch", [MEMBER_CONNECT] = "connect",   [MEMBER_STATE] = "state",
-    [MEMBER_ROSTER] = "roster",   [MEMBER_EPOCH] = "epoch", [MEMBER_KEYS] = "keys",         [MEMBER_SWITCH] = "switch",
-    [MEMBER_REMOVED] = "removed", [MEMBER_CHAT] = "chat",   [MEMBER_REACTION] = "reaction", [MEMBER_TITLE] = "title",
-    [MEMBER_FILE] = "file",       [MEMBER_TRACK] = "track", [MEMBER_ALARM] = "alarm",       [MEMBER_ENDED] = "ended",
+    [MEMBER_SEND] = "send",       [MEMBER_FETCH] = "fetch",       [MEMBER_CONNECT] = "connect",
+    [MEMBER_STATE] = "state",     [MEMBER_ROSTER] = "roster",     [MEMBER_EPOCH] = "epoch",
+    [MEMBER_KEYS] = "keys",       [MEMBER_SWITCH] = "switch",     [MEMBER_REMOVED] = "removed",
+    [MEMBER_CHAT] = "chat",       [MEMBER_REACTION] = "reaction", [MEMBER_TITLE] = "title",
+    [MEMBER_FILE] = "file",       [MEMBER_TRACK] = "track",       [MEMBER_ALARM] = "alarm",
+    [MEMBER_REMOVAL] = "removal", [MEMBER_ENDED] = "ended",
 };
+static const char *const removal_names[] = {"wanted", "done", "failed"};
 static const char *const state_names[] = {"connecting", "waiting", "joining", "in", "away", "over"};
 
 /* Every field that any output has; those that this one lacks are empty. */
@@ -119,6 +122,9 @@ static void say(const struct member_output *out) {
     case MEMBER_ALARM:
         json_object_set_new(line, "alarm", json_string(member_alarm_text(out->alarm)));
         json_object_set_new(line, "status", json_string(mls_status_name(out->status)));
+        break;
+    case MEMBER_REMOVAL:
+        json_object_set_new(line, "removal", json_string(removal_names[out->removal]));
         break;
     case MEMBER_ENDED:
         json_object_set_new(line, "gone", json_integer(out->gone));

@@ -29,6 +29,7 @@ enum mls_status mls_group_alloc(struct mls_client *client, const struct mls_cryp
     if (g == NULL)
         return MLS_NO_MEMORY;
     g->client = client;
+    g->info_signer = TREE_NONE;
     g->crypto = *crypto;
     if (options != NULL)
         g->options = *options;
@@ -317,6 +318,10 @@ static bool has_secrets(const struct mls_group *g) {
 
 struct span mls_epoch_authenticator(const struct mls_group *group) {
     return has_secrets(group) ? secret_span(&group->epoch.secrets.epoch_authenticator) : span_of(NULL, 0);
+}
+
+uint32_t mls_group_info_signer(const struct mls_group *group) {
+    return group->info_signer;
 }
 
 uint32_t mls_own_leaf(const struct mls_group *group) {

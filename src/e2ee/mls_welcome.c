@@ -47,6 +47,7 @@ static enum mls_status check_signer(struct mls_group *g, const struct mls_group_
         status = mls_leaf_node_verify(&g->crypto, signer, mls_group_id(g), info->signer);
     if (status == MLS_OK)
         tree_set_verified(g->tree, info->signer);
+    g->info_signer = info->signer;
     return status;
 }
 

@@ -3,6 +3,17 @@
 #include "base/assert.h"
 #include "crypto/hkdf.h"
 
+bool secure_identity_good(struct span identity) {
+    for (size_t i = 0; i < identity.len; i++) {
+        uint8_t c = identity.data[i];
+        bool good = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' ||
+                    c == '-' || c == '.';
+        if (!good)
+            return false;
+    }
+    return identity.len > 0 && identity.len <= WIRE_IDENTITY_LEN_MAX;
+}
+
 static bool hosts_good(struct span hosts) {
     struct mls_reader r = mls_reader_of(hosts);
     size_t count = 0;

@@ -35,6 +35,10 @@ struct secure_meeting {
     struct span hosts;   /* identities, each <V>; secure_is_host looks in it */
 };
 
+/* An identity as leaves carry it: 1 to WIRE_IDENTITY_LEN_MAX of the letters A-Z and a-z, digits, "_", "-" and ".". So
+ * no two of them look alike or become one in a decoder, and none is empty. */
+bool secure_identity_good(struct span identity);
+
 /* `data` is the extension's; false when it is not one of version 1, well-formed and within limits. */
 bool secure_meeting_read(struct span data, struct secure_meeting *out);
 void secure_meeting_write(const struct secure_meeting *meeting, struct mls_buf *out);

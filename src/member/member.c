@@ -119,10 +119,11 @@ void member_set_state(struct member *m, enum member_state state) {
 }
 
 static void drop_groups(struct member *m) {
-    mls_group_free(m->joining);
+    member_drop_joining(m);
     mls_group_free(m->group);
-    m->joining = m->group = NULL;
-    m->creating = false;
+    m->group = NULL;
+    member_past_forget(m);
+    member_rosters_forget(m);
     m->switches_count = 0;
     member_directs_forget(m);
     m->fetching = FETCH_NONE;
@@ -186,6 +187,8 @@ enum mls_status member_create(const struct member_config *config, struct rng *rn
     m->people_max = config->people_max != 0 ? config->people_max : MEMBER_PEOPLE_MAX;
     m->kind = config->kind;
     m->checks_at_us = m->heal_at_us = m->names_at_us = m->profile_at_us = m->directs_at_us = TIME_NEVER;
+    m->rejoin_at_us = m->remove_try_us = m->removal_at_us = TIME_NEVER;
+    m->greeter = UINT32_MAX;
     buf_set(&m->meeting, config->meeting);
     buf_set(&m->identity, config->identity);
     buf_set(&m->software, config->software);
@@ -220,21 +223,13 @@ enum mls_status member_create(const struct member_config *config, struct rng *rn
     return MLS_OK;
 }
 
-static void person_free(struct person *p) {
-    mls_buf_free(&p->identity);
-    mls_buf_free(&p->signature_key);
-    mls_buf_free(&p->software);
-    mls_buf_free(&p->bundle);
-    mls_buf_free(&p->profile);
-}
-
 void member_free(struct member *m) {
     if (m == NULL)
         return;
     drop_groups(m);
     mls_client_free(m->client);
     for (uint32_t i = 0; i < m->people_count; i++)
-        person_free(&m->people[i]);
+        member_person_free(&m->people[i]);
     if (m->people != NULL)
         mls_free(m->people, m->people_room * sizeof *m->people);
     mls_buf_free(&m->given.storage);
@@ -275,20 +270,13 @@ uint32_t member_people(const struct member *m) {
     return m->people_count;
 }
 
-static bool hosts_of(const struct member *m, struct secure_meeting *out) {
-    struct span data;
-    return m->group != NULL && mls_group_extension(m->group, SECURE_EXTENSION_MEETING, &data) &&
-           secure_meeting_read(data, out);
-}
-
 static void show(const struct member *m, const struct person *p, struct member_person *out) {
-    struct secure_meeting meeting;
     struct mls_member leaf;
     *out = (struct member_person){
         .identity = mls_buf_span(&p->identity),
         .leaf = p->leaf,
         .self = span_equal(mls_buf_span(&p->identity), mls_buf_span(&m->identity)),
-        .host = hosts_of(m, &meeting) && secure_is_host(&meeting, mls_buf_span(&p->identity)),
+        .host = p->host,
         .online = p->online,
         .hand = p->hand,
         .named = p->named,
@@ -352,10 +340,13 @@ uint64_t member_next_deadline_us(const struct member *m) {
     deadline_us = time_min(deadline_us, m->checks_at_us);
     deadline_us = time_min(deadline_us, m->heal_at_us);
     deadline_us = time_min(deadline_us, time_min(m->names_at_us, m->profile_at_us));
-    if (m->remove_open_us != 0)
-        deadline_us = time_min(deadline_us, m->remove_open_us + (m->pending_since_us != 0 || m->withheld_told
-                                                                     ? 10 * MEMBER_OPEN_REMOVE_US
-                                                                     : MEMBER_OPEN_REMOVE_US));
+    deadline_us = time_min(deadline_us, time_min(m->remove_try_us, m->removal_at_us));
+    deadline_us = time_min(deadline_us, m->rejoin_at_us);
+    for (uint32_t i = 0; i < m->people_count; i++) {
+        const struct person *p = &m->people[i];
+        if (p->leaving_since_us != 0 && !p->withheld_told)
+            deadline_us = time_min(deadline_us, p->leaving_since_us + MEMBER_WITHHELD_US);
+    }
     if (m->pending_since_us != 0)
         deadline_us = time_min(deadline_us, m->pending_since_us + PENDING_US);
     return deadline_us;

@@ -25,7 +25,8 @@
  * sframe_sender.h), and wipes.
  *
  * Memory: heap through e2ee/mem.h, bounded by the limits below. Time: `now_us` monotonic, `unix_s` wall clock for
- * lifetimes, `unix_ms` for chat. Randomness: `rng`, fit for secrets. Threads: one owner. */
+ * the own key package, which others judge, and for the history; what others sent is never judged by it, so that a dead
+ * clock puts nobody out. `unix_ms` for chat. Randomness: `rng`, fit for secrets. Threads: one owner. */
 #ifndef CONCLAVE_MEMBER_MEMBER_H
 #define CONCLAVE_MEMBER_MEMBER_H
 
@@ -51,8 +52,11 @@ struct member;
 #define MEMBER_HISTORY_MAX 64
 
 #define MEMBER_SWITCH_US UINT64_C(400000)
-#define MEMBER_SWITCH_REMOVE_US UINT64_C(1000000)
 #define MEMBER_OPEN_REMOVE_US UINT64_C(1000000)
+/* A departure that was announced and is not carried out for so long is an alarm, whatever else was committed. */
+#define MEMBER_WITHHELD_US UINT64_C(10000000)
+/* So long a host's removal of somebody is tried, in each epoch anew; then the person is told that it failed. */
+#define MEMBER_REMOVAL_US UINT64_C(30000000)
 /* Healing: an empty commit of somebody when nothing changed for so long (post-compromise security, full trees). */
 #define MEMBER_HEAL_US UINT64_C(300000000)
 #define MEMBER_RETRY_MIN_US UINT64_C(500000)
@@ -97,7 +101,8 @@ enum mls_status member_chat(struct member *m, uint64_t unix_ms, struct rng *rng,
 enum mls_status member_react(struct member *m, struct rng *rng, struct span emoji);
 enum mls_status member_hand(struct member *m, struct rng *rng, bool raised);
 enum mls_status member_rename(struct member *m, struct rng *rng, struct span name);
-/* Hosts only. */
+/* Hosts only. member_remove goes on until that seat is out of the tree (MEMBER_REMOVAL tells), also when another
+ * commit was faster. */
 enum mls_status member_title(struct member *m, struct rng *rng, struct span title);
 enum mls_status member_remove(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng *rng,
                               struct span identity);
@@ -137,8 +142,11 @@ enum member_output_type {
     MEMBER_FILE,     /* identity, private_to_us, unix_ms, file */
     MEMBER_TRACK,    /* identity, context, source, text (codec) */
     MEMBER_ALARM,    /* alarm, identity (may be empty), status */
+    MEMBER_REMOVAL,  /* identity, removal: what became of member_remove */
     MEMBER_ENDED,    /* gone: why; nothing follows */
 };
+
+enum member_removal { MEMBER_REMOVAL_WANTED, MEMBER_REMOVAL_DONE, MEMBER_REMOVAL_FAILED };
 
 enum member_state { MEMBER_CONNECTING, MEMBER_WAITING, MEMBER_JOINING, MEMBER_IN, MEMBER_AWAY, MEMBER_OVER };
 
@@ -157,7 +165,8 @@ enum member_state { MEMBER_CONNECTING, MEMBER_WAITING, MEMBER_JOINING, MEMBER_IN
     X(CONTENT, "a sealed message was malformed")                                                                       \
     X(TREE, "the ratchet tree that the server gave is not the group's")                                                \
     X(SIGNATURE, "a member's leaf signature is wrong")                                                                 \
-    X(WITHHELD, "a departure is not carried out although it was announced")
+    X(WITHHELD, "a departure is not carried out although it was announced")                                            \
+    X(FORK, "the server leads to a group that does not continue ours")
 #define MEMBER_ALARM_NAME(name, text) MEMBER_ALARM_##name,
 enum member_alarm { MEMBER_ALARMS(MEMBER_ALARM_NAME) MEMBER_ALARM_COUNT };
 const char *member_alarm_text(enum member_alarm alarm);
@@ -167,6 +176,7 @@ struct member_output {
     enum member_state state;
     enum member_alarm alarm;
     enum mls_status status;
+    enum member_removal removal;
     uint8_t gone; /* enum wire_gone, 0: we left */
     bool private_to_us;
     uint8_t context, source;

@@ -28,13 +28,14 @@ static enum mls_status send_to_all(struct member *m, struct rng *rng, struct spa
 }
 
 /* What a private message's signature is over, after epoch, from and to. */
-static enum mls_status seal_direct(struct member *m, struct rng *rng, struct span to, struct span content,
-                                   struct mls_buf *out) {
+static enum mls_status seal_direct(struct member *m, struct rng *rng, struct span to, uint64_t number,
+                                   struct span content, struct mls_buf *out) {
     struct mls_buf plain;
     mls_buf_init(&plain, WIRE_APP_LEN_MAX);
     mls_wr_u64(&plain, member_epoch(m));
     mls_wr_vec(&plain, mls_buf_span(&m->identity));
     mls_wr_vec(&plain, to);
+    mls_wr_u64(&plain, number);
     mls_wr_vec(&plain, content);
     struct span group_id = mls_group_id(m->group);
     const struct span parts[] = {group_id, mls_buf_span(&plain)};
@@ -54,10 +55,11 @@ static enum mls_status seal_direct(struct member *m, struct rng *rng, struct spa
     return status;
 }
 
-static enum mls_status send_direct(struct member *m, struct rng *rng, struct span to, struct span content) {
+static enum mls_status send_direct(struct member *m, struct rng *rng, struct span to, uint64_t number,
+                                   struct span content) {
     struct mls_buf sealed;
     mls_buf_init(&sealed, WIRE_APP_LEN_MAX);
-    enum mls_status status = seal_direct(m, rng, to, content, &sealed);
+    enum mls_status status = seal_direct(m, rng, to, number, content, &sealed);
     if (status == MLS_OK)
         member_send_wire(m,
                          &(struct wire_message){.type = WIRE_DIRECT, .identity = to, .sealed = mls_buf_span(&sealed)});
@@ -85,12 +87,13 @@ static bool leaf_of(const struct member *m, struct span identity, struct mls_mem
     return p != NULL && mls_member_at(m->group, p->leaf, out);
 }
 
-static void direct_remember(struct member *m, struct span to, struct span content) {
+static void direct_remember(struct member *m, struct span to, uint64_t number, struct span content) {
     struct direct_sent *d = &m->directs_sent[m->directs_sent_next++ % DIRECTS_SENT_MAX];
     struct mls_member receiver;
     if (!leaf_of(m, to, &receiver))
         return;
     d->at_us = m->now_us;
+    d->number = number;
     m->directs_at_us = m->now_us + DIRECTS_SENT_US;
     buf_set(&d->to, to);
     buf_set(&d->signer, receiver.leaf.signature_key);
@@ -111,24 +114,9 @@ void member_directs_again(struct member *m, struct rng *rng) {
             direct_forget(d);
         } else if (!span_equal(receiver.leaf.encryption_key, mls_buf_span(&d->key))) {
             buf_set(&d->key, receiver.leaf.encryption_key);
-            (void)send_direct(m, rng, mls_buf_span(&d->to), mls_buf_span(&d->content));
+            (void)send_direct(m, rng, mls_buf_span(&d->to), d->number, mls_buf_span(&d->content));
         }
     }
-}
-
-/* Notes a private message; false when it was there before: sent again because our key had changed, though we could
- * open the first. */
-static bool direct_is_new(struct member *m, struct span from, struct span content) {
-    const struct span parts[] = {from, content};
-    struct mls_hash hash;
-    if (mls_hash_parts(&m->suite, parts, ARRAY_LEN(parts), &hash) != MLS_OK)
-        return true;
-    for (uint32_t i = 0; i < DIRECTS_SEEN_MAX; i++) {
-        if (mls_hash_equal(&m->directs_seen[i], mls_hash_span(&hash)))
-            return false;
-    }
-    m->directs_seen[m->directs_seen_next++ % DIRECTS_SEEN_MAX] = hash;
-    return true;
 }
 
 static enum mls_status send_content(struct member *m, struct rng *rng, struct span to, struct mls_buf *content) {
@@ -140,9 +128,12 @@ static enum mls_status send_content(struct member *m, struct rng *rng, struct sp
     if (status == MLS_OK && to.len == 0) {
         status = send_to_all(m, rng, mls_buf_span(content));
     } else if (status == MLS_OK) {
-        status = send_direct(m, rng, to, mls_buf_span(content));
+        /* its number among what we sent to that person: sent again it is the same message */
+        struct person *p = member_find_person(m, to);
+        uint64_t number = p != NULL ? p->directs_sent++ : 0;
+        status = send_direct(m, rng, to, number, mls_buf_span(content));
         if (status == MLS_OK)
-            direct_remember(m, to, mls_buf_span(content));
+            direct_remember(m, to, number, mls_buf_span(content));
     }
     mls_buf_free(content);
     return status;
@@ -181,6 +172,7 @@ enum mls_status member_hand(struct member *m, struct rng *rng, bool raised) {
     struct person *self = member_find_person(m, mls_buf_span(&m->identity));
     if (status == MLS_OK && self != NULL) {
         self->hand = raised;
+        self->hand_known = true;
         member_put(m, &(struct member_output){.type = MEMBER_ROSTER});
     }
     return status;
@@ -192,6 +184,7 @@ enum mls_status member_title(struct member *m, struct rng *rng, struct span titl
         return MLS_PROPOSAL_REFUSED;
     if (!text_set(&m->title, title))
         return MLS_TOO_LARGE;
+    m->title_known = true;
     struct mls_buf content = begin(CONTENT_TITLE);
     mls_wr_vec(&content, title);
     enum mls_status status = send_content(m, rng, span_of(NULL, 0), &content);
@@ -351,10 +344,18 @@ bool member_ask_names(struct member *m, struct rng *rng) {
 /* ---- receiving ---- */
 
 struct source {
+    const struct author *author; /* as it was in the message's epoch */
     struct span identity;
-    bool host, private_to_us;
+    bool private_to_us;
     struct rng *rng;
 };
+
+/* The author, if that seat is still here: another who has its identity by now is somebody else. */
+static struct person *person_of(const struct member *m, const struct source *from) {
+    struct person *p = member_find_person(m, from->identity);
+    struct span key = span_of(from->author->key, from->author->key_len);
+    return p != NULL && span_equal(mls_buf_span(&p->signature_key), key) ? p : NULL;
+}
 
 /* Somebody lacks names: if ours, it is told again a little later, once for all who ask meanwhile. */
 static bool take_who(struct member *m, const struct source *from, struct mls_reader *r) {
@@ -370,27 +371,79 @@ static bool take_who(struct member *m, const struct source *from, struct mls_rea
     return mls_reader_ok(&list);
 }
 
-static bool take_roster(struct member *m, const struct source *from, struct mls_reader *r) {
-    struct span profiles = mls_rd_vec(r, ROSTER_PART_LEN_MAX, MLS_TOO_LARGE);
-    struct span title = mls_rd_vec(r, MEMBER_TITLE_LEN_MAX, MLS_TOO_LARGE);
-    struct span hands = mls_rd_vec(r, ROSTER_PART_LEN_MAX, MLS_TOO_LARGE);
-    if (mls_reader_end(r) != MLS_OK || from->private_to_us)
+/* ---- what newcomers are told ---- */
+
+struct roster_parts {
+    struct span profiles, title, hands;
+};
+
+static bool read_roster(struct span content, struct roster_parts *out) {
+    struct mls_reader r = mls_reader_of(content);
+    out->profiles = mls_rd_vec(&r, ROSTER_PART_LEN_MAX, MLS_TOO_LARGE);
+    out->title = mls_rd_vec(&r, MEMBER_TITLE_LEN_MAX, MLS_TOO_LARGE);
+    out->hands = mls_rd_vec(&r, ROSTER_PART_LEN_MAX, MLS_TOO_LARGE);
+    return mls_reader_end(&r) == MLS_OK;
+}
+
+/* Only what we do not know: what was heard from somebody itself, or from a host, stands. */
+static void apply_roster(struct member *m, const struct roster_parts *parts) {
+    struct mls_reader list = mls_reader_of(parts->hands);
+    while (mls_reader_left(&list) > 0) {
+        struct person *p = member_find_person(m, mls_rd_vec(&list, WIRE_IDENTITY_LEN_MAX, MLS_TOO_LARGE));
+        if (p == NULL || p->hand_known)
+            continue;
+        p->hand = p->hand_known = true;
+        member_put(m, &(struct member_output){.type = MEMBER_ROSTER});
+    }
+    if (parts->title.len == 0 || m->title_known || !text_set(&m->title, parts->title))
+        return;
+    m->title_known = true;
+    member_put(m, &(struct member_output){.type = MEMBER_TITLE, .text = parts->title});
+}
+
+/* Who lets a newcomer in tells it; of one who came by itself it is the first of those who are online. */
+static uint32_t our_greeter(const struct member *m) {
+    return m->greeter != UINT32_MAX ? m->greeter : member_greeter_of(m, mls_buf_span(&m->identity));
+}
+
+void member_rosters_forget(struct member *m) {
+    for (uint32_t i = 0; i < m->rosters_held_count; i++)
+        mls_buf_free(&m->rosters_held[i].content);
+    m->rosters_held_count = 0;
+}
+
+void member_rosters_look(struct member *m) {
+    for (uint32_t i = 0; i < m->rosters_held_count; i++) {
+        struct roster_parts parts;
+        if (m->rosters_held[i].leaf == our_greeter(m) && read_roster(mls_buf_span(&m->rosters_held[i].content), &parts))
+            apply_roster(m, &parts);
+    }
+    member_rosters_forget(m);
+}
+
+/* Names are signed by those who have them, and come from anybody. Title and hands are one member's word, for who has
+ * just come and knows nothing yet. */
+static bool take_roster(struct member *m, const struct source *from, struct span content) {
+    struct roster_parts parts;
+    if (from->private_to_us || !read_roster(content, &parts))
         return false;
-    struct mls_reader list = mls_reader_of(profiles);
+    struct mls_reader list = mls_reader_of(parts.profiles);
     while (mls_reader_left(&list) > 0) {
         if (!take_profile(m, &list))
             return false;
     }
-    list = mls_reader_of(hands);
-    while (mls_reader_left(&list) > 0) {
-        struct person *p = member_find_person(m, mls_rd_vec(&list, WIRE_IDENTITY_LEN_MAX, MLS_TOO_LARGE));
-        if (p != NULL)
-            p->hand = true;
+    if (m->now_us >= m->came_us + ROSTER_WITHIN_US) {
+        m->dropped++;
+    } else if (from->author->leaf == our_greeter(m)) {
+        apply_roster(m, &parts);
+    } else if (!m->online_told && m->greeter == UINT32_MAX && m->rosters_held_count < ROSTERS_HELD_MAX) {
+        struct roster_held *held = &m->rosters_held[m->rosters_held_count++];
+        *held = (struct roster_held){.leaf = from->author->leaf};
+        buf_set(&held->content, content);
+    } else {
+        m->dropped++;
     }
-    /* only a newcomer has no title of its own; whoever hands it on could be wrong, the next host's title counts */
-    if (title.len > 0 && m->title.len == 0 && text_set(&m->title, title))
-        member_put(m, &(struct member_output){.type = MEMBER_TITLE, .text = title});
-    return mls_reader_ok(&list);
+    return true;
 }
 
 static bool take_chat(struct member *m, const struct source *from, struct mls_reader *r) {
@@ -415,7 +468,8 @@ static bool take_file(struct member *m, const struct source *from, struct mls_re
     file.len_bytes = mls_rd_u64(r);
     file.key = mls_rd_vec(r, 32, MLS_TOO_LARGE);
     file.sha256 = mls_rd_vec(r, 32, MLS_TOO_LARGE);
-    if (mls_reader_end(r) != MLS_OK || file.key.len != 32 || file.sha256.len != 32 || !utf8_good(file.name))
+    if (mls_reader_end(r) != MLS_OK || file.key.len != 32 || file.sha256.len != 32 || !utf8_good(file.name) ||
+        !secure_identity_good(file.id)) /* ids of files have the same letters */
         return false;
     member_put(m, &(struct member_output){.type = MEMBER_FILE,
                                           .identity = from->identity,
@@ -426,7 +480,7 @@ static bool take_file(struct member *m, const struct source *from, struct mls_re
 }
 
 static bool take_small(struct member *m, enum content_kind kind, const struct source *from, struct mls_reader *r) {
-    struct person *p = member_find_person(m, from->identity);
+    struct person *p = person_of(m, from);
     if (kind == CONTENT_REACTION) {
         struct span emoji = mls_rd_vec(r, MEMBER_EMOJI_LEN_MAX, MLS_TOO_LARGE);
         if (mls_reader_end(r) != MLS_OK || emoji.len == 0 || !utf8_good(emoji))
@@ -434,19 +488,23 @@ static bool take_small(struct member *m, enum content_kind kind, const struct so
         member_put(m, &(struct member_output){.type = MEMBER_REACTION, .identity = from->identity, .text = emoji});
     } else if (kind == CONTENT_HAND) {
         uint8_t raised = mls_rd_u8(r);
-        if (mls_reader_end(r) != MLS_OK || raised > 1 || p == NULL)
+        if (mls_reader_end(r) != MLS_OK || raised > 1)
             return false;
+        if (p == NULL)
+            return true; /* of somebody who has left */
         p->hand = raised == 1;
+        p->hand_known = true;
         member_put(m, &(struct member_output){.type = MEMBER_ROSTER});
     } else if (kind == CONTENT_TITLE) {
         struct span title = mls_rd_vec(r, MEMBER_TITLE_LEN_MAX, MLS_TOO_LARGE);
-        if (mls_reader_end(r) != MLS_OK || !from->host || !text_set(&m->title, title))
+        if (mls_reader_end(r) != MLS_OK || !from->author->host || !text_set(&m->title, title))
             return false;
+        m->title_known = true;
         member_put(m, &(struct member_output){.type = MEMBER_TITLE, .text = title});
     } else {
         uint8_t context = mls_rd_u8(r), source = mls_rd_u8(r);
         struct span codec = mls_rd_vec(r, CODEC_LEN_MAX, MLS_TOO_LARGE);
-        if (mls_reader_end(r) != MLS_OK)
+        if (mls_reader_end(r) != MLS_OK || !utf8_good(codec))
             return false;
         member_put(
             m,
@@ -471,7 +529,7 @@ static void take_content(struct member *m, const struct source *from, struct spa
         good = take_file(m, from, &r);
         break;
     case CONTENT_ROSTER:
-        good = take_roster(m, from, &r);
+        good = take_roster(m, from, span_of(data.data + 1, data.len - 1));
         break;
     case CONTENT_WHO:
         good = !from->private_to_us && take_who(m, from, &r);
@@ -491,43 +549,55 @@ static void take_content(struct member *m, const struct source *from, struct spa
 }
 
 void member_take_app(struct member *m, struct rng *rng, struct span from, const struct mls_received *received) {
-    /* the leaf is of the message's epoch; a leaf that was given to somebody else since is found by neither name */
-    struct person *p =
-        received->epoch == member_epoch(m) ? member_person_at(m, received->sender) : member_find_person(m, from);
-    if (p == NULL || !span_equal(mls_buf_span(&p->identity), from)) {
+    struct author author;
+    /* the leaf is of the message's epoch, and so is its owner: who has it now may be somebody else */
+    if (!member_author(m, received->epoch, received->sender, &author) || !span_equal(author_identity(&author), from)) {
         member_alarm(m, MEMBER_ALARM_FROM, from, MLS_OK);
         return;
     }
-    struct member_person shown;
-    bool found = member_person_find(m, from, &shown);
-    ASSERT(found);
-    take_content(m, &(struct source){.identity = shown.identity, .host = shown.host, .rng = rng},
+    take_content(m, &(struct source){.author = &author, .identity = author_identity(&author), .rng = rng},
                  received->application_data);
+}
+
+/* Opened, and what it says is well-formed and signed by who sent it to us. */
+static bool direct_good(const struct member *m, const struct person *p, struct span from, struct span plain,
+                        uint64_t *epoch, uint64_t *number, struct span *content) {
+    struct mls_reader r = mls_reader_of(plain);
+    *epoch = mls_rd_u64(&r);
+    struct span said_from = mls_rd_vec(&r, WIRE_IDENTITY_LEN_MAX, MLS_TOO_LARGE);
+    struct span to = mls_rd_vec(&r, WIRE_IDENTITY_LEN_MAX, MLS_TOO_LARGE);
+    *number = mls_rd_u64(&r);
+    *content = mls_rd_vec(&r, CONTENT_LEN_MAX, MLS_TOO_LARGE);
+    struct span claim = mls_reader_since(&r, 0);
+    struct span signature = mls_rd_vec(&r, SIGN_SIGNATURE_LEN_MAX, MLS_TOO_LARGE);
+    const struct span parts[] = {mls_group_id(m->group), claim};
+    return mls_reader_ok(&r) && *number < UINT64_MAX && span_equal(said_from, from) &&
+           span_equal(to, mls_buf_span(&m->identity)) &&
+           mls_verify_with_label(&m->suite, mls_buf_span(&p->signature_key), DIRECT_LABEL, parts, ARRAY_LEN(parts),
+                                 signature, MLS_SIGNATURE_INVALID) == MLS_OK;
 }
 
 void member_take_direct(struct member *m, struct rng *rng, struct span from, struct span sealed) {
     struct mls_buf plain;
-    mls_buf_init(&plain, WIRE_APP_LEN_MAX);
     struct person *p = member_find_person(m, from);
-    enum mls_status status = mls_open_as_member(m->group, DIRECT_LABEL, sealed, &plain);
-    if (status == MLS_OK && p != NULL) {
-        struct mls_reader r = mls_reader_of(mls_buf_span(&plain));
-        (void)mls_rd_u64(&r); /* the epoch it was made in, under the signature */
-        struct span said_from = mls_rd_vec(&r, WIRE_IDENTITY_LEN_MAX, MLS_TOO_LARGE);
-        struct span to = mls_rd_vec(&r, WIRE_IDENTITY_LEN_MAX, MLS_TOO_LARGE);
-        struct span content = mls_rd_vec(&r, CONTENT_LEN_MAX, MLS_TOO_LARGE);
-        struct span claim = mls_reader_since(&r, 0);
-        struct span signature = mls_rd_vec(&r, SIGN_SIGNATURE_LEN_MAX, MLS_TOO_LARGE);
-        const struct span parts[] = {mls_group_id(m->group), claim};
-        bool fine = mls_reader_ok(&r) && span_equal(said_from, from) && span_equal(to, mls_buf_span(&m->identity)) &&
-                    mls_verify_with_label(&m->suite, mls_buf_span(&p->signature_key), DIRECT_LABEL, parts,
-                                          ARRAY_LEN(parts), signature, MLS_SIGNATURE_INVALID) == MLS_OK;
-        if (!fine)
-            member_alarm(m, MEMBER_ALARM_FROM, from, MLS_SIGNATURE_INVALID);
-        else if (direct_is_new(m, from, content))
-            take_content(m, &(struct source){.identity = said_from, .private_to_us = true, .rng = rng}, content);
-    } else {
+    uint64_t epoch, number;
+    struct span content;
+    mls_buf_init(&plain, WIRE_APP_LEN_MAX);
+    if (p == NULL || mls_open_as_member(m->group, DIRECT_LABEL, sealed, &plain) != MLS_OK) {
         m->dropped++; /* sealed to a key that we had before: it comes again */
+    } else if (!direct_good(m, p, from, mls_buf_span(&plain), &epoch, &number, &content)) {
+        member_alarm(m, MEMBER_ALARM_FROM, from, MLS_SIGNATURE_INVALID);
+    } else if (epoch < p->since_epoch || replay_check(&p->directs_seen, number) != REPLAY_FRESH) {
+        m->dropped++; /* there before: sent again by its sender, or by somebody on the way */
+    } else {
+        struct author author;
+        replay_mark(&p->directs_seen, number);
+        if (member_author(m, member_epoch(m), p->leaf, &author))
+            take_content(
+                m,
+                &(struct source){
+                    .author = &author, .identity = author_identity(&author), .private_to_us = true, .rng = rng},
+                content);
     }
     mls_buf_free(&plain);
 }

@@ -1,138 +1,9 @@
 #include <string.h>
 
-#include "base/assert.h"
 #include "base/time.h"
 #include "member/member_internal.h"
 
 #define BASE_KEY_LEN 32 /* AES_256_GCM_SHA512_128 (RFC 9605 section 4.5) */
-
-struct person *member_find_person(const struct member *m, struct span identity) {
-    for (uint32_t i = 0; i < m->people_count; i++) {
-        if (span_equal(mls_buf_span(&m->people[i].identity), identity))
-            return &m->people[i];
-    }
-    return NULL;
-}
-
-struct person *member_person_at(const struct member *m, uint32_t leaf) {
-    for (uint32_t i = 0; i < m->people_count; i++) {
-        if (m->people[i].leaf == leaf)
-            return &m->people[i];
-    }
-    return NULL;
-}
-
-void member_note(struct member *m, enum member_change_kind kind, uint64_t unix_s, struct span identity,
-                 struct span by) {
-    if (m->history_count == MEMBER_HISTORY_MAX)
-        memmove(&m->history[0], &m->history[1], (--m->history_count) * sizeof m->history[0]);
-    struct change *c = &m->history[m->history_count++];
-    const struct person *p = member_find_person(m, identity);
-    *c = (struct change){.kind = kind, .epoch = member_epoch(m), .unix_s = unix_s};
-    c->identity_len = (uint8_t)identity.len;
-    c->by_len = (uint8_t)by.len;
-    if (identity.len > 0)
-        memcpy(c->identity, identity.data, identity.len);
-    if (by.len > 0)
-        memcpy(c->by, by.data, by.len);
-    if (p != NULL)
-        c->name = p->name;
-}
-
-/* ---- people ---- */
-
-static void person_end(struct person *p) {
-    mls_buf_free(&p->identity);
-    mls_buf_free(&p->signature_key);
-    mls_buf_free(&p->software);
-    mls_buf_free(&p->bundle);
-    mls_buf_free(&p->profile);
-}
-
-static struct person *person_new(struct member *m) {
-    if (m->people_count == m->people_room) {
-        uint32_t room = m->people_room == 0 ? 16 : 2 * m->people_room;
-        struct person *more = mls_resize(m->people, m->people_room * sizeof *more, room * sizeof *more);
-        if (more == NULL)
-            return NULL;
-        m->people = more;
-        m->people_room = room;
-    }
-    struct person *p = &m->people[m->people_count++];
-    memset(p, 0, sizeof *p);
-    return p;
-}
-
-static void fill(struct person *p, const struct mls_member *leaf) {
-    struct span data;
-    struct secure_client client;
-    buf_set(&p->identity, leaf->leaf.identity);
-    buf_set(&p->signature_key, leaf->leaf.signature_key);
-    if (mls_extension_find(leaf->leaf.extensions, SECURE_EXTENSION_CLIENT, &data) &&
-        secure_client_read(data, &client)) {
-        p->kind = client.kind;
-        buf_set(&p->software, client.software);
-        buf_set(&p->bundle, client.bundle);
-    }
-}
-
-static bool is_leaf_of(const struct person *p, const struct mls_member *leaf) {
-    return span_equal(leaf->leaf.signature_key, mls_buf_span(&p->signature_key)) &&
-           span_equal(leaf->leaf.identity, mls_buf_span(&p->identity));
-}
-
-/* Most stay where they were; who came again has another leaf. */
-static bool find_leaf(const struct member *m, struct person *p) {
-    struct mls_member leaf;
-    uint32_t cursor = 0;
-    if (mls_member_at(m->group, p->leaf, &leaf) && is_leaf_of(p, &leaf))
-        return true;
-    while (mls_member_next(m->group, &cursor, &leaf)) {
-        if (!is_leaf_of(p, &leaf))
-            continue;
-        p->leaf = leaf.leaf_index;
-        return true;
-    }
-    return false;
-}
-
-/* Brings the list in line with the group's leaves; who is new or gone is noted. */
-static void update_people(struct member *m, uint64_t unix_s, struct span by, bool first) {
-    struct mls_member leaf;
-    uint32_t cursor = 0;
-    for (uint32_t i = 0; i < m->people_count;) {
-        struct person *p = &m->people[i];
-        if (find_leaf(m, p)) {
-            i++;
-            continue;
-        }
-        member_note(m, MEMBER_WENT, unix_s, mls_buf_span(&p->identity), by);
-        member_put(m, &(struct member_output){
-                          .type = MEMBER_REMOVED, .identity = mls_buf_span(&p->identity), .epoch = member_epoch(m)});
-        person_end(p);
-        m->people[i] = m->people[--m->people_count];
-    }
-    while (m->people_count < mls_member_count(m->group) && mls_member_next(m->group, &cursor, &leaf)) {
-        if (member_find_person(m, leaf.leaf.identity) != NULL)
-            continue;
-        struct person *p = person_new(m);
-        if (p == NULL)
-            continue; /* shown when there is memory again: at the next epoch */
-        p->leaf = leaf.leaf_index;
-        fill(p, &leaf);
-        p->online = true;
-        if (!first)
-            member_note(m, MEMBER_CAME, unix_s, leaf.leaf.identity, by);
-    }
-    struct person *self = member_find_person(m, mls_buf_span(&m->identity));
-    if (self != NULL) {
-        self->name = m->name;
-        self->named = true;
-        self->verified = true;
-    }
-    if (first)
-        member_note(m, MEMBER_BEGAN, unix_s, mls_buf_span(&m->identity), by);
-}
 
 /* ---- keys ---- */
 
@@ -171,18 +42,33 @@ static bool anybody_new(const struct member *m, uint32_t before, uint32_t histor
     return m->people_count != before || m->history_count != history_before;
 }
 
-void member_entered(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng *rng, struct span by, bool first) {
+/* What a newcomer knows nothing of yet, and whoever comes back to the group still knows. */
+static void begin_stay(struct member *m, uint64_t now_us) {
+    m->came_us = now_us;
+    m->online_told = false;
+    member_rosters_forget(m);
+}
+
+void member_entered(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng *rng, struct span by,
+                    enum entry entry) {
     uint32_t before = m->people_count, history = m->history_count;
-    update_people(m, unix_s, by, first);
-    if (!first && !anybody_new(m, before, history))
+    member_update_people(m, unix_s, by, entry);
+    if (entry != ENTRY_NEW && !anybody_new(m, before, history))
         member_note(m, MEMBER_HEALED, unix_s, by, by);
-    m->remove_open_us = 0;
-    m->withheld_told = false;
+    if (entry == ENTRY_NEW)
+        begin_stay(m, now_us);
+    m->remove_try_us = TIME_NEVER; /* proposals end with their epoch: the server makes anew what is not done */
     m->pending_since_us = 0;
+    if (member_epoch(m) >= m->behind_epoch) {
+        m->astray = false;
+        m->behind_epoch = 0;
+        m->rejoin_at_us = TIME_NEVER;
+        m->rejoin_tries = 0;
+    }
     give_keys(m);
     member_send_wire(m, &(struct wire_message){.type = WIRE_ACK, .epoch = member_epoch(m)});
     plan_switch(m, now_us + MEMBER_SWITCH_US);
-    if (first)
+    if (entry != ENTRY_NEXT)
         member_switch(m, member_epoch(m));
     /* Somebody commits when nothing has changed for long; spread, so that it is one and not all. */
     m->heal_at_us = now_us + MEMBER_HEAL_US + rng_below(rng, MEMBER_HEAL_US / 10 * (1 + m->people_count / 10));
@@ -193,6 +79,7 @@ void member_entered(struct member *m, uint64_t now_us, uint64_t unix_s, struct r
     member_put(m, &(struct member_output){.type = MEMBER_EPOCH, .epoch = member_epoch(m)});
     member_put(m, &(struct member_output){.type = MEMBER_ROSTER});
     member_directs_again(m, rng);
-    if (first)
+    member_removals_look(m, now_us, rng);
+    if (entry != ENTRY_NEXT)
         member_send_profile(m, rng);
 }

@@ -7,7 +7,7 @@
 
 #define GROUP_INFO_LEN_MAX (64u << 10)
 
-static void send_bad(struct member *m, uint64_t epoch, enum mls_status status) {
+void member_send_bad(struct member *m, uint64_t epoch, enum mls_status status) {
     member_send_wire(m, &(struct wire_message){.type = WIRE_BAD, .epoch = epoch, .status = (uint16_t)status});
 }
 
@@ -41,9 +41,7 @@ void member_lost(struct member *m, uint64_t now_us, uint16_t close_code) {
         return;
     m->connected = false;
     /* a commit in flight: whether it was taken is told by the log, on resuming */
-    mls_group_free(m->joining);
-    m->joining = NULL;
-    m->creating = false;
+    member_drop_joining(m);
     m->fetching = FETCH_NONE;
     /* what came while a tree was fetched belongs to that attempt; a server that was restarted counts anew */
     mls_buf_free(&m->inbox);
@@ -66,6 +64,9 @@ static void on_state(struct member *m, const struct wire_message *message) {
         return;
     }
     if (m->group != NULL) {
+        if (message->epoch > mls_group_epoch(m->group))
+            m->behind_epoch = message->epoch;
+        member_rejoin_resumed(m, message->epoch != mls_group_epoch(m->group) || message->seq != m->last_seq);
         member_set_state(m, MEMBER_IN);
         return;
     }
@@ -125,8 +126,7 @@ static void on_create_now(struct member *m, uint64_t unix_s, struct rng *rng) {
                                 .type = WIRE_CREATE, .group_info = mls_buf_span(&info), .tree = mls_buf_span(&tree)});
         member_set_state(m, MEMBER_JOINING);
     } else {
-        mls_group_free(m->joining);
-        m->joining = NULL;
+        member_drop_joining(m);
     }
     mls_buf_free(&extensions);
     mls_buf_free(&info);
@@ -135,7 +135,7 @@ static void on_create_now(struct member *m, uint64_t unix_s, struct rng *rng) {
 
 /* ---- entering a group ---- */
 
-static void fetch_tree(struct member *m, enum fetch_purpose purpose, const struct wire_message *message) {
+void member_fetch_tree(struct member *m, enum fetch_purpose purpose, const struct wire_message *message) {
     static const char digits[] = "0123456789abcdef";
     char path[16 + 2 * HASH_LEN_MAX];
     struct writer w = writer_of(path, sizeof path);
@@ -153,14 +153,35 @@ static void fetch_tree(struct member *m, enum fetch_purpose purpose, const struc
     m->fetch_seq = message->seq;
     m->ticket++;
     member_put(m, &(struct member_output){.type = MEMBER_FETCH, .ticket = m->ticket, .text = writer_span(&w)});
-    member_set_state(m, MEMBER_JOINING);
+    if (m->group == NULL)
+        member_set_state(m, MEMBER_JOINING);
 }
 
-static void join_external(struct member *m, uint64_t unix_s, struct rng *rng, struct span tree, bool resync) {
+/* The client of the group to be: with a group of ours still open, another one, since both groups have one id. */
+static struct mls_client *client_to_join(struct member *m) {
+    if (m->group == NULL)
+        return m->client;
+    if (mls_client_create(m->crypto, &m->joining_client) != MLS_OK)
+        return NULL;
+    if (mls_psk_add(m->joining_client, span_str(SECURE_PSK_ID), secret_span(&m->link.psk)) != MLS_OK)
+        member_drop_joining(m);
+    return m->joining_client;
+}
+
+static void not_joined(struct member *m) {
+    member_drop_joining(m);
+    if (m->group != NULL)
+        member_rejoin_later(m);
+    else
+        member_set_state(m, MEMBER_WAITING); /* the server gives another turn, after others */
+}
+
+static void join_external(struct member *m, struct rng *rng, struct span tree, bool resync) {
     const struct span psk_id = span_str(SECURE_PSK_ID);
     struct mls_identity identity = member_identity(m);
     struct mls_group_options options = member_options(m);
-    struct mls_external_options external = {.join = {.tree = tree, .verify_later = true},
+    /* what is to replace a good group is looked at whole before */
+    struct mls_external_options external = {.join = {.tree = tree, .verify_later = m->group == NULL},
                                             .resync = resync,
                                             .psks = &psk_id,
                                             .psk_count = 1,
@@ -170,17 +191,23 @@ static void join_external(struct member *m, uint64_t unix_s, struct rng *rng, st
         return;
     mls_buf_init(&commit, WIRE_MESSAGE_LEN_MAX);
     mls_buf_init(&info, GROUP_INFO_LEN_MAX);
-    enum mls_status status = mls_join_external(m->client, &identity, &options, mls_buf_span(&m->fetch_group_info),
-                                               &external, unix_s, rng, &m->joining, &commit, &info);
+    struct mls_client *client = client_to_join(m);
+    enum mls_status status = MLS_NO_MEMORY;
+    if (client != NULL)
+        status = mls_join_external(client, &identity, &options, mls_buf_span(&m->fetch_group_info), &external, 0, rng,
+                                   &m->joining, &commit, &info);
     if (status != MLS_OK) {
         member_alarm(m, status == MLS_TREE_HASH_WRONG ? MEMBER_ALARM_TREE : MEMBER_ALARM_GROUP, span_of(NULL, 0),
                      status);
-    } else if (!member_group_good(m, m->joining)) {
-        mls_group_free(m->joining);
-        m->joining = NULL;
-        member_end(m, WIRE_GONE_REFUSED);
+        not_joined(m);
+    } else if (!member_group_good(m, m->joining) || (m->group != NULL && !member_rejoin_good(m))) {
+        if (m->group == NULL)
+            member_end(m, WIRE_GONE_REFUSED);
+        else
+            not_joined(m);
     } else {
         m->unanswered++;
+        m->joining_since_us = m->now_us;
         member_send_wire(m, &(struct wire_message){.type = WIRE_COMMIT,
                                                    .commit = mls_buf_span(&commit),
                                                    .group_info = mls_buf_span(&info)});
@@ -203,12 +230,12 @@ static void join_welcome(struct member *m, uint64_t now_us, uint64_t unix_s, str
     struct mls_group_options options = member_options(m);
     struct mls_join_options join = {.tree = tree, .verify_later = true};
     struct mls_group *group = NULL;
-    enum mls_status status = mls_join(m->client, &options, mls_buf_span(&m->fetch_welcome), &join, unix_s, rng, &group);
+    enum mls_status status = mls_join(m->client, &options, mls_buf_span(&m->fetch_welcome), &join, 0, rng, &group);
     if (status != MLS_OK) {
         member_alarm(m, status == MLS_TREE_HASH_WRONG ? MEMBER_ALARM_TREE : MEMBER_ALARM_GROUP, span_of(NULL, 0),
                      status);
         /* the server then sends what a rejoin needs */
-        send_bad(m, 0, status);
+        member_send_bad(m, 0, status);
         return;
     }
     if (!member_group_good(m, group)) {
@@ -216,9 +243,11 @@ static void join_welcome(struct member *m, uint64_t now_us, uint64_t unix_s, str
         member_end(m, WIRE_GONE_REFUSED);
         return;
     }
+    member_drop_joining(m);
     m->group = group;
     m->last_seq = m->fetch_seq;
-    member_entered(m, now_us, unix_s, rng, span_of(NULL, 0), true);
+    m->greeter = mls_group_info_signer(group);
+    member_entered(m, now_us, unix_s, rng, span_of(NULL, 0), ENTRY_NEW);
     take_inbox(m, now_us, unix_s, rng);
 }
 
@@ -231,16 +260,10 @@ void member_fetched(struct member *m, uint64_t now_us, uint64_t unix_s, struct r
     m->fetching = FETCH_NONE;
     if (purpose == FETCH_WELCOME) {
         join_welcome(m, now_us, unix_s, rng, body);
-    } else if (body.len == 0 && purpose == FETCH_RESYNC) {
-        send_bad(m, 0, MLS_TREE_HASH_WRONG); /* for a newer one */
     } else if (body.len == 0) {
-        member_set_state(m, MEMBER_WAITING); /* the group went on meanwhile; the server gives another turn */
+        not_joined(m); /* the group went on meanwhile */
     } else {
-        if (purpose == FETCH_RESYNC) {
-            mls_group_free(m->group);
-            m->group = NULL;
-        }
-        join_external(m, unix_s, rng, body, purpose == FETCH_RESYNC);
+        join_external(m, rng, body, purpose == FETCH_RESYNC);
     }
 }
 
@@ -259,7 +282,7 @@ static void lost_track(struct member *m, const struct wire_message *message) {
         m->last_seq = message->seq;
     mls_commit_drop(m->group);
     m->pending_since_us = 0;
-    send_bad(m, message->epoch, MLS_NOTHING_PENDING);
+    member_go_astray(m, message->epoch, MLS_NOTHING_PENDING);
 }
 
 static void on_accepted(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng *rng,
@@ -269,15 +292,15 @@ static void on_accepted(struct member *m, uint64_t now_us, uint64_t unix_s, stru
         enum mls_status status = m->creating ? MLS_OK : mls_commit_confirm(m->joining);
         if (status != MLS_OK || mls_group_epoch(m->joining) != message->epoch) {
             member_alarm(m, MEMBER_ALARM_COMMIT, span_of(NULL, 0), status);
-            mls_group_free(m->joining);
-            m->joining = NULL;
+            not_joined(m);
             return;
         }
-        m->group = m->joining;
-        m->joining = NULL;
-        m->creating = false;
+        enum entry entry = m->group != NULL ? ENTRY_AGAIN : ENTRY_NEW;
+        m->title_known = m->title_known || m->creating; /* there is nobody who could tell it */
+        member_adopt_joining(m);
         m->last_seq = message->seq;
-        member_entered(m, now_us, unix_s, rng, mls_buf_span(&m->identity), true);
+        m->greeter = UINT32_MAX;
+        member_entered(m, now_us, unix_s, rng, mls_buf_span(&m->identity), entry);
         return;
     }
     if (!newest || m->group == NULL || !mls_commit_is_pending(m->group) ||
@@ -292,10 +315,10 @@ static void on_accepted(struct member *m, uint64_t now_us, uint64_t unix_s, stru
         member_alarm(m, MEMBER_ALARM_ORDER, span_of(NULL, 0), MLS_OK);
     enum mls_status status = mls_commit_confirm(m->group);
     if (status != MLS_OK) {
-        send_bad(m, message->epoch, status);
+        member_go_astray(m, message->epoch, status);
         return;
     }
-    member_entered(m, now_us, unix_s, rng, mls_buf_span(&m->identity), false);
+    member_entered(m, now_us, unix_s, rng, mls_buf_span(&m->identity), ENTRY_NEXT);
     if (m->pending_adds)
         member_send_roster(m, rng);
 }
@@ -303,12 +326,8 @@ static void on_accepted(struct member *m, uint64_t now_us, uint64_t unix_s, stru
 static void on_stale(struct member *m) {
     if (!answers_newest(m))
         return;
-    if (m->joining != NULL) {
-        mls_group_free(m->joining);
-        m->joining = NULL;
-        m->creating = false;
-        member_set_state(m, MEMBER_WAITING);
-    }
+    if (m->joining != NULL)
+        not_joined(m);
     if (m->group != NULL)
         mls_commit_drop(m->group);
     m->pending_since_us = 0;
@@ -316,7 +335,7 @@ static void on_stale(struct member *m) {
 
 /* ---- committing ---- */
 
-static enum mls_status commit(struct member *m, uint64_t unix_s, struct rng *rng, struct span proposals, bool adds) {
+enum mls_status member_commit(struct member *m, struct rng *rng, struct span proposals, bool adds) {
     struct mls_buf bytes, welcome, info;
     struct mls_commit_options options = {.proposals = proposals,
                                          .pick = MLS_PICK_ALL,
@@ -325,7 +344,7 @@ static enum mls_status commit(struct member *m, uint64_t unix_s, struct rng *rng
     mls_buf_init(&bytes, WIRE_MESSAGE_LEN_MAX - GROUP_INFO_LEN_MAX);
     mls_buf_init(&welcome, WIRE_MESSAGE_LEN_MAX - GROUP_INFO_LEN_MAX);
     mls_buf_init(&info, GROUP_INFO_LEN_MAX);
-    enum mls_status status = mls_commit(m->group, &options, unix_s, rng, &bytes, &welcome, &info);
+    enum mls_status status = mls_commit(m->group, &options, 0, rng, &bytes, &welcome, &info);
     if (status == MLS_OK) {
         m->pending_adds = adds;
         m->pending_since_us = m->now_us;
@@ -341,7 +360,7 @@ static enum mls_status commit(struct member *m, uint64_t unix_s, struct rng *rng
     return status;
 }
 
-static void on_commit_now(struct member *m, uint64_t unix_s, struct rng *rng, const struct wire_message *message) {
+static void on_commit_now(struct member *m, struct rng *rng, const struct wire_message *message) {
     struct mls_buf proposals;
     struct span package;
     size_t at = 0;
@@ -350,88 +369,14 @@ static void on_commit_now(struct member *m, uint64_t unix_s, struct rng *rng, co
         return;
     mls_buf_init(&proposals, WIRE_MESSAGE_LEN_MAX);
     while (wire_next(message, &at, &package)) {
-        if (member_package_good(m, package, unix_s) && mls_propose_write_add(package, &proposals) == MLS_OK)
+        if (member_package_good(m, package) && mls_propose_write_add(package, &proposals) == MLS_OK)
             adds = true;
     }
     if (adds && mls_propose_write_psk(m->suite.suite->id, span_str(SECURE_PSK_ID), rng, &proposals) != MLS_OK)
         mls_buf_clear(&proposals);
-    if (mls_buf_ok(&proposals) && (adds || m->remove_open_us != 0))
-        (void)commit(m, unix_s, rng, mls_buf_span(&proposals), adds); /* else the server names another */
+    if (mls_buf_ok(&proposals) && (adds || m->remove_try_us != TIME_NEVER))
+        (void)member_commit(m, rng, mls_buf_span(&proposals), adds); /* else the server names another */
     mls_buf_free(&proposals);
-}
-
-enum mls_status member_remove(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng *rng,
-                              struct span identity) {
-    struct member_person self, other;
-    struct mls_buf proposal;
-    m->now_us = now_us;
-    if (m->state != MEMBER_IN || !member_person_find(m, mls_buf_span(&m->identity), &self))
-        return MEMBER_NOT_IN;
-    if (!self.host || !member_person_find(m, identity, &other) || other.self)
-        return MLS_PROPOSAL_REFUSED;
-    mls_buf_init(&proposal, 64);
-    enum mls_status status = mls_propose_write_remove(other.leaf, &proposal);
-    if (status == MLS_OK)
-        status = commit(m, unix_s, rng, mls_buf_span(&proposal), false);
-    mls_buf_free(&proposal);
-    return status;
-}
-
-/* The GroupContext's extensions with one more host. */
-static enum mls_status with_host(const struct member *m, struct span identity, struct mls_buf *out) {
-    struct span data;
-    struct secure_meeting meeting;
-    struct mls_buf hosts, changed, wrapped;
-    if (!mls_group_extension(m->group, SECURE_EXTENSION_MEETING, &data) || !secure_meeting_read(data, &meeting))
-        return MLS_WRONG_STATE;
-    mls_buf_init(&hosts, (SECURE_HOSTS_MAX + 1) * (WIRE_IDENTITY_LEN_MAX + 2));
-    mls_buf_init(&changed, GROUP_INFO_LEN_MAX);
-    mls_buf_init(&wrapped, GROUP_INFO_LEN_MAX);
-    size_t at = 0, count = 1;
-    struct span host;
-    while (secure_host_next(&meeting, &at, &host))
-        count++;
-    mls_wr_span(&hosts, meeting.hosts);
-    mls_wr_vec(&hosts, identity);
-    meeting.hosts = mls_buf_span(&hosts);
-    enum mls_status status = count > SECURE_HOSTS_MAX ? MLS_TOO_LARGE : hosts.status;
-    if (status == MLS_OK)
-        secure_meeting_write(&meeting, &changed);
-    mls_wr_vec(&wrapped, mls_group_extensions(m->group));
-    struct mls_reader r = mls_reader_of(mls_buf_span(&wrapped));
-    struct mls_list list;
-    struct mls_extension extension;
-    mls_extensions_read(&r, &list);
-    struct mls_reader it = mls_reader_of(list.bytes);
-    while (status == MLS_OK && mls_extensions_next(&it, &extension)) {
-        bool ours = extension.type == SECURE_EXTENSION_MEETING;
-        status = mls_extension_write(extension.type, ours ? mls_buf_span(&changed) : extension.data, out);
-    }
-    mls_buf_free(&hosts);
-    mls_buf_free(&changed);
-    mls_buf_free(&wrapped);
-    return status;
-}
-
-enum mls_status member_make_host(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng *rng,
-                                 struct span identity) {
-    struct member_person self, other;
-    struct mls_buf extensions, proposal;
-    m->now_us = now_us;
-    if (m->state != MEMBER_IN || !member_person_find(m, mls_buf_span(&m->identity), &self))
-        return MEMBER_NOT_IN;
-    if (!self.host || !member_person_find(m, identity, &other) || other.host)
-        return MLS_PROPOSAL_REFUSED;
-    mls_buf_init(&extensions, GROUP_INFO_LEN_MAX);
-    mls_buf_init(&proposal, GROUP_INFO_LEN_MAX);
-    enum mls_status status = with_host(m, identity, &extensions);
-    if (status == MLS_OK)
-        status = mls_propose_write_extensions(mls_buf_span(&extensions), &proposal);
-    if (status == MLS_OK)
-        status = commit(m, unix_s, rng, mls_buf_span(&proposal), false);
-    mls_buf_free(&extensions);
-    mls_buf_free(&proposal);
-    return status;
 }
 
 /* ---- what others send ---- */
@@ -441,8 +386,10 @@ enum mls_status member_make_host(struct member *m, uint64_t now_us, uint64_t uni
 static bool in_order(struct member *m, uint64_t seq) {
     if (seq <= m->last_seq)
         return false;
-    if (seq != m->last_seq + 1)
+    if (seq != m->last_seq + 1) {
         member_alarm(m, MEMBER_ALARM_ORDER, span_of(NULL, 0), MLS_OK);
+        m->astray = true;
+    }
     m->last_seq = seq;
     return true;
 }
@@ -456,11 +403,13 @@ static void on_remove_proposed(struct member *m, uint64_t now_us, const struct m
         member_alarm(m, MEMBER_ALARM_REMOVE, span_of(NULL, 0), MLS_PROPOSAL_REFUSED);
         return;
     }
-    if (m->remove_open_us == 0)
-        m->remove_open_us = now_us;
+    m->remove_try_us = time_min(m->remove_try_us, now_us + MEMBER_OPEN_REMOVE_US);
     struct person *gone = member_find_person(m, info.leaf.identity);
     if (gone != NULL) {
         gone->online = false;
+        /* the first announcement counts, whatever epochs come and whatever commits fail until it is carried out */
+        if (gone->leaving_since_us == 0)
+            gone->leaving_since_us = now_us;
         member_put(m, &(struct member_output){.type = MEMBER_ROSTER});
     }
 }
@@ -471,14 +420,16 @@ static void on_commit(struct member *m, uint64_t now_us, uint64_t unix_s, struct
     struct mls_member sender;
     struct span committer = span_of(NULL, 0);
     uint64_t epoch = mls_group_epoch(m->group) + 1;
-    if (!member_commit_good(m, m->group)) {
-        mls_staged_refuse(m->group);
-        send_bad(m, epoch, MLS_PROPOSAL_REFUSED);
-        return;
-    }
     bool known = mls_staged_info(m->group, &info);
     ASSERT(known);
     bool external = info.sender_type == MLS_SENDER_NEW_MEMBER_COMMIT;
+    /* our own way back, of which we did not hear that it was taken; its keys are gone */
+    bool own = external && span_equal(info.leaf.signature_key, mls_buf_span(&m->signature_public));
+    if (own || !member_commit_good(m, m->group)) {
+        mls_staged_refuse(m->group);
+        member_go_astray(m, epoch, MLS_PROPOSAL_REFUSED);
+        return;
+    }
     if (external)
         committer = info.leaf.identity;
     else if (mls_member_at(m->group, info.sender, &sender))
@@ -490,39 +441,36 @@ static void on_commit(struct member *m, uint64_t now_us, uint64_t unix_s, struct
     m->pending_since_us = 0;
     enum mls_status status = mls_staged_apply(m->group);
     if (status != MLS_OK) {
-        send_bad(m, epoch, status);
+        member_go_astray(m, epoch, status);
     } else if (out) {
         member_end(m, WIRE_GONE_REMOVED);
     } else {
-        member_entered(m, now_us, unix_s, rng, span_of(by, committer.len), false);
+        member_entered(m, now_us, unix_s, rng, span_of(by, committer.len), ENTRY_NEXT);
         /* a newcomer by external commit is greeted by the first of those who are here */
-        if (external) {
-            struct person *first = NULL;
-            for (uint32_t i = 0; i < m->people_count; i++) {
-                struct person *p = &m->people[i];
-                bool candidate = p->online && !span_equal(mls_buf_span(&p->identity), span_of(by, committer.len));
-                if (candidate && (first == NULL || p->leaf < first->leaf))
-                    first = p;
-            }
-            if (first != NULL && first->leaf == mls_own_leaf(m->group))
-                member_send_roster(m, rng);
-        }
+        if (external && member_greeter_of(m, span_of(by, committer.len)) == mls_own_leaf(m->group))
+            member_send_roster(m, rng);
     }
 }
 
 static void on_message(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng *rng,
                        const struct wire_message *message) {
     struct mls_received received;
-    if (!in_order(m, message->seq) || m->fetching == FETCH_RESYNC)
+    if (!in_order(m, message->seq))
         return;
     if (message->type == WIRE_APP_FROM && span_equal(message->identity, mls_buf_span(&m->identity)))
         return; /* our own, from the log */
-    enum mls_status status = mls_process(m->group, message->message, unix_s, &received);
+    enum mls_status status = mls_process(m->group, message->message, 0, &received);
     bool handshake = message->type == WIRE_HANDSHAKE;
     if (status != MLS_OK) {
-        if (handshake && status != MLS_EPOCH_OVER) {
+        struct mls_message_info info;
+        bool ahead = status == MLS_EPOCH_AHEAD && mls_message_peek(message->message, &info) == MLS_OK;
+        if (ahead && m->behind_epoch > 0) {
+            m->dropped++; /* we could not follow before, and said so */
+        } else if (handshake && status != MLS_EPOCH_OVER) {
             member_alarm(m, MEMBER_ALARM_COMMIT, span_of(NULL, 0), status);
-            send_bad(m, mls_group_epoch(m->group) + 1, status);
+            if (ahead)
+                m->behind_epoch = info.epoch + 1;
+            member_go_astray(m, mls_group_epoch(m->group) + 1, status);
         } else if (!handshake) {
             m->dropped++;
             /* the server orders commits and messages: one of a later epoch means that it kept a commit back */
@@ -549,7 +497,7 @@ static void on_message(struct member *m, uint64_t now_us, uint64_t unix_s, struc
     case MLS_RECEIVED_OWN_COMMIT: /* taken while we were away */
         m->pending_since_us = 0;
         if (mls_commit_confirm(m->group) == MLS_OK)
-            member_entered(m, now_us, unix_s, rng, mls_buf_span(&m->identity), false);
+            member_entered(m, now_us, unix_s, rng, mls_buf_span(&m->identity), ENTRY_NEXT);
         break;
     case MLS_RECEIVED_OWN_PROPOSAL:
         break;
@@ -566,6 +514,9 @@ static void on_online(struct member *m, const struct wire_message *message) {
         if (p != NULL)
             p->online = true;
     }
+    m->online_told = true;
+    if (m->group != NULL)
+        member_rosters_look(m);
     member_put(m, &(struct member_output){.type = MEMBER_ROSTER});
 }
 
@@ -597,22 +548,21 @@ void member_input(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng
         break;
     case WIRE_JOIN_NOW:
         if (m->group == NULL && m->joining == NULL)
-            fetch_tree(m, FETCH_JOIN, &message);
+            member_fetch_tree(m, FETCH_JOIN, &message);
         break;
     case WIRE_WELCOME:
-        if (m->group != NULL)
-            break;
-        /* a member was faster than our own commit, which the server will not take any more */
-        mls_group_free(m->joining);
-        m->joining = NULL;
-        m->creating = false;
-        fetch_tree(m, FETCH_WELCOME, &message);
+        if (m->group == NULL) {
+            member_drop_joining(m); /* an attempt of our own, whose answer would come too late */
+            member_fetch_tree(m, FETCH_WELCOME, &message);
+        } else {
+            m->dropped++;
+        }
         break;
     case WIRE_RESYNC:
-        fetch_tree(m, FETCH_RESYNC, &message);
+        member_on_resync(m, &message);
         break;
     case WIRE_COMMIT_NOW:
-        on_commit_now(m, unix_s, rng, &message);
+        on_commit_now(m, rng, &message);
         break;
     case WIRE_HANDSHAKE:
     case WIRE_APP_FROM:
@@ -666,7 +616,18 @@ static void check_signatures(struct member *m, uint64_t now_us) {
         member_put(m, &(struct member_output){.type = MEMBER_ROSTER});
 }
 
+static void look_at_departures(struct member *m, uint64_t now_us) {
+    for (uint32_t i = 0; i < m->people_count; i++) {
+        struct person *p = &m->people[i];
+        if (p->leaving_since_us == 0 || p->withheld_told || now_us < p->leaving_since_us + MEMBER_WITHHELD_US)
+            continue;
+        member_alarm(m, MEMBER_ALARM_WITHHELD, mls_buf_span(&p->identity), MLS_OK);
+        p->withheld_told = true;
+    }
+}
+
 void member_tick(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng *rng) {
+    (void)unix_s;
     m->now_us = now_us;
     if (now_us >= m->directs_at_us)
         member_directs_forget(m);
@@ -679,18 +640,19 @@ void member_tick(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng 
         mls_commit_drop(m->group);
         m->pending_since_us = 0;
     }
-    if (m->remove_open_us != 0 && m->pending_since_us == 0 && now_us >= m->remove_open_us + MEMBER_OPEN_REMOVE_US) {
-        if (now_us >= m->remove_open_us + 10 * MEMBER_OPEN_REMOVE_US && !m->withheld_told) {
-            member_alarm(m, MEMBER_ALARM_WITHHELD, span_of(NULL, 0), MLS_OK);
-            m->withheld_told = true;
-        }
-        if (commit(m, unix_s, rng, span_of(NULL, 0), false) != MLS_OK)
-            m->remove_open_us = now_us;
+    look_at_departures(m, now_us);
+    member_rejoin_tick(m, now_us);
+    if (now_us >= m->remove_try_us) {
+        m->remove_try_us = now_us + MEMBER_OPEN_REMOVE_US;
+        if (m->pending_since_us == 0)
+            (void)member_commit(m, rng, span_of(NULL, 0), false);
     }
+    if (now_us >= m->removal_at_us)
+        member_removals_look(m, now_us, rng);
     if (now_us >= m->heal_at_us) {
         m->heal_at_us = now_us + MEMBER_HEAL_US;
         if (m->pending_since_us == 0)
-            (void)commit(m, unix_s, rng, span_of(NULL, 0), false);
+            (void)member_commit(m, rng, span_of(NULL, 0), false);
     }
     if (now_us >= m->profile_at_us)
         member_send_profile(m, rng);

@@ -1,9 +1,11 @@
 /* What the files of member.h share: member.c (life, outputs, questions), member_in.c (the delivery protocol),
- * member_epoch.c (entering epochs, people), member_rules.c (what is refused), member_content.c (sealed messages),
- * member_code.c (security codes). */
+ * member_epoch.c (entering epochs, keys), member_people.c (who is and was here), member_rejoin.c (coming back without
+ * trusting less), member_moderate.c (what hosts do), member_rules.c (what is refused), member_content.c (sealed
+ * messages), member_code.c (security codes). */
 #ifndef CONCLAVE_MEMBER_MEMBER_INTERNAL_H
 #define CONCLAVE_MEMBER_MEMBER_INTERNAL_H
 
+#include "base/replay.h"
 #include "base/text.h"
 #include "e2ee/mem.h"
 #include "e2ee/mls_message.h"
@@ -31,7 +33,22 @@
  * are kept until so long after the last of them. */
 #define DIRECTS_SENT_MAX 16
 #define DIRECTS_SENT_US UINT64_C(5000000)
-#define DIRECTS_SEEN_MAX 64
+
+/* Epochs whose late messages open; who was in them is kept as long (MLS_PAST_EPOCHS_DEFAULT says why so many). */
+#define PAST_EPOCHS 2
+/* Signature keys of people who went: none of them comes back in a group that descends from ours, since whoever comes
+ * again makes another. The newest, by the first bytes of their SHA-256. */
+#define GONE_MAX 512
+#define GONE_LEN 16
+/* Between two requests for what a rejoin needs: the first soon, then twice as long each time. */
+#define REJOIN_MIN_US UINT64_C(500000)
+#define REJOIN_MAX_US UINT64_C(32000000)
+/* A newcomer is told the title and the raised hands so long after it came. */
+#define ROSTER_WITHIN_US UINT64_C(10000000)
+#define ROSTERS_HELD_MAX 4
+/* People that a host wants out at a time, and when a commit for them that lost is made again. */
+#define REMOVALS_MAX 64
+#define REMOVAL_AGAIN_US UINT64_C(500000)
 
 /* Kinds of application messages (docs/delivery-protocol.md). */
 enum content_kind {
@@ -55,14 +72,44 @@ struct person {
     uint32_t leaf;
     struct mls_buf identity, signature_key, software, bundle; /* small, each exactly as long as needed */
     enum secure_kind kind;
-    bool online, hand, verified, named;
+    bool online, hand, hand_known, verified, named, host;
     uint32_t name_version;
     struct text name;
-    struct mls_buf profile; /* the signed statement, to hand on */
+    struct mls_buf profile;    /* the signed statement, to hand on */
+    uint64_t since_epoch;      /* it came, or came again, with this one */
+    uint64_t leaving_since_us; /* since when its Remove is announced; 0: it is not */
+    bool withheld_told;
+    uint64_t directs_sent; /* private messages to it: the number of the next */
+    struct replay_window directs_seen;
+};
+
+/* Who wrote a message: a leaf of the message's own epoch. */
+struct author {
+    uint32_t leaf;
+    bool host;
+    uint8_t identity_len, key_len;
+    uint8_t identity[WIRE_IDENTITY_LEN_MAX], key[SIGN_PUBLIC_LEN_MAX];
+};
+struct roster {
+    uint64_t epoch;
+    uint32_t count; /* 0: none */
+    struct author *authors;
+};
+
+struct roster_held {
+    uint32_t leaf;
+    struct mls_buf content;
+};
+
+/* Somebody whom our person, a host, wants out: until that seat is out of the tree. */
+struct removal {
+    uint8_t identity_len, key_len;
+    uint8_t identity[WIRE_IDENTITY_LEN_MAX], key[SIGN_PUBLIC_LEN_MAX];
+    uint64_t since_us;
 };
 
 struct direct_sent {
-    uint64_t at_us;
+    uint64_t at_us, number;
     struct mls_buf to, signer, key, content; /* whom for, with which keys of theirs; content empty: free */
 };
 
@@ -98,9 +145,15 @@ struct member {
     struct secret signature_key;
     struct mls_buf signature_public, credential, leaf_extensions;
     struct mls_client *client;
-    struct mls_group *group;   /* where we are; NULL before */
-    struct mls_group *joining; /* created or to be entered, not confirmed yet */
+    struct mls_group *group;           /* where we are; NULL before */
+    struct mls_group *joining;         /* created or to be entered, not confirmed yet; `group` stays until it is */
+    struct mls_client *joining_client; /* of `joining` when `group` is there too: both have the same id */
     bool creating;
+    uint64_t joining_since_us;
+    bool astray;           /* we refused a commit or miss something: a resync has a use */
+    uint64_t behind_epoch; /* that the others have reached as the server says; 0: it has not said that we are behind */
+    uint64_t rejoin_at_us; /* ask for it again */
+    uint32_t rejoin_tries;
     enum member_state state;
     uint8_t gone;
     bool ended_told;
@@ -123,19 +176,30 @@ struct member {
     uint64_t names_at_us, profile_at_us;
     uint32_t names_tries;
     uint64_t heal_at_us;
-    uint64_t remove_open_us; /* since when a Remove waits; 0 = none */
-    bool withheld_told;
-    struct person *people; /* people_max of them at most, grown */
+    uint64_t remove_try_us; /* when we commit a Remove that waits, unless somebody does; TIME_NEVER: none waits */
+    struct person *people;  /* people_max of them at most, grown */
     uint32_t people_count, people_room;
+    struct roster past[PAST_EPOCHS];
+    uint32_t past_next;
+    uint64_t people_epoch; /* that `people` are of */
+    uint8_t gone_keys[GONE_MAX][GONE_LEN];
+    uint32_t gone_keys_count;
+    uint64_t came_us; /* when we entered as a newcomer */
+    uint32_t greeter; /* leaf of who let us in by Welcome; UINT32_MAX: nobody did */
+    bool online_told; /* the server has said who is online */
+    struct roster_held rosters_held[ROSTERS_HELD_MAX];
+    uint32_t rosters_held_count;
+    struct removal removals[REMOVALS_MAX];
+    uint32_t removals_count;
+    uint64_t removal_at_us;
     struct text title;
+    bool title_known; /* from a host, or told when we came */
     struct change history[MEMBER_HISTORY_MAX];
     uint32_t history_count;
     struct direct_sent directs_sent[DIRECTS_SENT_MAX];
     uint32_t directs_sent_next;
-    uint64_t directs_at_us;                         /* when the newest of these is too old to be sent again */
-    struct mls_hash directs_seen[DIRECTS_SEEN_MAX]; /* of sender and content, a ring */
-    uint32_t directs_seen_next;
-    struct queued *queue; /* ring of MEMBER_OUTPUTS_MAX at most, grown */
+    uint64_t directs_at_us; /* when the newest of these is too old to be sent again */
+    struct queued *queue;   /* ring of MEMBER_OUTPUTS_MAX at most, grown */
     uint32_t queue_first, queue_count, queue_room;
     struct queued given;
     uint64_t alarms[MEMBER_ALARM_COUNT];
@@ -156,15 +220,61 @@ void buf_set(struct mls_buf *b, struct span bytes);
 bool text_set(struct text *text, struct span bytes);
 struct span text_span(const struct text *text);
 
-/* ---- member_epoch.c ---- */
+/* ---- member_people.c ---- */
 
 struct person *member_find_person(const struct member *m, struct span identity);
-struct person *member_person_at(const struct member *m, uint32_t leaf);
+void member_person_free(struct person *p);
+/* We are new; or the group is another one, with another leaf of ours, to which we came back; or it went on. */
+enum entry { ENTRY_NEW, ENTRY_AGAIN, ENTRY_NEXT };
+/* Brings the list in line with the group's leaves; who is new or gone is noted, unless we are new ourselves. Who was
+ * here before is kept for late messages, as long as the group opens those. */
+void member_update_people(struct member *m, uint64_t unix_s, struct span by, enum entry entry);
+/* Leaf of who greets a newcomer that came by itself: the lowest of the others that are online. UINT32_MAX: nobody. */
+uint32_t member_greeter_of(const struct member *m, struct span newcomer);
+void member_past_forget(struct member *m);
+/* Who is at that leaf in that epoch. False: nobody, or the epoch is too old. */
+bool member_author(const struct member *m, uint64_t epoch, uint32_t leaf, struct author *out);
+struct span author_identity(const struct author *a);
+/* Did somebody go who had this signature key? */
+bool member_key_is_gone(const struct member *m, struct span signature_key);
+
+/* ---- member_epoch.c ---- */
+
 /* After the group entered an epoch: people, keys, acknowledgement, history. `by`: who committed, empty when unknown. */
-void member_entered(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng *rng, struct span by, bool first);
+void member_entered(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng *rng, struct span by,
+                    enum entry entry);
 /* From now on we seal with `epoch`, if we have entered it and do not yet. */
 void member_switch(struct member *m, uint64_t epoch);
 void member_note(struct member *m, enum member_change_kind kind, uint64_t unix_s, struct span identity, struct span by);
+
+/* ---- member_in.c ---- */
+
+void member_send_bad(struct member *m, uint64_t epoch, enum mls_status status);
+void member_fetch_tree(struct member *m, enum fetch_purpose purpose, const struct wire_message *message);
+/* Makes a commit of these proposals and of all that are stored, and sends it. */
+enum mls_status member_commit(struct member *m, struct rng *rng, struct span proposals, bool adds);
+
+/* ---- member_rejoin.c ---- */
+
+/* Wipes an attempt to enter; the group that we are in stays. */
+void member_drop_joining(struct member *m);
+/* `joining` was confirmed: it takes the place of the group, if there is one. */
+void member_adopt_joining(struct member *m);
+/* We cannot follow: says so, and takes what the server answers. */
+void member_go_astray(struct member *m, uint64_t epoch, enum mls_status status);
+/* Later once more, if we still cannot. */
+void member_rejoin_later(struct member *m);
+/* A connection resumed; `behind`: the server says that there is more than we have. */
+void member_rejoin_resumed(struct member *m, bool behind);
+void member_rejoin_tick(struct member *m, uint64_t now_us);
+void member_on_resync(struct member *m, const struct wire_message *message);
+/* Is `joining`, entered by the GroupInfo of a resync, no less than what we know? On false an alarm was raised. */
+bool member_rejoin_good(struct member *m);
+
+/* ---- member_moderate.c ---- */
+
+/* After each epoch and when its time has come: who is out, who is not yet. */
+void member_removals_look(struct member *m, uint64_t now_us, struct rng *rng);
 
 /* ---- member_rules.c ---- */
 
@@ -176,7 +286,7 @@ bool member_group_good(struct member *m, const struct mls_group *group);
 /* The staged commit against the client rules; on false an alarm was raised. */
 bool member_commit_good(struct member *m, struct mls_group *group);
 /* May this key package be added? */
-bool member_package_good(struct member *m, struct span key_package, uint64_t unix_s);
+bool member_package_good(struct member *m, struct span key_package);
 
 /* ---- member_content.c ---- */
 
@@ -190,5 +300,8 @@ void member_send_profile(struct member *m, struct rng *rng);
 void member_send_roster(struct member *m, struct rng *rng);
 /* Asks for the names that are missing; false when none is. */
 bool member_ask_names(struct member *m, struct rng *rng);
+/* Judges the rosters that came before it was known who greets newcomers. */
+void member_rosters_look(struct member *m);
+void member_rosters_forget(struct member *m);
 
 #endif

@@ -20,6 +20,7 @@ struct mls_identity member_identity(const struct member *m) {
 struct mls_group_options member_options(const struct member *m) {
     return (struct mls_group_options){
         .members_max = m->people_max,
+        .past_epochs = PAST_EPOCHS,
         .padding_step = 256,
         .external_proposals = MLS_EXTERNAL_ONLY(MLS_PROPOSAL_REMOVE),
         .no_new_member_proposals = true,
@@ -32,8 +33,7 @@ static bool leaf_good(struct member *m, const struct mls_leaf_info *leaf) {
     struct span data;
     struct secure_client client;
     uint8_t proof[SECURE_PROOF_LEN];
-    if (leaf->credential_type != MLS_CREDENTIAL_BASIC || leaf->identity.len == 0 ||
-        leaf->identity.len > WIRE_IDENTITY_LEN_MAX)
+    if (leaf->credential_type != MLS_CREDENTIAL_BASIC || !secure_identity_good(leaf->identity))
         return false;
     if (!mls_extension_find(leaf->extensions, SECURE_EXTENSION_CLIENT, &data) || !secure_client_read(data, &client))
         return false;
@@ -101,9 +101,9 @@ bool member_group_good(struct member *m, const struct mls_group *group) {
     return true;
 }
 
-bool member_package_good(struct member *m, struct span key_package, uint64_t unix_s) {
+bool member_package_good(struct member *m, struct span key_package) {
     struct mls_key_package_info info;
-    enum mls_status status = mls_key_package_check(m->crypto, key_package, unix_s, &info);
+    enum mls_status status = mls_key_package_check(m->crypto, key_package, 0, &info);
     if (status == MLS_OK && info.suite == m->suite.suite->id && leaf_good(m, &info.leaf) &&
         member_find_person(m, info.leaf.identity) == NULL)
         return true;

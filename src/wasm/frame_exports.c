@@ -157,11 +157,14 @@ uint32_t WASM_EXPORT(sender_install)(struct sframe_sender *sender, uint64_t epoc
                                      size_t key_len, uint64_t switch_by_us, uint64_t now_us) {
     struct sframe_epoch_key epoch_key = {
         .epoch = epoch, .leaf = leaf, .base_key = span_of(key, key_len), .switch_by_us = switch_by_us};
+    if (sender->epochs.any && epoch <= sender->epochs.newest)
+        return SFRAME_ENDED_EPOCH; /* the page may be told anything; counters never begin again */
     return sframe_sender_install(sender, &epoch_key, now_us);
 }
 
 void WASM_EXPORT(sender_switch)(struct sframe_sender *sender, uint64_t epoch, uint64_t now_us) {
-    sframe_sender_switch(sender, epoch, now_us);
+    if (sender->epochs.any && epoch <= sender->epochs.newest)
+        sframe_sender_switch(sender, epoch, now_us);
 }
 
 void WASM_EXPORT(sender_step)(struct sframe_sender *sender, uint64_t now_us) {
@@ -231,11 +234,14 @@ uint32_t WASM_EXPORT(receiver_install)(struct receiver *receiver, uint64_t epoch
                                        size_t key_len, uint64_t switch_by_us, uint64_t now_us) {
     struct sframe_epoch_key epoch_key = {
         .epoch = epoch, .leaf = leaf, .base_key = span_of(key, key_len), .switch_by_us = switch_by_us};
+    if (receiver->sframe.epochs.any && epoch <= receiver->sframe.epochs.newest)
+        return SFRAME_ENDED_EPOCH;
     return sframe_receiver_install(&receiver->sframe, &epoch_key, now_us);
 }
 
 void WASM_EXPORT(receiver_switch)(struct receiver *receiver, uint64_t epoch, uint64_t now_us) {
-    sframe_receiver_switch(&receiver->sframe, epoch, now_us);
+    if (receiver->sframe.epochs.any && epoch <= receiver->sframe.epochs.newest)
+        sframe_receiver_switch(&receiver->sframe, epoch, now_us);
 }
 
 void WASM_EXPORT(receiver_step)(struct receiver *receiver, uint64_t now_us) {

@@ -136,8 +136,8 @@ void WASM_EXPORT(stay_verified)(struct member *m, const uint8_t *identity, size_
 /* ---- outputs ---- */
 
 /* Result 0, every field of every output: uint8 type, state, alarm; uint16 status; uint8 gone, private_to_us, context,
- * source; uint32 ticket, own_leaf; uint64 epoch, delay_us, unix_ms; bytes<V>, text<V>, identity<V>, id<V>; of a file:
- * id<V>, name<V>; uint64 len_bytes; key<V>, sha256<V>. Answers 0 when there is none. */
+ * source, removal; uint32 ticket, own_leaf; uint64 epoch, delay_us, unix_ms; bytes<V>, text<V>, identity<V>, id<V>; of
+ * a file: id<V>, name<V>; uint64 len_bytes; key<V>, sha256<V>. Answers 0 when there is none. */
 uint32_t WASM_EXPORT(stay_poll)(struct member *m) {
     struct member_output o;
     struct mls_buf *out = wasm_result(0);
@@ -151,6 +151,7 @@ uint32_t WASM_EXPORT(stay_poll)(struct member *m) {
     mls_wr_u8(out, o.private_to_us);
     mls_wr_u8(out, o.context);
     mls_wr_u8(out, o.source);
+    mls_wr_u8(out, (uint8_t)o.removal);
     mls_wr_u32(out, o.ticket);
     mls_wr_u32(out, o.own_leaf);
     mls_wr_u64(out, o.epoch);

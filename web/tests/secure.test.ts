@@ -6,7 +6,7 @@ import { Module } from '../e2ee/module';
 import { nobleAead } from '../e2ee/noble_aead';
 import { FramePipes, type EncodedFrame } from '../src/secure/frame_pipes';
 import { SOURCES } from '../src/secure/messages';
-import { Stay, type Output } from '../src/secure/stay';
+import { Stay, identityOf, type Output } from '../src/secure/stay';
 import { SUITE_HYBRID, SUITE_X25519 } from '../src/secure/link';
 
 const load = (): Promise<Module> =>
@@ -173,4 +173,50 @@ test('a stay says hello with a key package in both suites, and shows its own sid
         assert.deepEqual(drain(stay).map((o) => o.type), ['state', 'connect']);
         stay.free();
     }
+});
+
+test('a key of an epoch that is not above the present one is refused, and stops nothing', async () => {
+    const { ann, bob, sending, keys } = await pair();
+    keys();
+    for (const pipes of [ann, bob]) {
+        pipes.install(7n, 0, BASE_KEY.map((byte) => byte ^ 1));
+        for (const epoch of [7n, 6n, 0n]) {
+            const key = BASE_KEY.map((byte) => byte ^ 2);
+            assert.throws(() => pipes.install(epoch, 0, key), /ENDED_EPOCH/);
+            assert.deepEqual([...key], Array(32).fill(0), 'the refused key is wiped');
+        }
+        pipes.switchTo(99n);
+    }
+    await sending.write(frame(KEY_FRAME));
+    await sending.end();
+    assert.equal(sending.out.length, 1);
+});
+
+test('what comes out of the module is wiped once it was read, so that a base key is in one place', async () => {
+    const module = await load();
+    const given: Uint8Array[] = [];
+    const result = module.result.bind(module);
+    module.result = (i) => {
+        const bytes = result(i);
+        given.push(bytes);
+        return bytes;
+    };
+    const stay = Stay.create(module, {
+        suite: SUITE_X25519, meetingId: 'meeting-1', identity: 'p_1', linkSecret: new Uint8Array(32), name: 'Ann',
+        software: 'test', bundleSha256: '',
+    });
+    stay.connected();
+    assert.ok(drain(stay).length > 0 && given.length > 0);
+    for (const bytes of given) assert.ok(bytes.every((byte) => byte === 0));
+    stay.free();
+});
+
+test('identities that differ in a byte are never one', () => {
+    const bytes = (...values: number[]): string => identityOf(Uint8Array.from(values));
+    assert.equal(bytes(0x70, 0x5f, 0x30), 'p_0');
+    const seen = new Set([
+        bytes(0x70, 0x5f, 0x30), bytes(0xef, 0xbb, 0xbf, 0x70, 0x5f, 0x30), bytes(0x70, 0xff), bytes(0x70, 0xfe),
+        bytes(0x70, 0xef, 0xbf, 0xbd), bytes(0x70, 0x0a), bytes(0x70, 0),
+    ]);
+    assert.equal(seen.size, 7);
 });

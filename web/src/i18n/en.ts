@@ -276,6 +276,7 @@ export const en = {
             signature: 'The signature of a member is false.',
             meddling: 'The server tried to change what you send, or who you are. It was refused.',
             withheld: 'Somebody who left still has keys: the server holds back their removal.',
+            fork: 'The server led to another group than the one that you are in. It was refused.',
         },
     },
 

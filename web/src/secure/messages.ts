@@ -1,5 +1,5 @@
 // What page and worker tell each other. The worker holds all keys; nothing of these is one, but the link's secret on its way in.
-import type { Alarm, Change, SealedFile, SecureConfig, SecurePerson, SecureState, SecurityCode } from './types';
+import type { Alarm, Change, RemovalState, SealedFile, SecureConfig, SecurePerson, SecureState, SecurityCode } from './types';
 
 /** Where a track comes from, by its number in the delivery protocol's `track` message; its frame context is one less. */
 export const SOURCES = { microphone: 1, camera: 2, screen: 3, screenSound: 4 } as const;
@@ -53,6 +53,7 @@ export type FromWorker =
     | { kind: 'reaction'; from: string; emoji: string }
     | { kind: 'file'; from: string; private: boolean; atMs: number; file: SealedFile }
     | { kind: 'alarm'; alarm: Alarm }
+    | { kind: 'removal'; identity: string; state: RemovalState }
     | { kind: 'opened'; trackId: string }
     | { kind: 'failing'; identities: string[]; counts: FrameCounts }
     /** The server has forgotten us: to be entered anew, with the secret from the link. */

@@ -1,7 +1,7 @@
-// A person's stay in a meeting's group, inside the WebAssembly module: secure/member.h with JavaScript's types. The other side is
+// A person's stay in a meeting's group, inside the WebAssembly module: member/member.h with JavaScript's types. The other side is
 // src/wasm/member_exports.c. Holds keys until `free`.
 import { MlsError, Reader, type Module } from '../../e2ee/module';
-import type { AlarmKind, Change, SealedFile, SecurePerson, SecureState, SecurityCode } from './types';
+import type { AlarmKind, Change, RemovalState, SealedFile, SecurePerson, SecureState, SecurityCode } from './types';
 
 export interface StayConfig {
     suite: number;
@@ -15,12 +15,14 @@ export interface StayConfig {
 
 const TYPES = [
     'send', 'fetch', 'connect', 'state', 'roster', 'epoch', 'keys', 'switch', 'removed', 'chat', 'reaction', 'title', 'file', 'track',
-    'alarm', 'ended',
+    'alarm', 'removal', 'ended',
 ] as const;
 const STATES: readonly SecureState[] = ['connecting', 'waiting', 'joining', 'in', 'away', 'over'];
 const ALARMS: readonly AlarmKind[] = [
     'suite', 'group', 'sender', 'add', 'remove', 'roles', 'identity', 'commit', 'order', 'from', 'content', 'tree', 'signature', 'withheld',
+    'fork',
 ];
+const REMOVALS: readonly RemovalState[] = ['wanted', 'done', 'failed'];
 const CHANGES: readonly Change['kind'][] = ['came', 'went', 'healed', 'role', 'began'];
 const CLIENTS: readonly SecurePerson['client'][] = ['test', 'browser', 'native', 'test'];
 const FLAG = { self: 1, host: 2, online: 4, hand: 8, named: 16, checked: 32, verified: 64 } as const;
@@ -35,6 +37,7 @@ export interface Output {
     private: boolean;
     context: number;
     source: number;
+    removal: RemovalState;
     ticket: number;
     ownLeaf: number;
     epoch: bigint;
@@ -48,7 +51,14 @@ export interface Output {
 }
 
 const utf8 = new TextEncoder();
-const fromUtf8 = new TextDecoder();
+const fromUtf8 = new TextDecoder('utf-8', { ignoreBOM: true });
+const IDENTITY = /^[A-Za-z0-9_.-]*$/;
+/** Two identities that differ in a byte differ here. What is none, and can only come in alarms, is told in hexadecimal. */
+export function identityOf(bytes: Uint8Array): string {
+    const text = String.fromCharCode(...bytes);
+    return IDENTITY.test(text) ? text : `?${toHex(bytes)}`;
+}
+
 const unixS = (): bigint => BigInt(Math.floor(Date.now() / 1000));
 /** Microseconds of a clock that never goes back. */
 const nowUs = (): bigint => BigInt(Math.floor(performance.now() * 1000));
@@ -109,7 +119,8 @@ export class Stay {
 
     poll(): Output | undefined {
         if (this.module.number('stay_poll', this.address) === 0) return undefined;
-        const r = new Reader(this.module.result());
+        const result = this.module.result();
+        const r = new Reader(result);
         const text = (): string => fromUtf8.decode(r.vector());
         const output: Output = {
             type: TYPES[r.number(1)]!,
@@ -120,6 +131,7 @@ export class Stay {
             private: r.number(1) === 1,
             context: r.number(1),
             source: r.number(1),
+            removal: REMOVALS[r.number(1)]!,
             ticket: r.number(4),
             ownLeaf: r.number(4),
             epoch: r.u64(),
@@ -127,7 +139,7 @@ export class Stay {
             atMs: Number(r.u64()),
             bytes: r.vector(),
             text: text(),
-            identity: text(),
+            identity: identityOf(r.vector()),
             id: r.vector(),
             file: {
                 id: text(),
@@ -137,7 +149,9 @@ export class Stay {
                 sha256: r.vector(),
             },
         };
-        if (output.type === 'keys') this.module.forget();
+        // Of a base key or of what people write one copy is left: the output's, which whoever takes it wipes.
+        result.fill(0);
+        this.module.forget();
         return output;
     }
 
@@ -213,7 +227,7 @@ export class Stay {
             const leaf = r.number(4);
             const flags = r.number(1);
             const client = CLIENTS[r.number(1)] ?? 'test';
-            const identity = fromUtf8.decode(r.vector());
+            const identity = identityOf(r.vector());
             const name = fromUtf8.decode(r.vector());
             people.push({
                 identity,
@@ -257,8 +271,8 @@ export class Stay {
                 kind: CHANGES[r.number(1)]!,
                 epoch: r.u64(),
                 atMs: Number(r.u64()) * 1000,
-                identity: fromUtf8.decode(r.vector()),
-                by: fromUtf8.decode(r.vector()),
+                identity: identityOf(r.vector()),
+                by: identityOf(r.vector()),
                 name: fromUtf8.decode(r.vector()),
             });
         }

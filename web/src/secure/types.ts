@@ -8,9 +8,12 @@ export type SecureState = 'connecting' | 'waiting' | 'joining' | 'in' | 'away' |
 /** What a client rule saw broken (enum member_alarm), newest last; each is shown. */
 export type AlarmKind =
     | 'suite' | 'group' | 'sender' | 'add' | 'remove' | 'roles' | 'identity' | 'commit' | 'order' | 'from' | 'content'
-    | 'tree' | 'signature' | 'withheld'
+    | 'tree' | 'signature' | 'withheld' | 'fork'
     // seen by the page: the server tried to change what is sent (server_messages.ts)
     | 'meddling';
+
+/** What became of a removal that this person asked for: it is tried until that seat is out of the group, for half a minute. */
+export type RemovalState = 'wanted' | 'done' | 'failed';
 
 export interface Alarm {
     kind: AlarmKind;

@@ -151,7 +151,11 @@ class Meeting {
         if (!stay || this.over) return;
         work(stay);
         for (let output = stay.poll(); output; output = stay.poll()) {
-            this.take(stay, output);
+            try {
+                this.take(stay, output);
+            } finally {
+                if (output.type === 'keys') output.bytes.fill(0);
+            }
             if (this.stay !== stay) return;
         }
         this.planTick(stay);
@@ -210,6 +214,9 @@ class Meeting {
                 break;
             case 'alarm':
                 tell({ kind: 'alarm', alarm: { kind: output.alarm, identity: from, atMs: Date.now() } });
+                break;
+            case 'removal':
+                tell({ kind: 'removal', identity: from, state: output.removal });
                 break;
             case 'ended':
                 this.ended(output.gone);
