@@ -255,6 +255,7 @@ struct participant {
     bool auto_subscribe_data;
 
     enum room_connection connection;
+    uint64_t connection_at_us; /* when it is told again; 0 = never told yet */
     float connection_score;
     bool speaking;
     uint32_t speaking_step; /* last announced loudness in eighths */

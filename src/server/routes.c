@@ -72,6 +72,8 @@ void routes_from_control(const struct control_http_reply *from, struct http_repl
         http_reply_header(reply, "ETag", from->etag);
     if (from->accept_patch[0] != 0)
         http_reply_header(reply, "Accept-Patch", from->accept_patch);
+    if (from->authenticate)
+        http_reply_header(reply, "WWW-Authenticate", "Bearer");
     http_reply_header(reply, "Cache-Control", "no-store");
     http_reply_header(reply, "X-Content-Type-Options", "nosniff");
     http_reply_text(reply, from->status, from->content_type[0] != 0 ? from->content_type : NULL, from->body);

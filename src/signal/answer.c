@@ -110,6 +110,13 @@ static void read_media(struct section *section, const struct sdp_section *offere
     memset(section->rids, 0, sizeof section->rids);
     memset(section->ssrcs, 0, sizeof section->ssrcs);
     memset(section->rtx_ssrcs, 0, sizeof section->rtx_ssrcs);
+    section->offers_stereo = section->offers_dtx = false;
+    for (uint16_t i = 0; i < offered->format_count; i++) {
+        if (offered->formats[i].codec != CODEC_OPUS)
+            continue;
+        section->offers_stereo = section->offers_stereo || text_contains(offered->formats[i].fmtp, "stereo=1");
+        section->offers_dtx = section->offers_dtx || text_contains(offered->formats[i].fmtp, "usedtx=1");
+    }
     if (!section->receives)
         return;
     read_rids(section, offered);
@@ -271,6 +278,24 @@ static void describe_sent(struct sdp *answer, struct sdp_section *answered, cons
         (struct sdp_ssrc_group){.semantics = SDP_SSRC_FID, .count = 2, .ssrcs = {section->ssrc, section->rtx_ssrc}};
 }
 
+/* One id means one extension in a whole bundle (RFC 9143 section 15). Some offers have it mean two, or give one extension
+ * two ids: the first section that was answered is right, and later ones go without. */
+static void drop_clashing_extensions(const struct sdp *answer, struct sdp_section *answered) {
+    uint16_t kept = 0;
+    for (uint16_t i = 0; i < answered->extmap_count; i++) {
+        bool clashes = false;
+        for (uint16_t s = 0; s < answer->section_count && answer->sections[s] != answered; s++) {
+            const struct sdp_section *before = answer->sections[s];
+            for (uint16_t k = 0; k < before->extmap_count; k++)
+                clashes = clashes || (before->extmaps[k].id == answered->extmaps[i].id) !=
+                                         span_equal(before->extmaps[k].uri, answered->extmaps[i].uri);
+        }
+        if (!clashes)
+            answered->extmaps[kept++] = answered->extmaps[i];
+    }
+    answered->extmap_count = kept;
+}
+
 /* Every section accepts all that a publisher may need, also where nothing is received: Chromium never offers an
  * extension again for later sections of the connection once an answer has left it out of all earlier ones, and refuses
  * to publish simulcast without the rid. The dependency descriptor is left out for codecs that describe themselves: with
@@ -288,6 +313,7 @@ static void answer_extensions(struct sdp *answer, struct sdp_section *answered, 
             kept[kept_count++] = uris[i];
     }
     (void)sdp_answer_extmaps(answer, answered, offered, kept, kept_count);
+    drop_clashing_extensions(answer, answered);
 }
 
 static void answer_media(struct pc *pc, struct sdp *answer, struct section *section, const struct sdp_section *offered,

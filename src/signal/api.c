@@ -85,6 +85,11 @@ static enum api_code create_room(struct call *call) {
     struct control *control = call->control;
     if (!call->token->room_create)
         return fail(call, API_UNAUTHENTICATED, "roomCreate is needed");
+    if (!name_usable(request->name))
+        return fail(call, API_INVALID, "control characters in the name");
+    if (request->min_playout_delay != 0 || request->max_playout_delay != 0 || request->sync_streams ||
+        request->replay_enabled || request->n_agents != 0)
+        return fail(call, API_UNIMPLEMENTED, "playout delays, synchronised streams, replays and agents are not there");
     if (request->name[0] == 0 || strlen(request->name) > control->config.room_name_len_max ||
         strlen(request->metadata) > control->config.metadata_len_max)
         return fail(call, API_INVALID, "name or metadata missing or too long");
@@ -95,14 +100,19 @@ static enum api_code create_room(struct call *call) {
         room = control->shutting_down ? NULL : room_open_configured(control, request->name, NULL);
         if (room == NULL)
             return fail(call, API_EXHAUSTED, "too many rooms");
-        if (request->empty_timeout != 0)
-            room->empty_timeout_s = request->empty_timeout;
-        if (request->departure_timeout != 0)
-            room->departure_timeout_s = request->departure_timeout;
-        room->participants_max = request->max_participants;
-        memory_set_text(&room->metadata, request->metadata);
-        timer_arm(control, room, room_expires_us(room));
+    } else {
+        room_touch(room);
     }
+    /* of a room that is there, what is given changes */
+    if (request->empty_timeout != 0)
+        room->empty_timeout_s = request->empty_timeout;
+    if (request->departure_timeout != 0)
+        room->departure_timeout_s = request->departure_timeout;
+    if (request->max_participants != 0)
+        room->participants_max = request->max_participants;
+    if (request->metadata[0] != 0)
+        memory_set_text(&room->metadata, request->metadata);
+    timer_arm(control, room, room_expires_us(room));
     call->response = (ProtobufCMessage *)message_room(call->arena, control, room);
     return API_OK;
 }
@@ -162,10 +172,13 @@ static enum api_code list_participants(struct call *call) {
     const Livekit__ListParticipantsRequest *request = call->request;
     struct room *room = NULL;
     enum api_code code = admin_room(call, request->room, &room);
-    if (code != API_OK)
+    if (code != API_OK && code != API_NOT_FOUND)
         return code;
     Livekit__ListParticipantsResponse *response =
         arena_new(call->arena, &livekit__list_participants_response__descriptor);
+    call->response = &response->base;
+    if (code == API_NOT_FOUND) /* it ended, or never was: nobody is in it */
+        return API_OK;
     response->participants = arena_bytes(call->arena, (room->participants_count + 1) * sizeof *response->participants);
     LIST_EACH(&room->participants, struct participant, node, participant) {
         response->participants[response->n_participants++] = message_participant(call->arena, participant);

@@ -106,6 +106,7 @@ struct control_http_reply {
     char etag[64];                                /* empty = no header; with quotes */
     char accept_patch[64];
     char accept_post[64]; /* Accept-Post, empty = no header */
+    bool authenticate;    /* WWW-Authenticate: Bearer (RFC 6750 section 3) */
     struct span body;     /* valid until the next call into control */
 };
 

@@ -48,6 +48,8 @@
 #define FAILED_GRACE_US (5 * US_PER_S)
 /* Connected media without signalling: clients try for about 45 s. */
 #define ABSENT_MAX_US (60 * US_PER_S)
+/* How often a connection's quality is told that did not change: to those who came later. */
+#define QUALITY_REPEAT_US (10 * US_PER_S)
 #define TOKEN_REFRESH_US (300 * US_PER_S)
 #define TOKEN_REFRESH_TTL_S 600
 /* A client comes back with it in a request line of 64 kB, beside its join request. */
@@ -175,6 +177,7 @@ struct section {
     bool stopped; /* rejected by one side: its place stays */
     /* what the peer sends here */
     bool receives;
+    bool offers_stereo, offers_dtx; /* of opus */
     struct track *track;
     char cid[ROOM_CID_LEN_MAX + 1];
     struct engine_codec_map rx_codecs[ENGINE_SOURCE_CODECS_MAX];
@@ -483,6 +486,8 @@ void http_text(struct control_http_reply *reply, uint16_t status, const char *te
 /* `event` as LiveKit names it; participant and track may be NULL. */
 void webhook_event(struct control *control, const char *event, const struct room *room,
                    const struct participant *participant, const struct track *track);
+/* No control characters: nobody could ask for it by its name. */
+bool name_usable(const char *name);
 bool room_is_meeting(const struct control *control, const char *name);
 
 #endif

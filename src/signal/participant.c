@@ -356,9 +356,11 @@ static struct pc *primary_pc(const struct peer *peer) {
 }
 
 static void set_connection(struct participant *participant, enum room_connection connection, float score) {
-    if (participant->connection == connection)
+    uint64_t now_us = peer_of(participant)->control->now_us;
+    if (participant->connection == connection && now_us < participant->connection_at_us)
         return;
     participant->connection = connection;
+    participant->connection_at_us = now_us + QUALITY_REPEAT_US;
     participant->connection_score = score;
     updates_flush(peer_of(participant)->control);
     send_connection_quality(participant);

@@ -171,6 +171,8 @@ struct track *publish_synthesise(struct peer *peer, const struct section *sectio
     (void)copy(track->cid, sizeof track->cid, section->cid);
     (void)copy(track->stream, sizeof track->stream, "camera");
     track->version_unix_us = peer->control->unix_us;
+    track->stereo = section->offers_stereo;
+    track->disable_dtx = !section->offers_dtx;
     for (uint8_t i = 0; track->type == ROOM_VIDEO && i < section->layers; i++) {
         struct room_layer *layer = &track->layers[track->layers_count++];
         layer->quality = (enum room_quality)i;

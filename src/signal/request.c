@@ -441,7 +441,12 @@ static void handle_track_request(struct peer *peer, const Livekit__SignalRequest
         if (list_fits(peer, request->update_data_subscription->n_updates))
             data_update_subscription(peer, request->update_data_subscription);
         break;
-    default: /* deprecated (update_layers), of no use to an ICE-lite server (trickle), or newer than us */
+    case LIVEKIT__SIGNAL_REQUEST__MESSAGE_TRICKLE:       /* of no use to an ICE-lite server */
+    case LIVEKIT__SIGNAL_REQUEST__MESSAGE_UPDATE_LAYERS: /* deprecated */
+        break;
+    default: /* newer than us: so that nobody waits for what does not come */
+        send_request_response(peer, 0, LIVEKIT__REQUEST_RESPONSE__REASON__UNSUPPORTED_TYPE,
+                              "this server does not know the request", LIVEKIT__REQUEST_RESPONSE__REQUEST__NOT_SET, NULL);
         break;
     }
 }

@@ -23,8 +23,8 @@ static bool path_below(struct span path, const char *text) {
 }
 
 bool control_http_route(struct span path) {
-    return path_is(path, "/rtc") || path_is(path, "/rtc/v1") || path_is(path, "/rtc/validate") ||
-           path_is(path, "/rtc/v1/validate") || path_below(path, "/whip/v1") || path_below(path, "/whep/v1") ||
+    /* also what is not there below /rtc: its answer may be read from any origin, as all of them */
+    return path_below(path, "/rtc") || path_below(path, "/whip/v1") || path_below(path, "/whep/v1") ||
            path_below(path, "/twirp");
 }
 
@@ -57,6 +57,14 @@ static bool check_token(struct control *control, const struct control_http_reque
     return refuse(control, reply, 401, result != TOKEN_OK ? token_result_text(result) : "no permission to join a room");
 }
 
+bool name_usable(const char *name) {
+    for (const char *c = name; *c != 0; c++) {
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            return false;
+    }
+    return true;
+}
+
 static bool check_limits(struct control *control, const struct token *token, struct control_http_reply *reply) {
     const struct control_config *config = &control->config;
     size_t attributes_len = 0;
@@ -70,6 +78,8 @@ static bool check_limits(struct control *control, const struct token *token, str
         return refuse(control, reply, 400, "identity or name too long");
     if (strlen(token->room) > config->room_name_len_max)
         return refuse(control, reply, 400, "room name too long");
+    if (!name_usable(token->identity) || !name_usable(token->room))
+        return refuse(control, reply, 400, "control characters in the identity or room name");
     if (strlen(token->metadata) > config->metadata_len_max || attributes_len > config->attributes_len_max)
         return refuse(control, reply, 400, "metadata or attributes too long");
     return true;
@@ -206,6 +216,24 @@ static void adopt_client(struct participant *participant, const Livekit__JoinReq
         settings->auto_subscribe_data_track;
 }
 
+/* What a client says of itself as it joins, for those who may: as if it had asked right afterwards. */
+static void adopt_texts(struct peer *peer, const Livekit__JoinRequest *request) {
+    const char *keys[ROOM_ATTRIBUTES_MAX], *values[ROOM_ATTRIBUTES_MAX];
+    size_t count = request->n_participant_attributes;
+    if (!peer->participant->permission.can_update_metadata || (count == 0 && request->metadata[0] == 0))
+        return;
+    if (count > ROOM_ATTRIBUTES_MAX) {
+        peer->control->counters.limit_refused++;
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        keys[i] = request->participant_attributes[i]->key;
+        values[i] = request->participant_attributes[i]->value;
+    }
+    (void)participant_set_info(peer, request->metadata[0] != 0 ? request->metadata : NULL, NULL, count, keys, values);
+    list_remove(&peer->participant->dirty_node); /* the join tells of it, and an update to the others follows */
+}
+
 static void attach(struct peer *peer, struct session *session) {
     ASSERT(peer->session == NULL);
     peer->session = session;
@@ -240,6 +268,7 @@ static bool join(struct control *control, struct session *session, struct admiss
     if (peer == NULL)
         return refuse(control, reply, 503, "the server is full");
     adopt_client(peer->participant, admission->request);
+    adopt_texts(peer, admission->request);
     attach(peer, session);
     updates_flush(control);
     peer->participant->version++;

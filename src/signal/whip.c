@@ -23,17 +23,21 @@ static void set(char *out, size_t size, const char *text) {
 static bool authorize(struct control *control, const struct control_http_request *request, bool whep,
                       struct arena *arena, struct token *token, struct control_http_reply *reply) {
     const struct control_config *config = &control->config;
-    enum token_result result = token_verify(config->keys, config->keys_count, control->unix_us,
-                                            token_from_header(request->authorization), arena, token);
+    struct span text = token_from_header(request->authorization);
+    if (text.len == 0)
+        (void)query_get(request->query, "access_token", arena, &text);
+    enum token_result result =
+        token_verify(config->keys, config->keys_count, control->unix_us, text, arena, token);
     if (result != TOKEN_OK || !token->has_video || !token->room_join) {
         control->counters.tokens_refused++;
         http_text(reply, 401, result != TOKEN_OK ? token_result_text(result) : "no permission to join a room");
+        reply->authenticate = true;
         return false;
     }
     if (token->identity[0] == 0 || token->room[0] == 0 || strlen(token->identity) > config->identity_len_max ||
         strlen(token->room) > config->room_name_len_max || strlen(token->metadata) > config->metadata_len_max ||
-        strlen(token->name) > config->identity_len_max) {
-        http_text(reply, 400, "the access token lacks identity or room, or they are too long");
+        strlen(token->name) > config->identity_len_max || !name_usable(token->identity) || !name_usable(token->room)) {
+        http_text(reply, 400, "the access token lacks identity or room, or they are too long or have control characters");
         return false;
     }
     if (whep ? !token->permission.can_subscribe : !token->permission.can_publish) {
@@ -73,6 +77,18 @@ static struct peer *create_peer(struct control *control, const struct token *tok
     return peer;
 }
 
+/* What the answer would have left out of the offer; NULL when nothing. */
+static const char *codec_missing(const struct pc *pc) {
+    for (uint32_t i = 0; i < pc->sections_count; i++) {
+        const struct section *section = pc->sections[i];
+        if (section->stopped && section->kind == SDP_VIDEO)
+            return "no video codec of the offer is taken: VP8, H264, VP9 or AV1 is needed";
+        if (section->stopped && section->kind == SDP_AUDIO)
+            return "no audio codec of the offer is taken: opus, PCMU or PCMA is needed";
+    }
+    return NULL;
+}
+
 static void post(struct control *control, const struct control_http_request *request, bool whep,
                  struct control_http_reply *reply) {
     struct arena arena;
@@ -93,7 +109,12 @@ static void post(struct control *control, const struct control_http_request *req
         subscribe_update_participant(peer->participant);
         participant_touch(peer->participant);
         const char *answer = pc_answer(peer->publisher, request->body, &control->reply_arena);
-        if (answer == NULL) {
+        const char *missing = answer != NULL && !whep ? codec_missing(peer->publisher) : NULL;
+        if (missing != NULL) { /* RFC 9725 section 4.2: all of it or nothing */
+            control->counters.negotiations_failed++;
+            peer_gone(peer, ROOM_LEAVE_JOIN_FAILURE);
+            http_text(reply, 406, missing);
+        } else if (answer == NULL) {
             control->counters.negotiations_failed++;
             peer_gone(peer, ROOM_LEAVE_JOIN_FAILURE);
             http_text(reply, 400, "unusable offer");

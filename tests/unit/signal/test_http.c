@@ -433,7 +433,7 @@ static void api_errors_are_twirps(void **state) {
     json_decref(json);
     json_decref(call(world, "ListRooms", NULL, "{}", 401));
     json_decref(call(world, "ListParticipants", token, "{\"room\":\"other\"}", 401));
-    json_decref(call(world, "ListParticipants", token, "{\"room\":\"tea\"}", 404));
+    json_decref(call(world, "GetParticipant", token, "{\"room\":\"tea\",\"identity\":\"x\"}", 404));
     json_decref(call(world, "ListParticipants", token, "{\"room\":7}", 400));
     json_decref(call(world, "ListParticipants", token, "{", 400));
     json = call(world, "MoveParticipant", token, "{}", 501);
