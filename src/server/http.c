@@ -276,6 +276,15 @@ struct http *http_create(const struct http_config *config, char *error, size_t e
     return h;
 }
 
+bool http_reload_certificate(struct http *http) {
+    SSL_CTX *tls = http->config.cert_path != NULL ? stream_context(http->config.cert_path, http->config.key_path) : NULL;
+    if (tls == NULL)
+        return false;
+    SSL_CTX_free(http->tls); /* connections hold it as long as they need it */
+    http->tls = tls;
+    return true;
+}
+
 static void close_if_open(int fd) {
     if (fd >= 0)
         (void)close(fd);

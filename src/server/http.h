@@ -206,6 +206,9 @@ uint32_t http_sessions(const struct http *http);
 size_t http_queued_len(const struct http *http);
 /* The source whose shares a request uses: the peer, or what trusted proxies say of it. */
 struct net_addr http_source_of(const struct http *http, const struct http_request *request);
+/* Reads certificate and key again: new connections get them, open ones keep what they have. False, and nothing changes, when
+ * they are not usable. */
+bool http_reload_certificate(struct http *http);
 const struct http_counters *http_counters_get(const struct http *http);
 
 #endif
