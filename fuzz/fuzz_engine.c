@@ -28,7 +28,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define HANDLE(index) ((uint32_t)(index) | UINT32_C(1) << POOL_INDEX_BITS)
 #define SRTP_STREAMS 64
 
-enum kind { RAW, RTP_A, RTP_B, RTCP_A, RTCP_B, DATA_A, TIME, SETTINGS, MUTE, REOPEN, KINDS };
+enum kind {
+    RAW,
+    RTP_A,
+    RTP_B,
+    RTCP_A,
+    RTCP_B,
+    DATA_A,
+    TIME,
+    SETTINGS,
+    MUTE,
+    REOPEN,
+    ELSEWHERE, /* a datagram from an address of nobody's, or of the other peer's */
+    SEND,      /* a message to the publisher's data channels */
+    RELEASE,   /* of what it sent */
+    KINDS
+};
 
 struct peer {
     struct net_addr addr;
@@ -129,6 +144,7 @@ static void describe(uint32_t i) {
         RTP_EXT_MID,           RTP_EXT_RID,           RTP_EXT_REPAIRED_RID,          RTP_EXT_AUDIO_LEVEL,
         RTP_EXT_TRANSPORT_SEQ, RTP_EXT_ABS_SEND_TIME, RTP_EXT_DEPENDENCY_DESCRIPTOR, RTP_EXT_PLAYOUT_DELAY};
     memcpy(c.transport_remote.remote_ufrag, world.peers[i].ice.local_ufrag, sizeof world.peers[i].ice.local_ufrag);
+    memcpy(c.transport_remote.remote_pwd, world.peers[i].ice.local_pwd, sizeof world.peers[i].ice.local_pwd);
     memcpy(c.transport_remote.fingerprint_sha256, dtls_context_fingerprint(client_context), DTLS_FINGERPRINT_LEN);
     c.transport_remote.data_channels = true;
     c.transport_remote.feedback_transport_wide = true;
@@ -313,6 +329,24 @@ static void reopen(uint8_t how) {
     open_sink(1, HANDLE(how & 1), 10000 + world.generation * 2, true);
 }
 
+static void from_elsewhere(uint8_t where, struct span bytes) {
+    struct peer stranger = {.addr = net_addr_v4(203, 0, 113, where, 4000)};
+    if (bytes.len > 0)
+        input((where & 1) != 0 ? &world.peers[where >> 1 & 1] : &stranger, bytes.data, bytes.len);
+}
+
+static void send_message(uint8_t which, struct span bytes) {
+    static const char *const labels[] = {"_reliable", "_lossy", "", "x"};
+    static uint8_t message[ENGINE_MESSAGE_LEN_MAX];
+    struct engine_command c = {.type = ENGINE_CHANNEL_SEND, .object = HANDLE(which >> 2 & 1)};
+    size_t len = (size_t)which * 257 + bytes.len;
+    len = len < sizeof message ? len : sizeof message;
+    strcpy(c.channel_send.label, labels[which & 3]);
+    c.channel_send.payload_len = (uint32_t)len;
+    engine_command(engine, world.now_us, &c, span_of(message, len));
+    drain();
+}
+
 static void record(enum kind kind, struct span bytes) {
     uint8_t first = bytes.len > 0 ? bytes.data[0] : 0, second = bytes.len > 1 ? bytes.data[1] : 0;
     struct engine_command c = {.object = world.video_sink};
@@ -349,6 +383,17 @@ static void record(enum kind kind, struct span bytes) {
     case REOPEN:
         if (world.generation < 20)
             reopen(first);
+        break;
+    case ELSEWHERE:
+        from_elsewhere(first, bytes);
+        break;
+    case SEND:
+        send_message(first, bytes);
+        break;
+    case RELEASE:
+        c = (struct engine_command){.type = ENGINE_CHANNEL_RELEASE, .object = HANDLE(first & 1)};
+        c.channel_release.bytes = (uint32_t)first << 16 | (uint32_t)second << 8;
+        command(&c);
         break;
     case KINDS:
         break;

@@ -1,6 +1,6 @@
 /* Two associations and a network that the input commands: it sends messages, delivers, drops, doubles, swaps and
- * damages packets and lets time pass. Then the network is good again, and what was sent reliably must all have arrived,
- * once, whole and in order, with nothing left in any buffer. */
+ * damages packets, holds messages back and lets time pass. Then the network is good again, and what was sent reliably
+ * must all have arrived, once, whole and in order, with nothing left in any buffer. */
 #include "sctp_world.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -12,6 +12,7 @@ static uint32_t sent[2][STREAMS];
 static uint32_t next[2][STREAMS];
 static uint32_t arrived[2][STREAMS];
 static uint32_t closed;
+static uint64_t charged[2][SCTP_ACCOUNTS];
 
 static void on_event(struct world *world, int side, const struct sctp_event *event) {
     if (event->type == SCTP_EVENT_CLOSED)
@@ -43,14 +44,18 @@ static void send(struct world *world, int side, uint8_t what) {
     uint32_t count = sent[side][stream];
     struct sctp_send_options options = {.stream = stream, .ppid = 53, .unordered = stream >= 4 && stream != 7};
     options.limit_retransmits = stream >= 6;
+    options.account = stream >= 6;
+    options.charge_bytes = (uint32_t)len;
     if (count >= MESSAGES_MAX)
         return;
     struct writer w = writer_of(bytes, sizeof bytes);
     wr_u32(&w, count);
     for (size_t i = 4; i < len; i++)
         bytes[i] = (uint8_t)(count + i);
-    if (sctp_send(world->side[side].s, world->now_us, &options, span_of(bytes, len)) == SCTP_SEND_OK)
+    if (sctp_send(world->side[side].s, world->now_us, &options, span_of(bytes, len)) == SCTP_SEND_OK) {
         sent[side][stream]++;
+        charged[side][options.account] += len;
+    }
     world_pump(world, side);
 }
 
@@ -90,6 +95,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     memset(next, 0, sizeof next);
     memset(arrived, 0, sizeof arrived);
     closed = 0;
+    memset(charged, 0, sizeof charged);
     struct world *world = world_new();
     world->on_event = on_event;
     struct reader r = reader_of(data, size < 3000 ? size : 3000);
@@ -111,7 +117,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 (void)world_deliver(world, side);
             break;
         case 2:
-            disturb(world, side, command & 3, rd_u8(&r));
+            if ((command & 12) == 12)
+                sctp_hold_messages(world->side[side].s, (command & 1) != 0);
+            else
+                disturb(world, side, command & 3, rd_u8(&r));
             break;
         default: {
             uint64_t us = (command & 31) * 10 * US_PER_MS;
@@ -123,6 +132,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         }
         }
     }
+    for (int side = 0; side < 2; side++) {
+        sctp_hold_messages(world->side[side].s, false);
+        world_pump(world, side);
+    }
     for (int i = 0; i < 6000 && !is_quiet(world); i++) {
         while (world_deliver(world, 0) || world_deliver(world, 1))
             ;
@@ -132,6 +145,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     for (int side = 0; side < 2; side++) {
         ASSERT(sctp_is_connected(world->side[side].s));
         ASSERT(sctp_buffered_total(world->side[side].s) == 0 && sctp_blocks_held(world->side[side].s) == 0);
+        for (uint8_t account = 0; account < SCTP_ACCOUNTS; account++)
+            ASSERT(sctp_settled_bytes(world->side[side].s, account) == charged[side][account]);
         for (int stream = 0; stream < STREAMS; stream++) {
             ASSERT(arrived[side][stream] <= sent[1 - side][stream]);
             ASSERT(stream >= 6 || arrived[side][stream] == sent[1 - side][stream]);

@@ -195,10 +195,22 @@ static const enum rtp_ext_kind passed[PASS_EXTS] = {
     [PASS_COLOR_SPACE] = RTP_EXT_COLOR_SPACE,
 };
 
+/* The longest that each may be by its definition; more is no such extension, and together they fit into a header that
+ * is sent (RTP_EXTENSIONS_LEN_MAX). */
+static const uint8_t passed_len_max[PASS_EXTS] = {
+    [PASS_AUDIO_LEVEL] = 1,       [PASS_DEPENDENCY_DESCRIPTOR] = AV1DD_LEN_MAX,
+    [PASS_PLAYOUT_DELAY] = 3,     [PASS_ABS_CAPTURE_TIME] = 16,
+    [PASS_VIDEO_ORIENTATION] = 1, [PASS_COLOR_SPACE] = 28,
+};
+/* With two bytes before each, the mid, the time of sending and the number on the transport: padded to four bytes. */
+_Static_assert(1 + AV1DD_LEN_MAX + 3 + 16 + 1 + 28 + ENGINE_MID_LEN_MAX + 3 + 2 + 2 * (PASS_EXTS + 3) + 3 <=
+                   RTP_EXTENSIONS_LEN_MAX,
+               "all that is sent fits");
+
 static void info_of_extensions(const struct incoming *in, struct packet_info *info) {
     for (int i = 0; i < PASS_EXTS; i++) {
         struct span data = in->exts.data[passed[i]];
-        if (!rtp_exts_has(&in->exts, passed[i]) || data.len == 0 || data.len > UINT8_MAX)
+        if (!rtp_exts_has(&in->exts, passed[i]) || data.len == 0 || data.len > passed_len_max[i])
             continue;
         info->ext[i] = (struct packet_ext){.offset = (uint16_t)(data.data - in->data), .len = (uint8_t)data.len};
     }

@@ -29,9 +29,10 @@
 /* CC is a 4-bit field. */
 #define RTP_CSRCS_MAX 15
 /* Longest header that rtp_write makes: fixed part, all CSRCs, and extensions. Browsers send less than 100 bytes of
- * extensions, a dependency descriptor with its structure and a mid included; 320 leaves room for one element of the
- * greatest length (255). */
-#define RTP_EXTENSIONS_LEN_MAX 320
+ * extensions, a dependency descriptor with its structure and a mid included; 384 leaves room for one element of the
+ * greatest length (255) and for all others that are sent, each as long as it may be. What is passed on of a peer's
+ * packet has to be bounded by who passes it on. */
+#define RTP_EXTENSIONS_LEN_MAX 384
 #define RTP_HEADER_LEN_MAX (RTP_HEADER_LEN + 4 * RTP_CSRCS_MAX + 4 + RTP_EXTENSIONS_LEN_MAX)
 /* One-byte elements: ids 1 to 14, 1 to 16 bytes (RFC 8285 section 4.2). */
 #define RTP_EXT_ONE_BYTE_ID_MAX 14

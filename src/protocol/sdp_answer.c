@@ -181,6 +181,22 @@ size_t sdp_answer_formats(struct sdp *answer, struct sdp_section *section, const
     return taken;
 }
 
+/* Whether an id already stands for another extension, or for none: 15 ends the list in the one-byte form (RFC 8285
+ * section 4.2). */
+static bool extmap_id_taken(const struct sdp *answer, const struct sdp_section *section,
+                            const struct sdp_extmap *theirs) {
+    if (theirs->id == 15)
+        return true;
+    for (uint16_t i = 0; i < answer->section_count; i++) {
+        const struct sdp_section *other = answer->sections[i];
+        for (uint16_t k = 0; other != section && k < other->extmap_count; k++) {
+            if (other->extmaps[k].id == theirs->id && !span_equal(other->extmaps[k].uri, theirs->uri))
+                return true;
+        }
+    }
+    return false;
+}
+
 size_t sdp_answer_extmaps(struct sdp *answer, struct sdp_section *section, const struct sdp_section *offered,
                           const char *const *uris, size_t count) {
     size_t taken = 0;
@@ -188,7 +204,8 @@ size_t sdp_answer_extmaps(struct sdp *answer, struct sdp_section *section, const
         const struct sdp_extmap *theirs = &offered->extmaps[i];
         for (size_t k = 0; k < count; k++) {
             /* one URI may be offered under two ids (an encrypted variant): the first is answered */
-            if (!span_equal_str(theirs->uri, uris[k]) || sdp_extmap_by_uri(section, uris[k]) != NULL)
+            if (!span_equal_str(theirs->uri, uris[k]) || sdp_extmap_by_uri(section, uris[k]) != NULL ||
+                extmap_id_taken(answer, section, theirs))
                 continue;
             struct sdp_extmap *ours = sdp_add_extmap(answer, section);
             if (ours == NULL)

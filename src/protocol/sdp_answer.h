@@ -45,7 +45,9 @@ struct sdp_section *sdp_answer_section(struct sdp *answer, const struct sdp_sect
  * RED (RFC 2198) is taken only when the codec its fmtp names is taken as well. */
 size_t sdp_answer_formats(struct sdp *answer, struct sdp_section *section, const struct sdp_section *offered,
                           const struct sdp_codec_support *supported, size_t count, enum sdp_format_order order);
-/* Adds those of the offered extensions whose URI is in the list, with the offered ids, mirrored directions. */
+/* Adds those of the offered extensions whose URI is in the list, with the offered ids, mirrored directions. An id that means
+ * another extension in an earlier section of the answer is left out: in a bundle ids must mean the same everywhere (RFC 9143
+ * section 15), which some stacks do not heed. */
 size_t sdp_answer_extmaps(struct sdp *answer, struct sdp_section *section, const struct sdp_section *offered,
                           const char *const *uris, size_t count);
 /* Answers the streams that the offerer would send by receiving them: same rids, restrictions repeated (RFC 8853 section

@@ -162,6 +162,7 @@ static bool refused(struct control *control, struct shard *shard, uint32_t objec
     case ENGINE_TRANSPORT_OPEN:
     case ENGINE_TRANSPORT_REMOTE:
     case ENGINE_TRANSPORT_RESTART:
+    case ENGINE_CHANNEL_OPEN:
         pc = transport_of(shard, object);
         if (pc != NULL)
             peer_leave(pc->peer, ROOM_LEAVE_JOIN_FAILURE, LIVEKIT__LEAVE_REQUEST__ACTION__DISCONNECT);

@@ -158,6 +158,30 @@ static void av1_layers_follow_the_decode_target_and_the_descriptor_says_so(void 
     world_free(w);
 }
 
+static void header_extensions_longer_than_they_may_be_end_nothing(void **state) {
+    (void)state;
+    struct world *w = world_make(41, NULL);
+    struct peer *a = peer_make(w, 1, false, false), *b = peer_make(w, 1, false, false);
+    peer_describe(a, false, false);
+    peer_describe(b, false, false);
+    assert_true(peer_connect(a) && peer_connect(b));
+    uint32_t source = source_audio(a, "0", 5000);
+    struct engine_sink_open open = sink_audio(b, source, 9000);
+    world_sink(w, &open);
+    static uint8_t junk[255];
+    for (uint16_t i = 0; i < 10; i++) {
+        struct rtp_ext_out exts = {0};
+        rtp_ext_add(&exts, EXT_MID, span_str("0"));
+        rtp_ext_add(&exts, EXT_LEVEL, span_of(junk, i % 2 == 0 ? 1 : 250));
+        rtp_ext_add(&exts, EXT_DD, span_of(junk, 250));
+        rtp_ext_add(&exts, EXT_RID, span_of(junk, 250));
+        peer_send_rtp(a, 5000, PT_OPUS, i, 960u * i, false, &exts, span_of(junk, 80), 0);
+        world_run(w, 20000);
+    }
+    assert_int_equal(peer_track(b, 9000)->count, 10);
+    world_free(w);
+}
+
 static void frame_numbers_go_on_when_the_simulcast_stream_changes(void **state) {
     (void)state;
     struct peer *a, *b;
@@ -352,6 +376,7 @@ static void h264_simulcast_changes_at_parameter_sets_and_the_numbers_go_on(void 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(av1_layers_follow_the_decode_target_and_the_descriptor_says_so),
+        cmocka_unit_test(header_extensions_longer_than_they_may_be_end_nothing),
         cmocka_unit_test(frame_numbers_go_on_when_the_simulcast_stream_changes),
         cmocka_unit_test(vp9_layers_are_cut_off_above_and_the_picture_ends_where_it_is_cut),
         cmocka_unit_test(h264_simulcast_changes_at_parameter_sets_and_the_numbers_go_on),

@@ -532,7 +532,7 @@ void peer_close(struct peer *p) {
 
 void peer_send_rtp(struct peer *p, uint32_t ssrc, uint8_t pt, uint16_t seq16, uint32_t timestamp, bool marker,
                    const struct rtp_ext_out *exts, struct span payload, uint8_t padding) {
-    uint8_t header[RTP_HEADER_LEN_MAX], body[1500], out[1700];
+    uint8_t header[1200], body[1500], out[1700]; /* longer headers than honest ones, too */
     struct rtp_ext_out all = *exts;
     rtp_ext_add_u16(&all, EXT_TWCC, p->twcc_seq++);
     rtp_ext_add_u24(&all, EXT_AST, rtp_ext_abs_send_time_of(p->world->now_us));

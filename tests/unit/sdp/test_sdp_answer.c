@@ -169,6 +169,35 @@ static void extensions_are_taken_by_uri_with_offered_ids_and_mirrored_directions
     sdp_free(&offer);
 }
 
+static void an_id_that_means_something_else_in_an_earlier_section_is_not_answered(void **unused) {
+    (void)unused;
+    static const char *const uris[] = {"urn:mid", "urn:level", "urn:time", "urn:last"};
+    struct sdp offer, answer;
+    sdp_init(&offer);
+    sdp_init(&answer);
+    struct sdp_section *ours[2];
+    for (int i = 0; i < 2; i++) { /* as aiortc offers: 1 and 2 in both, and 2 is another extension in each */
+        struct sdp_section *theirs =
+            sdp_add_section(&offer, i == 0 ? SDP_AUDIO : SDP_VIDEO, span_str(i == 0 ? "0" : "1"));
+        assert_non_null(theirs);
+        const char *second = i == 0 ? uris[1] : uris[2];
+        *sdp_add_extmap(&offer, theirs) =
+            (struct sdp_extmap){.id = 1, .direction = SDP_SENDRECV, .uri = span_str(uris[0])};
+        *sdp_add_extmap(&offer, theirs) =
+            (struct sdp_extmap){.id = 2, .direction = SDP_SENDRECV, .uri = span_str(second)};
+        ours[i] = sdp_answer_section(&answer, theirs);
+        /* and a number that is none in packets with short elements */
+        *sdp_add_extmap(&offer, theirs) =
+            (struct sdp_extmap){.id = 15, .direction = SDP_SENDRECV, .uri = span_str("urn:last")};
+        assert_int_equal(sdp_answer_extmaps(&answer, ours[i], theirs, uris, 4), 2 - i);
+    }
+    assert_non_null(sdp_extmap_by_uri(ours[0], uris[1]));
+    assert_int_equal(sdp_extmap_by_uri(ours[1], uris[0])->id, 1);
+    assert_null(sdp_extmap_by_uri(ours[1], uris[2]));
+    sdp_free(&offer);
+    sdp_free(&answer);
+}
+
 static void h264_levels_are_lowered_when_asymmetry_is_not_allowed(void **unused) {
     (void)unused;
     static const struct sdp_codec_support ours_31[] = {
@@ -237,6 +266,7 @@ int main(void) {
         cmocka_unit_test(red_is_taken_only_with_the_codec_inside),
         cmocka_unit_test(simulcast_is_answered_with_the_same_rids_and_pauses),
         cmocka_unit_test(extensions_are_taken_by_uri_with_offered_ids_and_mirrored_directions),
+        cmocka_unit_test(an_id_that_means_something_else_in_an_earlier_section_is_not_answered),
         cmocka_unit_test(h264_levels_are_lowered_when_asymmetry_is_not_allowed),
         cmocka_unit_test(a_fixed_answer_text_replaces_the_offered_one),
         cmocka_unit_test(directions_and_roles_are_mirrored),
