@@ -61,7 +61,7 @@ size_t places_candidates(const struct config *config, const struct address_inter
     if (config->node_ip[0] != 0) {
         ASSERT(net_ip_parse(span_str(config->node_ip), &node));
         add(&c, &node);
-    } else if (!config->dev) {
+    } else {
         add_interfaces(&c, config, interfaces, count, false);
     }
     if (config->include_loopback || c.count == 0)

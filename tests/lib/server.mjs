@@ -83,10 +83,11 @@ export class Server {
     this.wsUrl = `ws://127.0.0.1:${ports.http}`;
     this.output = '';
     this.exit = null;
+    this.args = [];
   }
 
   async start() {
-    const args = ['serve', '--config', path.join(this.dir, 'conclave.yaml')];
+    const args = ['serve', '--config', path.join(this.dir, 'conclave.yaml'), ...this.args];
     this.exit = null;
     this.process = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...this.env } });
     const ended = new Promise((resolve) => this.process.once('exit', (code, signal) => resolve({ code, signal })));
@@ -159,7 +160,7 @@ export class Server {
 }
 
 /** `t` is the test's context: the server is stopped, and must still be running, when the test ends, unless it `mayEnd`. */
-export async function startServer(t, { extraConfig, env = {}, mayEnd = false } = {}) {
+export async function startServer(t, { extraConfig, env = {}, mayEnd = false, args = [] } = {}) {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'conclave-test-'));
   const ports = {
     http: await freePort(),
@@ -171,6 +172,7 @@ export async function startServer(t, { extraConfig, env = {}, mayEnd = false } =
   fs.writeFileSync(path.join(dir, 'conclave.yaml'), configText(ports, path.join(dir, 'data'), extraConfig));
   const server = new Server(ports, dir);
   server.env = env;
+  server.args = args;
   t.defer(async (failure) => {
     const crashed = !mayEnd && server.exit !== null && server.exit.code !== 0;
     if (failure || crashed) console.log(server.output.slice(-3000).replace(/^/gm, '    server: '));

@@ -243,10 +243,16 @@ static void without_any_other_address_loopback_is_announced(void **state) {
     assert_true(load("rtc:\n  interfaces: [wlan9]\n"));
     assert_int_equal(candidates(out), 4);
     assert_true(places_loopback_only(out, 4));
+}
+
+static void for_development_loopback_is_announced_and_addresses_that_firefox_reaches(void **state) {
+    (void)state;
+    struct net_addr out[CONTROL_CANDIDATES_MAX];
     config_init(&config);
     config.dev = true;
     assert_true(config_finish(&config, &error));
-    assert_true(places_loopback_only(out, candidates(out)));
+    assert_int_equal(candidates(out), 10);
+    assert_false(places_loopback_only(out, 10));
 }
 
 static void plain_http_listens_on_this_machine_only_unless_told(void **state) {
@@ -332,6 +338,7 @@ int main(void) {
         cmocka_unit_test(every_address_but_loopback_is_announced_for_udp_and_tcp),
         cmocka_unit_test(interfaces_addresses_and_node_ip_narrow_what_is_announced),
         cmocka_unit_test(without_any_other_address_loopback_is_announced),
+        cmocka_unit_test(for_development_loopback_is_announced_and_addresses_that_firefox_reaches),
         cmocka_unit_test(plain_http_listens_on_this_machine_only_unless_told),
         cmocka_unit_test(settings_given_several_times_on_the_command_line_all_count),
         cmocka_unit_test(settings_on_the_command_line_have_a_limit),
