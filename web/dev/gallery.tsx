@@ -53,7 +53,11 @@ await session.room.simulateParticipants({
 });
 session.begin();
 const people = [...session.room.remoteParticipants.values()];
-made.value = new Map(people.map((p, i) => [p.identity, { identity: p.identity, name: names[i % names.length] } as SecurePerson]));
+const own = session.room.localParticipant.identity;
+made.value = new Map([
+    [own, { identity: own, name: 'Me', self: true, leaf: 0 } as SecurePerson],
+    ...people.map((p, i): [string, SecurePerson] => [p.identity, { identity: p.identity, name: names[i % names.length], self: false, leaf: i + 1 } as SecurePerson]),
+]);
 session.roster.reconcile();
 const sharing = session.roster.people.peek().slice(1, 1 + Number(query.get('share') ?? '0'));
 for (const person of sharing) {

@@ -138,6 +138,7 @@ export const en = {
         cameraOnState: 'camera on',
         sharing: 'sharing a screen',
         handUp: 'hand raised',
+        noMedia: 'no sound or picture comes from them',
         cannotDecrypt: 'Cannot be decrypted',
         cannotShow: (codec: string) => `This browser cannot show ${codec} pictures`,
         speaking: 'speaking',
@@ -221,6 +222,7 @@ export const en = {
             cannot: { title: 'Somebody cannot be decrypted', text: '' },
             pending: { title: 'Agreeing on keys', text: 'Nothing is sent or played until that is done.' },
         },
+        outsiderNote: 'The server has sound or pictures of somebody who is not in this meeting. They are not shown or played.',
         cannotText: (names: string) =>
             `What comes as from ${names} was not encrypted by them and is not shown or played. Ask them to rejoin.`,
         code: 'Security code of this meeting',

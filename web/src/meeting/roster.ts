@@ -1,10 +1,11 @@
 // Who is here and what each person shows: the meeting's state as signals, so that a change redraws only what shows it.
 //
-// Names are those that people signed for the group. A track of somebody else appears only when one of its frames was
-// opened with the key of the person whom it is shown for; until then it is `pending` and attached to nothing.
+// Who is here is who is in the group, whatever list the server gives; names are those that people signed for it. LiveKit's objects add
+// their media. A track of somebody else appears only when one of its frames was opened with the key of the person whom it is shown for;
+// until then it is `pending` and attached to nothing. Somebody with media who is not in the group is no person here but an alarm.
 //
-// LiveKit's objects are the truth about the rest; `sync` and `reconcile` read them again and set what differs. They are idempotent, so
-// it does not matter which of several events comes first, or whether one is missed during a reconnect.
+// `sync` and `reconcile` read all of it again and set what differs. They are idempotent, so it does not matter which of several events
+// comes first, or whether one is missed during a reconnect.
 import { batch, computed, effect, signal, type ReadonlySignal } from '@preact/signals';
 import {
     ConnectionQuality,
@@ -56,9 +57,11 @@ export interface OwnMedia {
 export const REACTIONS: readonly string[] = ['👍', '👏', '❤️', '😂', '😮', '🎉'];
 const REACTION_MS = 5000;
 
+export type RosterSecure = Pick<Secure, 'state' | 'people' | 'openedTracks' | 'undecryptable'>;
+
 export class Person {
-    readonly identity: string;
-    readonly isLocal: boolean;
+    /** Whether the server has sound or pictures of them, or could have: someone in the group who is not connected for media has none. */
+    readonly connected = signal(false);
     readonly name = signal('');
     readonly micOn = signal(false);
     readonly cameraOn = signal(false);
@@ -80,26 +83,22 @@ export class Person {
     /** Sound of this person and of their shared screen; always absent for oneself. */
     readonly voice = signal<RemoteAudioTrack | undefined>(undefined);
     readonly screenSound = signal<RemoteAudioTrack | undefined>(undefined);
-    participant: Participant;
+    participant: Participant | undefined;
     private reactionTimer: ReturnType<typeof setTimeout> | undefined;
 
     constructor(
-        participant: Participant,
-        private readonly secure: Pick<Secure, 'people' | 'openedTracks' | 'undecryptable'>,
+        readonly identity: string,
+        readonly isLocal: boolean,
+        private readonly secure: RosterSecure,
         private readonly own: OwnMedia,
-    ) {
-        this.participant = participant;
-        this.identity = participant.identity;
-        this.isLocal = participant.isLocal;
-        this.sync();
-    }
+    ) {}
 
     sync(): void {
         const p = this.participant;
-        const mic = p.getTrackPublication(Track.Source.Microphone);
-        const camera = p.getTrackPublication(Track.Source.Camera);
-        const screen = p.getTrackPublication(Track.Source.ScreenShare);
-        const screenSound = p.getTrackPublication(Track.Source.ScreenShareAudio);
+        const mic = p?.getTrackPublication(Track.Source.Microphone);
+        const camera = p?.getTrackPublication(Track.Source.Camera);
+        const screen = p?.getTrackPublication(Track.Source.ScreenShare);
+        const screenSound = p?.getTrackPublication(Track.Source.ScreenShareAudio);
         const heard = (publication: TrackPublication | undefined): RemoteAudioTrack | undefined =>
             // Who is shown as muted is not heard, whoever says so.
             this.isLocal || !publication || publication.isMuted
@@ -122,7 +121,8 @@ export class Person {
             this.foreignCodec.value = this.isLocal ? '' : codecNotShown(camera);
             this.voice.value = heard(mic);
             this.screenSound.value = heard(screenSound);
-            this.quality.value = qualityOf(p);
+            this.quality.value = p ? qualityOf(p) : 'unknown';
+            this.connected.value = p !== undefined;
             if (!this.micOn.peek()) this.speaking.value = false;
         });
     }
@@ -147,40 +147,58 @@ export interface RosterListener {
     joined(person: Person): void;
     left(person: Person): void;
     shareStarted(person: Person): void;
+    /** The server has media of somebody who is not in the group. */
+    outsider(identity: string): void;
 }
+
+/** A newcomer is told of when the name has come, or after so long. */
+const NAME_WITHIN_MS = 3000;
+/** The server's list and the group's change at slightly different times. */
+const OUTSIDER_AFTER_MS = 5000;
 
 export class Roster {
     private readonly list = signal<readonly Person[]>([]);
     private readonly byIdentity = new Map<string, Person>();
     private readonly shareOrder = signal<readonly string[]>([]);
     private readonly loudest = signal<readonly string[]>([]);
+    private readonly outside = signal<readonly string[]>([]);
+    private readonly outsideSinceMs = new Map<string, number>();
+    private outsideTimer: ReturnType<typeof setTimeout> | undefined;
+    private readonly unnamed = new Map<string, ReturnType<typeof setTimeout>>();
     private holding = false;
+    private begun = false;
 
-    /** Everyone in the order of arrival, oneself first. */
+    /** Everyone in the group in the order of arrival, oneself first. */
     readonly people: ReadonlySignal<readonly Person[]> = this.list;
+    /** Identities of those who have media and are not in the group: nothing of theirs is shown or played. */
+    readonly outsiders: ReadonlySignal<readonly string[]> = this.outside;
     /** Identities of the others who share a screen, in the order in which they began. */
     readonly shares: ReadonlySignal<readonly string[]> = this.shareOrder;
     /** Identities of the others who speak now, loudest first. */
     readonly speakers: ReadonlySignal<readonly string[]> = this.loudest;
     readonly self: ReadonlySignal<Person | undefined> = computed(() => this.list.value.find((p) => p.isLocal));
 
-    private readonly stopWatching: () => void;
+    private readonly stopWatching: (() => void)[];
 
     constructor(
         private readonly room: Room,
-        private readonly secure: Pick<Secure, 'people' | 'openedTracks' | 'undecryptable'>,
+        private readonly secure: RosterSecure,
         private readonly own: OwnMedia,
         private readonly listener: RosterListener,
     ) {
-        this.stopWatching = effect(() => {
-            void [own.mic.on.value, own.camera.on.value, own.screen.on.value];
-            void secure.people.value;
-            void secure.openedTracks.value;
-            void secure.undecryptable.value;
-            batch(() => {
-                for (const person of this.list.peek()) if (!this.holding || person.isLocal) person.sync();
-            });
-        });
+        this.stopWatching = [
+            effect(() => {
+                void [secure.people.value, secure.state.value];
+                this.reconcile();
+            }),
+            effect(() => {
+                void [own.mic.on.value, own.camera.on.value, own.screen.on.value];
+                void [secure.openedTracks.value, secure.undecryptable.value];
+                batch(() => {
+                    for (const person of this.list.peek()) if (!this.holding || person.isLocal) person.sync();
+                });
+            }),
+        ];
         const sync = (participant: Participant | undefined): void => {
             if (participant) this.sync(participant);
         };
@@ -198,8 +216,16 @@ export class Roster {
             .on(RoomEvent.ActiveSpeakersChanged, (speakers) => this.setSpeakers(speakers));
     }
 
+    /** Whoever is here from now on came after us. */
+    begin(): void {
+        this.reconcile();
+        this.begun = true;
+    }
+
     close(): void {
-        this.stopWatching();
+        for (const stop of this.stopWatching) stop();
+        for (const timer of this.unnamed.values()) clearTimeout(timer);
+        clearTimeout(this.outsideTimer);
     }
 
     find(identity: string): Person | undefined {
@@ -220,40 +246,89 @@ export class Roster {
     }
 
     reconcile(): void {
-        if (this.holding || this.room.localParticipant.identity === '') return;
-        const present: Participant[] = [this.room.localParticipant, ...this.room.remoteParticipants.values()];
-        const here = new Set(present.map((p) => p.identity));
-        const gone = this.list.peek().filter((person) => !here.has(person.identity));
+        const members = this.secure.people.peek();
+        // Before the first group, and between a lost one and the next, nothing is known that is better than what is shown.
+        if (this.holding || members.size === 0) return;
+        const gone = this.list.peek().filter((person) => !members.has(person.identity));
         const came: Person[] = [];
         batch(() => {
             for (const person of gone) this.byIdentity.delete(person.identity);
-            for (const participant of present) {
-                const known = this.byIdentity.get(participant.identity);
-                if (known) {
-                    known.participant = participant;
-                    known.sync();
-                } else {
-                    const person = new Person(participant, this.secure, this.own);
-                    this.byIdentity.set(person.identity, person);
+            for (const { identity, self } of [...members.values()].sort((a, b) => Number(b.self) - Number(a.self) || a.leaf - b.leaf)) {
+                let person = this.byIdentity.get(identity);
+                if (!person) {
+                    person = new Person(identity, self, this.secure, this.own);
+                    this.byIdentity.set(identity, person);
                     came.push(person);
                 }
+                person.participant = this.participantOf(person);
+                person.sync();
             }
             if (gone.length > 0 || came.length > 0) {
-                const stay = this.list.peek().filter((person) => here.has(person.identity));
-                this.list.value = [...stay, ...came.sort(byArrival)];
+                this.list.value = [...this.list.peek().filter((person) => members.has(person.identity)), ...came];
             }
             this.updateShares();
         });
-        for (const person of gone) this.listener.left(person);
-        for (const person of came) if (!person.isLocal) this.listener.joined(person);
+        for (const person of gone) this.tellGone(person);
+        for (const person of came) if (this.begun && !person.isLocal) this.tellLater(person);
+        for (const identity of [...this.unnamed.keys()]) if (members.get(identity)?.name !== undefined) this.tell(identity);
+        this.lookOutside();
+    }
+
+    private participantOf({ identity, isLocal }: Person): Participant | undefined {
+        return isLocal ? this.room.localParticipant : this.room.remoteParticipants.get(identity);
+    }
+
+    private tellLater({ identity }: Person): void {
+        this.unnamed.set(identity, setTimeout(() => this.tell(identity), NAME_WITHIN_MS));
+    }
+
+    private tell(identity: string): void {
+        clearTimeout(this.unnamed.get(identity));
+        this.unnamed.delete(identity);
+        const person = this.byIdentity.get(identity);
+        if (person) this.listener.joined(person);
+    }
+
+    private tellGone(person: Person): void {
+        const timer = this.unnamed.get(person.identity);
+        clearTimeout(timer);
+        this.unnamed.delete(person.identity);
+        if (timer === undefined) this.listener.left(person);
+    }
+
+    private lookOutside(): void {
+        clearTimeout(this.outsideTimer);
+        const members = this.secure.people.peek();
+        if (this.holding || this.secure.state.peek() !== 'in') return;
+        const now = performance.now();
+        const found: string[] = [];
+        let nextMs = Infinity;
+        for (const { identity, trackPublications } of this.room.remoteParticipants.values()) {
+            if (members.has(identity) || trackPublications.size === 0) continue;
+            const since = this.outsideSinceMs.get(identity) ?? now;
+            this.outsideSinceMs.set(identity, since);
+            if (now - since >= OUTSIDER_AFTER_MS) found.push(identity);
+            else nextMs = Math.min(nextMs, since + OUTSIDER_AFTER_MS - now);
+        }
+        for (const identity of [...this.outsideSinceMs.keys()]) {
+            if (members.has(identity) || !this.room.remoteParticipants.has(identity)) this.outsideSinceMs.delete(identity);
+        }
+        if (nextMs < Infinity) this.outsideTimer = setTimeout(() => this.lookOutside(), nextMs + 1);
+        const before = this.outside.peek();
+        if (found.length === before.length && found.every((identity, i) => identity === before[i])) return;
+        this.outside.value = found;
+        for (const identity of found) if (!before.includes(identity)) this.listener.outsider(identity);
     }
 
     private sync(participant: Participant): void {
         // One's own mute has to show while the connection is being restored, too.
         if (this.holding && !participant.isLocal) return;
         const person = this.byIdentity.get(participant.identity);
-        if (!person) return;
-        person.participant = participant;
+        if (!person) {
+            this.lookOutside();
+            return;
+        }
+        person.participant = this.participantOf(person);
         batch(() => {
             person.sync();
             this.updateShares();
@@ -283,12 +358,7 @@ export class Roster {
                 const sounds = person.isLocal ? person.micOn.peek() : person.voice.peek() !== undefined;
                 person.speaking.value = speaking.has(person.identity) && sounds;
             }
-            this.loudest.value = speakers.filter((p) => !p.isLocal).map((p) => p.identity);
+            this.loudest.value = speakers.filter((p) => !p.isLocal && this.byIdentity.has(p.identity)).map((p) => p.identity);
         });
     }
-}
-
-function byArrival(a: Person, b: Person): number {
-    const joined = (p: Person): number => (p.isLocal ? 0 : (p.participant.joinedAt?.getTime() ?? 0));
-    return joined(a) - joined(b) || (a.identity < b.identity ? -1 : 1);
 }

@@ -101,6 +101,7 @@ export class Session {
         this.roster = new Roster(room, this.secure, this.media, {
             joined: (person) => this.announce(person, t.meeting.joined),
             left: (person) => this.announce(person, t.meeting.left),
+            outsider: () => this.listener.note(t.security.outsiderNote, true),
             shareStarted: (person) => listener.note(t.meeting.shareStarted(person.name.peek())),
         });
         this.chat = new Chat(
@@ -153,7 +154,7 @@ export class Session {
 
     /** Takes the state over from a connected room. */
     begin(): void {
-        this.roster.reconcile();
+        this.roster.begin();
         this.state.value = 'connected';
         this.playback.value = this.room.canPlaybackAudio;
         document.addEventListener('visibilitychange', this.onVisible);

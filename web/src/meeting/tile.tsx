@@ -60,6 +60,7 @@ function stateLabel(person: Person, source: TileSource): string {
     const states = [person.micOn.value ? t.meeting.unmuted : t.meeting.muted];
     if (!person.cameraOn.value) states.push(t.meeting.cameraOffState);
     if (person.handRaised.value) states.push(t.meeting.handUp);
+    if (!person.connected.value) states.push(t.meeting.noMedia);
     if (person.sealedOff.value) states.push(t.meeting.cannotDecrypt);
     if (person.quality.value === 'poor') states.push(t.meeting.poor);
     if (person.quality.value === 'lost') states.push(t.meeting.lost);
