@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { CHUNK_LEN, openFile, sealFile, TAG_LEN } from '../src/secure/files';
+import { CHUNK_LEN, downloadFile, openFile, sealFile, TAG_LEN } from '../src/secure/files';
 import type { SealedFile } from '../src/secure/types';
 
 async function sealed(length: number) {
@@ -47,4 +47,18 @@ test('a file that was changed, cut, lengthened, reordered or swapped is refused'
     await refused('chunks in another order', reordered);
     await refused('another hash', bytes, { ...file, sha256: new Uint8Array(32) });
     await refused('another key', bytes, { ...file, key: new Uint8Array(32) });
+});
+
+test('fetching a file takes as much memory as comes, whatever length its sender claims', async () => {
+    const { file, bytes } = await sealed(100);
+    const real = globalThis.fetch;
+    globalThis.fetch = () => Promise.resolve(new Response(bytes));
+    try {
+        const place = { meetingId: 'm', token: () => '' };
+        assert.equal((await downloadFile(place, file, () => undefined)).size, 100);
+        await assert.rejects(downloadFile(place, { ...file, lengthBytes: 2 ** 45 }, () => undefined), { code: 'damaged' });
+        await assert.rejects(downloadFile(place, { ...file, lengthBytes: 50 }, () => undefined), { code: 'damaged' });
+    } finally {
+        globalThis.fetch = real;
+    }
 });

@@ -119,7 +119,8 @@ export async function downloadFile(place: FilePlace, file: SealedFile, onProgres
         throw new FileFailure('network');
     }
     if (!response.ok || !response.body) throw failureOf(response.status);
-    const all = new Uint8Array(length);
+    // As much memory as comes, not as much as the sender says that there is.
+    const parts: Uint8Array<ArrayBuffer>[] = [];
     const reader = response.body.getReader();
     let at = 0;
     for (;;) {
@@ -128,9 +129,16 @@ export async function downloadFile(place: FilePlace, file: SealedFile, onProgres
         });
         if (done) break;
         if (at + value.length > length) throw new FileFailure('damaged');
-        all.set(value, at);
+        parts.push(value);
         at += value.length;
         onProgress(at / length);
     }
-    return openFile(file, all.subarray(0, at));
+    if (at !== length) throw new FileFailure('damaged');
+    const all = new Uint8Array(at);
+    let filled = 0;
+    for (const part of parts) {
+        all.set(part, filled);
+        filled += part.length;
+    }
+    return openFile(file, all);
 }
