@@ -27,3 +27,9 @@ test('a name has no control or direction characters, single spaces and a bounded
     assert.equal(cleanName(' \u200b '), '');
     assert.equal(cleanName('👩\u200d💻'), '👩\u200d💻');
 });
+
+test('a name of which nothing can be seen is none, and one that can is left as it is', () => {
+    const nothing = ['\u3164', '\u115f\u1160', '\uffa0', '\u2800\u2800', '\u200d\u200c', '\u034f', '\ufe0f', '\u{e0041}\u{e0042}', '\u0301', '\u00a0', ' \u3164 \u200d '];
+    assert.deepEqual(nothing.map(cleanName), nothing.map(() => ''));
+    for (const name of ['Ann', '李', 'فاطمة', '🙂', '👩\u200d🚀', '.', '7', 'न\u094d\u200dय', '한\u3164']) assert.equal(cleanName(name), name);
+});

@@ -36,10 +36,19 @@ export const DEFAULTS: Settings = {
     videoCodec: 'vp8',
 };
 
-/** A name as it is sent: no control or direction-changing characters, single spaces, at most NAME_MAX_CHARS. */
+/** Fillers, joiners and selectors, which show nothing by themselves, and the empty Braille cell. */
+const INVISIBLE = /[\p{Default_Ignorable_Code_Point}\u2800]/gu;
+
+/** Whether there is anything to see: a letter, figure, sign or symbol. */
+export function hasVisible(text: string): boolean {
+    return /[\p{L}\p{N}\p{P}\p{S}]/u.test(text.replace(INVISIBLE, ''));
+}
+
+/** A name as it is sent: empty where nothing of it would be seen; no control or direction-changing characters, single spaces, at most NAME_MAX_CHARS. */
 export function cleanName(text: string): string {
     const visible = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (c) => (c === '\u200d' || c === '\u200c' ? c : ' '));
-    return [...visible.replace(/\s+/gu, ' ').trim()].slice(0, NAME_MAX_CHARS).join('').trim();
+    const name = [...visible.replace(/\s+/gu, ' ').trim()].slice(0, NAME_MAX_CHARS).join('').trim();
+    return hasVisible(name) ? name : '';
 }
 
 /** Reads stored settings; anything missing or of a wrong type falls back to its default, never to an error. */
