@@ -10,6 +10,7 @@ import { makeFragment, parseFragment, suiteSupported } from '../secure/link';
 import { explainProblem } from '../ui/device_dialog';
 import { clearToasts, toast } from '../ui/toast';
 import { forgetGrant, keepGrant, keptGrant, type KeptGrant } from './grants';
+import { fragmentOf, strippedPath, takeFragment } from './link_keys';
 import { meetingPath, parseRoute } from './route';
 import { settings } from './settings';
 
@@ -69,6 +70,7 @@ function leaveScreen(): void {
 /** Shows what the address bar says. Called at the start and on the browser's back and forward buttons. */
 export function showAddress(known = false): void {
     leaveScreen();
+    takeFragment();
     const route = parseRoute(location.pathname);
     if (route.page === 'landing') current.value = { kind: 'landing' };
     else if (route.page === 'new') current.value = { kind: 'new' };
@@ -76,7 +78,9 @@ export function showAddress(known = false): void {
     else openPrejoin(route.id, known);
 }
 
-export function goTo(path: string, known = false, inPlace = false): void {
+/** `to` may carry the key of a meeting, which does not get into the address. */
+export function goTo(to: string, known = false, inPlace = false): void {
+    const path = strippedPath(to);
     if (path !== `${location.pathname}${location.hash}`) {
         if (inPlace) history.replaceState(null, '', path);
         else history.pushState(null, '', path);
@@ -105,7 +109,7 @@ class LinkProblem extends Error {
 
 /** Refuses a link whose suite is not the server's, which would be somebody's attempt at a weaker one. */
 async function checkLink(id: string): Promise<void> {
-    const keys = parseFragment(location.hash);
+    const keys = parseFragment(fragmentOf(id));
     const suite = await checkMeeting(id);
     keys?.secret.fill(0);
     if (keys && keys.suite !== suite) throw new LinkProblem('mismatch');
@@ -113,7 +117,7 @@ async function checkLink(id: string): Promise<void> {
 
 /** `known` is true when the meeting was just made or left, and need not be asked for. */
 function openPrejoin(id: string, known: boolean): void {
-    if (!parseFragment(location.hash)) {
+    if (!parseFragment(fragmentOf(id))) {
         current.value = { kind: 'ended', id, reason: 'incomplete' };
         return;
     }
@@ -181,14 +185,14 @@ function bundleSha256(): Promise<string> {
     return bundle;
 }
 
-/** The secret of the link in the address bar, if that is still this meeting's. */
+/** The secret of this meeting's link, while its page is the one that is shown. */
 function secretOf(id: string): Uint8Array | undefined {
     const route = parseRoute(location.pathname);
-    return route.page === 'meeting' && route.id === id ? parseFragment(location.hash)?.secret : undefined;
+    return route.page === 'meeting' && route.id === id ? parseFragment(fragmentOf(id))?.secret : undefined;
 }
 
 async function newSession(meeting: MeetingModule, grant: KeptGrant): Promise<Session> {
-    const keys = parseFragment(location.hash);
+    const keys = parseFragment(fragmentOf(grant.id));
     if (!keys) throw new LinkProblem('incomplete');
     if (!meeting.canEncrypt()) throw new LinkProblem('unsupported');
     const config = {
@@ -283,5 +287,5 @@ async function openLast(): Promise<TakenTracks> {
 
 /** From a page after the meeting back to the preview. */
 export function backToPrejoin(id: string, known: boolean): void {
-    goTo(meetingPath(id, location.hash), known);
+    goTo(meetingPath(id), known);
 }

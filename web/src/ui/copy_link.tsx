@@ -1,6 +1,7 @@
 // Copies the meeting's link, with a selectable field for browsers that refuse the clipboard.
 import type { JSX } from 'preact';
 import { useRef } from 'preact/hooks';
+import { wholeLink } from '../app/link_keys';
 import { t } from '../i18n';
 import { Icon } from './icons';
 import { toast } from './toast';
@@ -14,10 +15,8 @@ export async function copyText(text: string): Promise<boolean> {
     }
 }
 
-/** The address of the meeting this page shows, with its fragment, without anything else. */
-export function meetingLink(): string {
-    return `${location.origin}${location.pathname}${location.hash}`;
-}
+/** The whole link of the meeting this page shows, with the part that the address bar leaves out. */
+export const meetingLink = wholeLink;
 
 export async function copyMeetingLink(): Promise<void> {
     toast((await copyText(meetingLink())) ? t.copied : t.copyFailed);
