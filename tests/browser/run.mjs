@@ -7,6 +7,8 @@ import './pages.mjs';
 import './access.mjs';
 import './secure.mjs';
 import './server_messages.mjs';
+import './people.mjs';
+import './trust.mjs';
 import './codecs.mjs';
 import './crowd.mjs';
 import { run } from '../lib/runner.mjs';

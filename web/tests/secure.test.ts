@@ -168,6 +168,8 @@ test('a stay says hello with a key package in both suites, and shows its own sid
         assert.equal(stay.suite, suite);
         assert.deepEqual(stay.people(), []);
         assert.equal(stay.code(), undefined);
+        // a verdict is about digits: without them, or with others, nobody is marked
+        for (const whose of ['', 'p_2']) assert.throws(() => stay.markVerified(whose, true, '0'.repeat(30)), /code has changed/);
         assert.throws(() => stay.chat('', '00'.repeat(16), 'hello'));
         stay.lost(1006);
         assert.deepEqual(drain(stay).map((o) => o.type), ['state', 'connect']);

@@ -60,7 +60,7 @@ export const en = {
         whatIsWrong: 'What is wrong?',
         meetingLink: 'Invite others',
         privacy:
-            'Sound and picture stay on this device until you join. In the meeting they travel encrypted to this server and through no other.',
+            'Sound and picture stay on this device until you join. The meeting is end-to-end encrypted: only those in it can see, hear and read it, and this server cannot.',
         deviceNamesHidden: 'Turn it on to choose',
         unnamed: (kind: string, n: number) => `${kind} ${n}`,
         systemDefault: 'System default',
@@ -167,6 +167,8 @@ export const en = {
     chat: {
         title: 'Chat',
         empty: 'No messages yet. Everyone in the meeting can read what is written here, from the moment they join.',
+        before: 'What was written before you came is not yours to read: it was encrypted for those who were here then.',
+        emptySince: 'No messages since you came.',
         placeholder: 'Write a message',
         label: 'Message to everyone',
         send: 'Send',
@@ -206,46 +208,75 @@ export const en = {
 
     security: {
         title: 'Security',
+        whatToDo: 'What to do',
+        /** Titles get the number of people it is about, texts their names. */
         standing: {
-            verified: {
-                title: 'Encrypted and verified',
-                text: 'Everybody here has compared codes with you. Nobody else can see or hear this meeting, its server included.',
+            differ: {
+                title: () => 'Codes differ',
+                text: (names: string) =>
+                    names === ''
+                        ? 'The codes differ. Somebody may be between you and the others, listening. Say nothing confidential here.'
+                        : `The codes differ. Somebody may be between you and ${names}, listening. Say nothing confidential here.`,
             },
-            encrypted: {
-                title: 'Encrypted, codes not compared',
-                text: 'Only those listed here can see and hear this meeting. To be sure that each is who they say, compare the code with them.',
+            outsider: {
+                title: () => 'Somebody is not in this meeting',
+                text: () =>
+                    'The server has sound or pictures of somebody who is not in this meeting. They are not shown or played, and cannot see or hear it.',
+            },
+            pending: { title: () => 'Agreeing on keys…', text: () => 'Nothing is sent or played until that is done.' },
+            cannot: {
+                title: () => 'Somebody cannot be decrypted',
+                text: (names: string) =>
+                    `What comes as from ${names} was not encrypted by them and is not shown or played. Ask them to rejoin.`,
+            },
+            refused: {
+                title: () => 'Something was refused',
+                text: () => 'Something was not as it must be. It was refused, and the meeting is end-to-end encrypted as before. Read below what it was.',
             },
             unverified: {
-                title: 'Encrypted, somebody is not verified',
-                text: 'You have not compared codes with everybody who is here.',
+                title: (n: number) => `${n} ${plural(n, 'person', 'people')} not verified`,
+                text: (names: string) =>
+                    `The meeting is end-to-end encrypted: this server cannot see or hear it. You have not checked yet that this is really ${names}.`,
             },
-            cannot: { title: 'Somebody cannot be decrypted', text: '' },
-            pending: { title: 'Agreeing on keys', text: 'Nothing is sent or played until that is done.' },
+            verified: {
+                title: () => 'End-to-end encrypted, verified',
+                text: () =>
+                    'Only the people listed here can see and hear this meeting; this server cannot. You have checked who each of them is.',
+            },
+            encrypted: {
+                title: () => 'End-to-end encrypted',
+                text: () =>
+                    'Only the people listed here can see and hear this meeting; this server cannot. You have not checked yet that they are who they say: compare the code with them.',
+            },
         },
-        outsiderNote: 'The server has sound or pictures of somebody who is not in this meeting. They are not shown or played.',
-        cannotText: (names: string) =>
-            `What comes as from ${names} was not encrypted by them and is not shown or played. Ask them to rejoin.`,
+        lostVerified: (names: string) => `The meeting is not verified any longer: you have not compared codes with ${names}.`,
+        outsiders: (n: number) =>
+            `${n} ${plural(n, 'other is', 'others are')} connected to the server for this meeting without its key.`,
         code: 'Security code of this meeting',
         compare: 'Compare',
         compareWith: (name: string) => `Compare codes with ${name}`,
         compareAll:
-            'Read the words aloud, or in another channel that you trust. Everybody must see the same words at the same time. They change when somebody comes or goes.',
+            'Read the digits aloud, or in another channel that you trust. Everybody must see the same digits at the same time. They change when somebody comes or goes.',
         comparePair: (name: string) =>
             `This code is for the two of you and stays the same. ${name} finds it next to your name. Compare it by voice, or in another channel that you trust.`,
         matches: 'They match',
         differs: 'They differ',
-        differsText:
-            'Somebody may be between you. Say nothing confidential here: leave, and start a new meeting whose link you send in another way.',
-        people: (n: number) => `In the group (${n})`,
+        differsToDo:
+            'Leave, and start a new meeting whose link you send in another way. If one of you may have misread, compare once more: if the codes are the same, say so.',
+        differed: 'the codes differed',
+        codeChanged: 'The code changed meanwhile, since somebody came or went. Nobody was marked as verified. Compare the new one.',
+        alarmsRead: 'I have read this',
+        people: (n: number) => `In this meeting (${n})`,
         you: 'You',
         host: 'Host',
-        guest: 'guest, not verified',
+        notVerified: 'not verified by you',
         verified: 'verified by you',
         checking: 'signature is being checked',
         cannotDecrypt: 'cannot be decrypted',
-        client: { browser: 'in a browser,', native: 'in a program,', test: 'in a test program,' },
+        client: { browser: 'browser,', native: 'program,', test: 'test program,' },
+        programs: 'Programs',
         otherBundle: 'with other files than yours',
-        facts: 'How it is encrypted',
+        facts: 'Details of the encryption',
         keys: 'Keys',
         frames: 'Sound and picture',
         framesCipher: 'SFrame with AES-256-GCM',
@@ -253,7 +284,6 @@ export const en = {
         server: 'Server',
         bundle: 'Web client (SHA-256)',
         history: 'What changed the code',
-        inEpoch: (epoch: string) => `epoch ${epoch}`,
         change: {
             began: (name: string) => `${name} began the meeting`,
             came: (name: string) => `${name} came`,

@@ -12,7 +12,7 @@ import { MenuButton } from '../ui/menu_button';
 import { MicMeter } from '../ui/mic_meter';
 import { shownKeys, type Controls } from './controls';
 import { REACTIONS } from './roster';
-import { standing } from './security_panel';
+import { SecurityLine } from './security_line';
 import type { Mode } from './stage';
 
 const CAN_SHARE =
@@ -29,6 +29,7 @@ export function chooserOf(controls: Controls): DeviceChooser {
 export function Bar({ controls }: { controls: Controls }): JSX.Element {
     return (
         <section class="bar" aria-label={t.bar.label}>
+            <SecurityLine controls={controls} />
             <MicGroup controls={controls} />
             <CameraGroup controls={controls} />
             {CAN_SHARE && <ShareButton controls={controls} />}
@@ -166,9 +167,7 @@ function reactions(controls: Controls): MenuSection {
 }
 
 function PanelButtons({ controls }: { controls: Controls }): JSX.Element {
-    const { chat, roster, secure } = controls.session;
-    const now = standing(secure);
-    const alarms = secure.alarms.value.length;
+    const { chat, roster } = controls.session;
     const panel = controls.panel.value;
     const unread = panel === 'chat' ? 0 : chat.unread.value;
     const count = roster.people.value.length;
@@ -204,16 +203,6 @@ function PanelButtons({ controls }: { controls: Controls }): JSX.Element {
                     {count}
                 </span>
             </IconButton>
-            <IconButton
-                icon="shield"
-                label={`${t.security.title}: ${alarms > 0 ? t.security.alarms : t.security.standing[now].title}`}
-                expanded={panel === 'security'}
-                controls="side-panel"
-                tone={panel === 'security' ? 'active' : 'plain'}
-                extraClass={`shield shield-${alarms > 0 ? 'cannot' : now}`}
-                testid="open-security"
-                onClick={() => controls.togglePanel('security')}
-            />
         </>
     );
 }

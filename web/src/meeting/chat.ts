@@ -53,6 +53,8 @@ export class Chat {
     private readonly arrived = signal(0);
 
     readonly messages: ReadonlySignal<readonly ChatMessage[]> = this.list;
+    /** The group was there before us: what was written then is sealed with keys that we never get. */
+    late = false;
     readonly unread: ReadonlySignal<number> = computed(() => this.arrived.value - this.seen.value);
 
     constructor(

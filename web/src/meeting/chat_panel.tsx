@@ -45,7 +45,12 @@ export function ChatPanel({ chat, roster }: { chat: Chat; roster: Roster }): JSX
                     follow.current = scrollHeight - scrollTop - clientHeight < FOLLOW_PX;
                 }}
             >
-                {messages.length === 0 && <p class="muted">{t.chat.empty}</p>}
+                {chat.late && (
+                    <p class="muted" data-testid="chat-before">
+                        {t.chat.before}
+                    </p>
+                )}
+                {messages.length === 0 && <p class="muted">{chat.late ? t.chat.emptySince : t.chat.empty}</p>}
                 {messages.map((message) => (
                     <Message key={message.id} message={message} chat={chat} />
                 ))}

@@ -1,7 +1,7 @@
 // The meeting screen: gallery, side panel, bar, banners, sound, and the keyboard.
 import type { JSX } from 'preact';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
-import { settings } from '../app/settings';
+import { hasVisible, settings } from '../app/settings';
 import { isMac, thisPlatform } from '../devices/platform';
 import { t } from '../i18n';
 import { IconButton } from '../ui/button';
@@ -15,6 +15,7 @@ import { MeetingDialogs } from './dialogs';
 import { Gallery } from './gallery';
 import { PeoplePanel } from './people_panel';
 import type { Session } from './session';
+import { SecurityBanner } from './security_line';
 import { SecurityPanel } from './security_panel';
 import { actionOf, isTyping } from './shortcuts';
 import { View } from './view';
@@ -43,7 +44,7 @@ export function MeetingScreen({ session }: { session: Session }): JSX.Element {
             <div class="meeting-middle">
                 <div class="meeting-view">
                     <Gallery view={controls.view} roster={session.roster} />
-                    <Banners session={session} />
+                    <Banners session={session} controls={controls} />
                 </div>
                 <SidePanel controls={controls} />
             </div>
@@ -79,11 +80,12 @@ function useShortcuts(controls: Controls): void {
     }, [controls]);
 }
 
-function Banners({ session }: { session: Session }): JSX.Element {
+function Banners({ session, controls }: { session: Session; controls: Controls }): JSX.Element {
     const away = session.link.value === 'reconnecting';
     const weak = session.roster.self.value?.quality.value;
     return (
         <div class="banners">
+            <SecurityBanner controls={controls} />
             <div role="alert">
                 {away && (
                     <p class="banner warn" data-testid="reconnecting">
@@ -134,10 +136,12 @@ function Banners({ session }: { session: Session }): JSX.Element {
 }
 
 function Title({ session }: { session: Session }): JSX.Element {
-    const title = session.secure.title.value;
+    const sealed = session.secure.title.value;
+    const title = hasVisible(sealed) ? sealed : '';
     useEffect(() => {
-        document.title = `${title || t.meeting.title} – ${t.appName}`;
-    }, [title]);
+        // Not with the meeting's name, which is sealed: browsers keep titles in their history.
+        document.title = `${t.meeting.title} – ${t.appName}`;
+    }, []);
     return (
         <h1 class={title === '' ? 'sr-only' : 'meeting-title'} dir="auto" data-testid="meeting-title">
             {title || t.meeting.title}
@@ -174,7 +178,9 @@ function SidePanel({ controls }: { controls: Controls }): JSX.Element | null {
             </header>
             {panel === 'chat' && <ChatPanel chat={controls.session.chat} roster={controls.session.roster} />}
             {panel === 'people' && <PeoplePanel roster={controls.session.roster} view={controls.view} />}
-            {panel === 'security' && <SecurityPanel secure={controls.session.secure} />}
+            {panel === 'security' && (
+                <SecurityPanel watch={controls.session.security} leave={() => controls.session.leave()} />
+            )}
         </section>
     );
 }

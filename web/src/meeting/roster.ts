@@ -147,8 +147,6 @@ export interface RosterListener {
     joined(person: Person): void;
     left(person: Person): void;
     shareStarted(person: Person): void;
-    /** The server has media of somebody who is not in the group. */
-    outsider(identity: string): void;
 }
 
 /** A newcomer is told of when the name has come, or after so long. */
@@ -317,7 +315,6 @@ export class Roster {
         const before = this.outside.peek();
         if (found.length === before.length && found.every((identity, i) => identity === before[i])) return;
         this.outside.value = found;
-        for (const identity of found) if (!before.includes(identity)) this.listener.outsider(identity);
     }
 
     private sync(participant: Participant): void {

@@ -1,26 +1,72 @@
-// What the meeting's encryption amounts to for the person in front of the screen, in one word. Pure.
+// What the meeting's encryption amounts to for the person in front of the screen, in one word; and of each such word how it looks and
+// who is told when it changes. Pure.
 import type { SecurePerson, SecureState } from '../secure/types';
+import type { IconName } from '../ui/icons';
 
-/** From best to worst; `cannot` outweighs the rest, since it is about somebody who is here and not seen or heard. */
-export type Standing = 'verified' | 'encrypted' | 'unverified' | 'cannot' | 'pending';
+/**
+ * `differ`: codes were compared and differ; until that is resolved. `outsider`: the server has media of somebody who is not in the group.
+ * `pending`: not in the group (yet, or again). `cannot`: what comes as from somebody does not open. `refused`: something was not as it must
+ * be, was refused, and the person has not read it yet. `unverified`: codes were compared with some, and somebody is not among them.
+ * `verified`: with everybody else. `encrypted`: with nobody.
+ */
+export type Standing = 'differ' | 'outsider' | 'pending' | 'cannot' | 'refused' | 'unverified' | 'verified' | 'encrypted';
+
+export interface Look {
+    /** Never colour alone: each tone has icons of its own. */
+    tone: 'danger' | 'warn' | 'good' | 'plain';
+    icon: IconName;
+    /**
+     * The line in the bar and the panel say each of them, screen readers hear the line. `urgent` and `calm` are notes besides, when it comes
+     * about by what others do; `calm` is about losing what was there before.
+     */
+    told: 'urgent' | 'calm' | 'line';
+}
+
+/** From what outweighs all others to what is left when nothing else is so. */
+export const LOOKS: Readonly<Record<Standing, Look>> = {
+    differ: { tone: 'danger', icon: 'warning', told: 'line' }, // by the person's own word
+    outsider: { tone: 'danger', icon: 'warning', told: 'urgent' },
+    pending: { tone: 'plain', icon: 'shieldPlain', told: 'line' },
+    cannot: { tone: 'danger', icon: 'warning', told: 'line' }, // the tile has a poster
+    refused: { tone: 'warn', icon: 'shieldAlert', told: 'line' }, // each alarm is a note of its own
+    unverified: { tone: 'warn', icon: 'shieldAlert', told: 'calm' },
+    verified: { tone: 'good', icon: 'shield', told: 'line' },
+    encrypted: { tone: 'plain', icon: 'shieldPlain', told: 'line' },
+};
 
 export interface Facts {
     state: SecureState;
     people: ReadonlyMap<string, SecurePerson>;
     undecryptable: ReadonlySet<string>;
+    /** With media and not in the group. */
+    outsiders: readonly string[];
+    /** Whose codes were found to differ; the empty name: the meeting's. */
+    differing: ReadonlySet<string>;
+    /** Alarms that were not read yet. */
+    unread: number;
 }
 
-/**
- * `verified`: codes were compared with everybody else. `encrypted`: with nobody. `unverified`: with some, and somebody is
- * not among them. `pending`: not in the group (yet, or again).
- */
-export function standingOf({ state, people, undecryptable }: Facts): Standing {
+export function standingOf({ state, people, undecryptable, outsiders, differing, unread }: Facts): Standing {
+    if (differing.size > 0) return 'differ';
+    if (outsiders.length > 0) return 'outsider';
     if (state !== 'in') return 'pending';
     if (undecryptable.size > 0) return 'cannot';
+    if (unread > 0) return 'refused';
     const others = [...people.values()].filter((person) => !person.self);
     const verified = others.filter((person) => person.verified).length;
-    if (others.length === 0 || verified === 0) return 'encrypted';
+    if (verified === 0) return 'encrypted';
     return verified === others.length ? 'verified' : 'unverified';
+}
+
+/** Whether a change to `now` has to be told besides where it is shown. */
+export function tells(before: Standing, now: Standing): 'urgent' | 'calm' | 'no' {
+    const { told } = LOOKS[now];
+    if (told === 'urgent') return 'urgent';
+    return told === 'calm' && before === 'verified' ? 'calm' : 'no';
+}
+
+export function unverifiedOf(people: ReadonlyMap<string, SecurePerson>): SecurePerson[] {
+    return [...people.values()].filter((person) => !person.self && !person.verified);
 }
 
 /** Groups of five, as they are read aloud. */

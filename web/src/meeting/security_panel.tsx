@@ -2,59 +2,64 @@
 // person. Nothing here can be switched off.
 import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
+import { cleanName } from '../app/settings';
 import { t } from '../i18n';
 import type { Change, Secure, SecurePerson, SecurityCode } from '../secure/types';
 import { Icon } from '../ui/icons';
-import { groupDigits, standingOf, type Standing } from './security';
+import { groupDigits, LOOKS } from './security';
+import { titleOf } from './security_line';
+import { EVERYBODY, type SecurityWatch } from './security_watch';
 
 const SHOWN_CHANGES_MAX = 20;
 const HASH_SHOWN_DIGITS = 16;
 
-export function standing(secure: Secure): Standing {
-    return standingOf({
-        state: secure.state.value,
-        people: secure.people.value,
-        undecryptable: secure.undecryptable.value,
-    });
-}
-
-export function SecurityPanel({ secure }: { secure: Secure }): JSX.Element {
+export function SecurityPanel({ watch, leave }: { watch: SecurityWatch; leave: () => void }): JSX.Element {
+    const { secure } = watch;
     return (
         <div class="security">
-            <StandingLine secure={secure} />
-            <Alarms secure={secure} />
-            <MeetingCode secure={secure} />
-            <People secure={secure} />
-            <Facts secure={secure} />
+            <StandingLine watch={watch} leave={leave} />
+            <Alarms watch={watch} />
+            <MeetingCode watch={watch} />
+            <People watch={watch} />
+            <Details secure={secure} />
             <History secure={secure} />
         </div>
     );
 }
 
 function nameOf(secure: Secure, identity: string): string {
-    return secure.people.value.get(identity)?.name ?? t.meeting.unnamed;
+    return cleanName(secure.people.value.get(identity)?.name ?? '') || t.meeting.unnamed;
 }
 
-function StandingLine({ secure }: { secure: Secure }): JSX.Element {
-    const now = standing(secure);
-    const names = [...secure.undecryptable.value].map((identity) => nameOf(secure, identity)).join(', ');
+function StandingLine({ watch, leave }: { watch: SecurityWatch; leave: () => void }): JSX.Element {
+    const now = watch.standing.value;
+    const { tone, icon } = LOOKS[now];
     return (
-        <p class={`standing standing-${now}`} role="status" data-testid="security-standing" data-standing={now}>
-            <Icon name="shield" size={22} />
-            <span>
-                <strong>{t.security.standing[now].title}</strong>
-                <br />
-                {now === 'cannot' ? t.security.cannotText(names) : t.security.standing[now].text}
-            </span>
-        </p>
+        <div class={`standing tone-${tone}`} role="status" data-testid="security-standing" data-standing={now}>
+            <Icon name={icon} size={22} />
+            <div>
+                <strong>{titleOf(watch)}</strong>
+                <p>{t.security.standing[now].text(watch.names(now))}</p>
+                {now === 'differ' && (
+                    <>
+                        <p>{t.security.differsToDo}</p>
+                        <button type="button" class="button danger" data-testid="differs-leave" onClick={leave}>
+                            {t.bar.leave}
+                        </button>
+                    </>
+                )}
+            </div>
+        </div>
     );
 }
 
-function Alarms({ secure }: { secure: Secure }): JSX.Element | null {
+function Alarms({ watch }: { watch: SecurityWatch }): JSX.Element | null {
+    const { secure } = watch;
     const alarms = secure.alarms.value;
     if (alarms.length === 0) return null;
+    const unread = watch.unread.value.length;
     return (
-        <section role="alert" class="alarms" data-testid="security-alarms">
+        <section role="alert" class={`alarms ${unread > 0 ? '' : 'read'}`} data-testid="security-alarms">
             <h3>{t.security.alarms}</h3>
             <ul>
                 {alarms.map((alarm, i) => (
@@ -64,6 +69,11 @@ function Alarms({ secure }: { secure: Secure }): JSX.Element | null {
                     </li>
                 ))}
             </ul>
+            {unread > 0 && (
+                <button type="button" class="button" data-testid="alarms-read" onClick={() => watch.markRead()}>
+                    {t.security.alarmsRead}
+                </button>
+            )}
         </section>
     );
 }
@@ -74,71 +84,91 @@ function clock(atMs: number): string {
 
 function Code({ code, testid }: { code: SecurityCode; testid: string }): JSX.Element {
     return (
-        <div class="code" data-testid={testid} data-digits={code.digits}>
-            <p class="code-words">{code.words.join(' ')}</p>
-            <p class="code-digits">
-                {groupDigits(code.digits).map((group, i) => (
-                    <span key={i}>{group}</span>
-                ))}
-            </p>
-        </div>
+        <p class="code" data-testid={testid} data-digits={code.digits}>
+            {groupDigits(code.digits).map((group, i) => (
+                <span key={i}>{group}</span>
+            ))}
+        </p>
     );
 }
 
 interface VerdictProps {
-    secure: Secure;
-    /** Empty: everybody. */
+    watch: SecurityWatch;
+    /** Or EVERYBODY. */
     identity: string;
+    /** Of the code that is compared: the verdict is about these digits and no others. */
+    digits: string;
     onDone: () => void;
+    onStale: () => void;
 }
 
-function Verdict({ secure, identity, onDone }: VerdictProps): JSX.Element {
-    const differs = useSignal(false);
-    const set = (verified: boolean): void => {
-        void secure.markVerified(identity, verified).catch(() => undefined);
-        differs.value = !verified;
-        if (verified) onDone();
-    };
+function Verdict({ watch, identity, digits, onDone, onStale }: VerdictProps): JSX.Element {
     return (
-        <>
-            <div class="verdict">
-                <button type="button" class="button primary" data-testid="code-matches" onClick={() => set(true)}>
-                    {t.security.matches}
-                </button>
-                <button type="button" class="button" data-testid="code-differs" onClick={() => set(false)}>
-                    {t.security.differs}
-                </button>
-            </div>
-            {differs.value && (
-                <p class="standing standing-cannot" role="alert">
-                    <Icon name="shield" size={22} />
-                    <span>{t.security.differsText}</span>
-                </p>
-            )}
-        </>
+        <div class="verdict">
+            <button
+                type="button"
+                class="button primary"
+                data-testid="code-matches"
+                onClick={() => void watch.saysMatches(identity, digits).then((done) => (done ? onDone() : onStale()))}
+            >
+                {t.security.matches}
+            </button>
+            <button
+                type="button"
+                class="button"
+                data-testid="code-differs"
+                onClick={() => {
+                    void watch.saysDiffers(identity);
+                    onDone();
+                }}
+            >
+                {t.security.differs}
+            </button>
+        </div>
     );
 }
 
-function MeetingCode({ secure }: { secure: Secure }): JSX.Element | null {
-    const comparing = useSignal(false);
-    const code = secure.code.value;
+function MeetingCode({ watch }: { watch: SecurityWatch }): JSX.Element | null {
+    /** What is being compared; it stays the same however the meeting's code changes meanwhile. */
+    const compared = useSignal<SecurityCode | undefined>(undefined);
+    const stale = useSignal(false);
+    const code = watch.secure.code.value;
     if (!code) return null;
+    const changed = stale.value || (compared.value !== undefined && compared.value.digits !== code.digits);
+    const stop = (): void => {
+        compared.value = undefined;
+        stale.value = false;
+    };
     return (
         <section>
             <h3>{t.security.code}</h3>
+            {watch.differing.value.has(EVERYBODY) && <p class="differs-note">{t.security.differed}</p>}
             <Code code={code} testid="security-code" />
-            {comparing.value ? (
+            {compared.value && !changed && (
                 <>
                     <p class="muted">{t.security.compareAll}</p>
-                    <Verdict secure={secure} identity="" onDone={() => (comparing.value = false)} />
+                    <Verdict
+                        watch={watch}
+                        identity={EVERYBODY}
+                        digits={compared.value.digits}
+                        onDone={stop}
+                        onStale={() => (stale.value = true)}
+                    />
                 </>
-            ) : (
+            )}
+            {changed && (
+                <p role="alert" data-testid="code-changed">
+                    {t.security.codeChanged}
+                </p>
+            )}
+            {(!compared.value || changed) && (
                 <button
                     type="button"
                     class="button"
                     data-testid="compare-all"
                     onClick={() => {
-                        comparing.value = true;
+                        stale.value = false;
+                        compared.value = code;
                     }}
                 >
                     {t.security.compare}
@@ -148,30 +178,45 @@ function MeetingCode({ secure }: { secure: Secure }): JSX.Element | null {
     );
 }
 
-function People({ secure }: { secure: Secure }): JSX.Element {
-    const people = [...secure.people.value.values()];
+function People({ watch }: { watch: SecurityWatch }): JSX.Element {
+    const people = [...watch.secure.people.value.values()];
     return (
         <section>
             <h3>{t.security.people(people.length)}</h3>
             <ul class="security-people">
                 {people.map((person) => (
-                    <Member key={person.identity} secure={secure} person={person} />
+                    <Member key={person.identity} watch={watch} person={person} />
                 ))}
             </ul>
+            {watch.outsiders.value.length > 0 && (
+                <p class="differs-note" data-testid="security-outsiders">
+                    {t.security.outsiders(watch.outsiders.value.length)}
+                </p>
+            )}
         </section>
     );
 }
 
-function stateOf(secure: Secure, person: SecurePerson): string {
+function stateOf(watch: SecurityWatch, person: SecurePerson): string {
     if (person.self) return t.security.you;
-    if (secure.undecryptable.value.has(person.identity)) return t.security.cannotDecrypt;
+    if (watch.differing.value.has(person.identity)) return t.security.differed;
+    if (watch.secure.undecryptable.value.has(person.identity)) return t.security.cannotDecrypt;
     if (!person.checked) return t.security.checking;
-    return person.verified ? t.security.verified : t.security.guest;
+    return person.verified ? t.security.verified : t.security.notVerified;
 }
 
-function Member({ secure, person }: { secure: Secure; person: SecurePerson }): JSX.Element {
+function Member({ watch, person }: { watch: SecurityWatch; person: SecurePerson }): JSX.Element {
+    const { secure } = watch;
     const pair = useSignal<SecurityCode | undefined>(undefined);
-    const name = person.name ?? t.meeting.unnamed;
+    const stale = useSignal(false);
+    const name = nameOf(secure, person.identity);
+    const compare = (): void => {
+        stale.value = false;
+        void secure.pairCode(person.identity).then(
+            (code) => (pair.value = code),
+            () => undefined,
+        );
+    };
     return (
         <li data-testid="security-person" data-identity={person.identity} data-verified={String(person.verified)}>
             <div class="security-person">
@@ -180,17 +225,12 @@ function Member({ secure, person }: { secure: Secure; person: SecurePerson }): J
                     {person.host && <span class="tag">{t.security.host}</span>}
                     <br />
                     <span class="muted">
-                        {stateOf(secure, person)}, {t.security.client[person.client]} {person.software}
+                        {stateOf(watch, person)}
                         {differentBundle(secure, person) && `, ${t.security.otherBundle}`}
                     </span>
                 </span>
                 {!person.self && !pair.value && (
-                    <button
-                        type="button"
-                        class="button"
-                        aria-label={t.security.compareWith(name)}
-                        onClick={() => void secure.pairCode(person.identity).then((code) => (pair.value = code))}
-                    >
+                    <button type="button" class="button" aria-label={t.security.compareWith(name)} data-testid="compare-pair" onClick={compare}>
                         {t.security.compare}
                     </button>
                 )}
@@ -199,9 +239,19 @@ function Member({ secure, person }: { secure: Secure; person: SecurePerson }): J
                 <>
                     <Code code={pair.value} testid="pair-code" />
                     <p class="muted">{t.security.comparePair(name)}</p>
-                    <Verdict secure={secure} identity={person.identity} onDone={() => (pair.value = undefined)} />
+                    <Verdict
+                        watch={watch}
+                        identity={person.identity}
+                        digits={pair.value.digits}
+                        onDone={() => (pair.value = undefined)}
+                        onStale={() => {
+                            pair.value = undefined;
+                            stale.value = true;
+                        }}
+                    />
                 </>
             )}
+            {stale.value && <p role="alert">{t.security.codeChanged}</p>}
         </li>
     );
 }
@@ -211,11 +261,15 @@ function differentBundle(secure: Secure, person: SecurePerson): boolean {
     return person.client === 'browser' && !person.self && person.bundle !== '' && person.bundle !== secure.bundleSha256;
 }
 
-function Facts({ secure }: { secure: Secure }): JSX.Element {
+/** For who wants to know: everything above is said without it. */
+function Details({ secure }: { secure: Secure }): JSX.Element {
     const hash = secure.bundleSha256;
+    const programs = [...secure.people.value.values()].map(
+        (person) => `${nameOf(secure, person.identity)}: ${t.security.client[person.client]} ${person.software}`,
+    );
     return (
-        <section>
-            <h3>{t.security.facts}</h3>
+        <details data-testid="security-details">
+            <summary>{t.security.facts}</summary>
             <dl class="facts">
                 <dt>{t.security.keys}</dt>
                 <dd data-testid="security-suite">{secure.suiteName}</dd>
@@ -223,6 +277,14 @@ function Facts({ secure }: { secure: Secure }): JSX.Element {
                 <dd>{t.security.framesCipher}</dd>
                 <dt>{t.security.epoch}</dt>
                 <dd data-testid="security-epoch">{String(secure.epoch.value)}</dd>
+                <dt>{t.security.programs}</dt>
+                <dd>
+                    {programs.map((program) => (
+                        <span key={program} class="program">
+                            {program}
+                        </span>
+                    ))}
+                </dd>
                 <dt>{t.security.server}</dt>
                 <dd>{location.host}</dd>
                 {hash !== '' && (
@@ -234,12 +296,12 @@ function Facts({ secure }: { secure: Secure }): JSX.Element {
                     </>
                 )}
             </dl>
-        </section>
+        </details>
     );
 }
 
 function changeText(change: Change): string {
-    const name = change.name || t.meeting.unnamed;
+    const name = cleanName(change.name) || t.meeting.unnamed;
     return t.security.change[change.kind](name);
 }
 
@@ -259,7 +321,6 @@ function History({ secure }: { secure: Secure }): JSX.Element | null {
                 {changes.map((change) => (
                     <li key={`${change.epoch}-${change.identity}-${change.kind}`}>
                         <time>{clock(change.atMs)}</time> {changeText(change)}
-                        <span class="muted"> {t.security.inEpoch(String(change.epoch))}</span>
                     </li>
                 ))}
             </ol>

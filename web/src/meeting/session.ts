@@ -15,6 +15,7 @@ import { Chat, type ChatMessage } from './chat';
 import { LocalMedia, sentCodec } from './local_media';
 import { endReason, secureEnd, SecureFailure, type EndReason } from './reasons';
 import { Roster, type Person } from './roster';
+import { SecurityWatch } from './security_watch';
 
 export type Link = 'connecting' | 'connected' | 'reconnecting' | 'ended';
 
@@ -61,6 +62,7 @@ export class Session {
     readonly room: Room;
     readonly secure: Secure;
     readonly roster: Roster;
+    readonly security: SecurityWatch;
     readonly media: LocalMedia;
     readonly chat: Chat;
     private readonly state = signal<Link>('connecting');
@@ -101,9 +103,9 @@ export class Session {
         this.roster = new Roster(room, this.secure, this.media, {
             joined: (person) => this.announce(person, t.meeting.joined),
             left: (person) => this.announce(person, t.meeting.left),
-            outsider: () => this.listener.note(t.security.outsiderNote, true),
             shareStarted: (person) => listener.note(t.meeting.shareStarted(person.name.peek())),
         });
+        this.security = new SecurityWatch(this.secure, this.roster.outsiders, (text, urgent) => listener.note(text, urgent));
         this.chat = new Chat(
             this.secure,
             { meetingId: config.meetingId, token: () => this.token },
@@ -154,6 +156,7 @@ export class Session {
 
     /** Takes the state over from a connected room. */
     begin(): void {
+        this.chat.late = this.secure.epoch.peek() > 0n;
         this.roster.begin();
         this.state.value = 'connected';
         this.playback.value = this.room.canPlaybackAudio;
@@ -216,6 +219,7 @@ export class Session {
         this.state.value = 'ended';
         this.media.close();
         this.roster.close();
+        this.security.close();
         this.secure.leave();
         void this.room.disconnect().catch(() => undefined);
         document.removeEventListener('visibilitychange', this.onVisible);

@@ -4,7 +4,7 @@ import { suiteName } from './link';
 import { FrameManager } from './manager';
 import type { CallName, Ended, FrameCounts, FromWorker, ToWorker } from './messages';
 import type {
-    Alarm, Change, SealedFile, Secure, SecureConfig, SecureListener, SecurePerson, SecureState, SecurityCode,
+    Alarm, AlarmKind, Change, SealedFile, Secure, SecureConfig, SecureListener, SecurePerson, SecureState, SecurityCode,
 } from './types';
 
 declare const CONCLAVE_WORKER: string;
@@ -13,6 +13,8 @@ const ENTER_TIMEOUT_MS = 25_000;
 /** Longer than a way back into the group takes; the media's attempt after it is refused, and made again. */
 const IN_WITHIN_MS = 3000;
 const ALARMS_KEPT_MAX = 100;
+/** About what is done to a group, for those who are in it. */
+const FOR_MEMBERS: ReadonlySet<AlarmKind> = new Set(['add', 'remove', 'roles', 'identity', 'commit', 'order', 'from', 'content', 'withheld']);
 
 let warm: Worker | undefined;
 
@@ -50,6 +52,7 @@ class Client implements Secure {
     private nextCall = 1;
     private entering: { resolve(): void; reject(error: Error): void } | undefined;
     private ended = false;
+    private hasBeenIn = false;
     private readonly meddling = new Set<string>();
     private token: string;
     private name: string;
@@ -155,6 +158,7 @@ class Client implements Secure {
         switch (message.kind) {
             case 'state':
                 this.state.value = message.state;
+                if (message.state === 'in') this.hasBeenIn = true;
                 this.enteredIfReady();
                 break;
             case 'view':
@@ -199,6 +203,8 @@ class Client implements Secure {
     }
 
     private alarm(alarm: Alarm): void {
+        // While entering, a wrong key of ours makes everybody look like a stranger: that is ours, and the page that follows says so.
+        if (!this.hasBeenIn && FOR_MEMBERS.has(alarm.kind)) return;
         this.alarms.value = [...this.alarms.peek(), alarm].slice(-ALARMS_KEPT_MAX);
         this.listener.alarm(alarm);
     }
@@ -288,8 +294,8 @@ class Client implements Secure {
         return (await this.ask('pairCode', identity)) as SecurityCode | undefined;
     }
 
-    markVerified(identity: string, verified: boolean): Promise<void> {
-        return this.do('markVerified', identity, verified);
+    markVerified(identity: string, verified: boolean, digits?: string): Promise<void> {
+        return this.do('markVerified', identity, verified, digits);
     }
 }
 

@@ -196,7 +196,10 @@ export class Stay {
         this.module.mls('stay_track', this.address, context, source, utf8.encode(codec));
     }
 
-    markVerified(identity: string, verified: boolean): void {
+    /** With `digits`: only while the code of `identity`, or of all, is this one; it comes from the keys that are then marked. */
+    markVerified(identity: string, verified: boolean, digits?: string): void {
+        const now = digits === undefined ? undefined : identity === '' ? this.code() : this.pairCode(identity);
+        if (now?.digits !== digits) throw new Error('the code has changed');
         this.module.number('stay_verified', this.address, utf8.encode(identity), verified ? 1 : 0);
     }
 
@@ -249,9 +252,9 @@ export class Stay {
 
     private codeOf(found: number): SecurityCode | undefined {
         if (found === 0) return undefined;
-        const words = fromUtf8.decode(this.module.result()).split(' ');
-        const digits = words.shift() ?? '';
-        return digits.length === DIGITS ? { digits, words } : undefined;
+        // Words follow: 64 bits, which whoever is in the middle could search through. Only the digits, 99 bits, are shown.
+        const digits = fromUtf8.decode(this.module.result()).split(' ')[0] ?? '';
+        return digits.length === DIGITS ? { digits } : undefined;
     }
 
     code(): SecurityCode | undefined {

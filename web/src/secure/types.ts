@@ -44,8 +44,6 @@ export interface SecurePerson {
 export interface SecurityCode {
     /** 30 digits; groups of five for the eye. */
     digits: string;
-    /** Eight words of eight bits: at least 60 bits. */
-    words: readonly string[];
 }
 
 export interface Change {
@@ -127,6 +125,6 @@ export interface Secure {
     makeHost(identity: string): Promise<void>;
     shareFile(to: string, file: SealedFile): Promise<void>;
     pairCode(identity: string): Promise<SecurityCode | undefined>;
-    /** `identity` empty: everybody who is here. */
-    markVerified(identity: string, verified: boolean): Promise<void>;
+    /** `identity` empty: everybody who is here. `digits`: of the code that was compared; rejects if these are not its digits any longer. */
+    markVerified(identity: string, verified: boolean, digits?: string): Promise<void>;
 }

@@ -52,6 +52,8 @@ const shapes = {
         <path d="m8 12.5 6-6a2.8 2.8 0 0 1 4 4l-7.6 7.6a4.4 4.4 0 0 1-6.2-6.2L11 5" />
     ),
     shield: <path d="M12 3l7 2.6v5.6c0 4.4-2.9 8-7 9.8-4.1-1.8-7-5.4-7-9.8V5.6zM8.8 12l2.3 2.3 4.3-4.6" />,
+    shieldPlain: <path d="M12 3l7 2.6v5.6c0 4.4-2.9 8-7 9.8-4.1-1.8-7-5.4-7-9.8V5.6z" />,
+    shieldAlert: <path d="M12 3l7 2.6v5.6c0 4.4-2.9 8-7 9.8-4.1-1.8-7-5.4-7-9.8V5.6zM12 8v4.5M12 15.5h.01" />,
     more: (
         <g fill="currentColor" stroke="none">
             <circle cx="5.5" cy="12" r="1.7" />
