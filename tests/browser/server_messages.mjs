@@ -103,6 +103,13 @@ async function atLiar(t, open = chromium) {
   return { server, rogue, meeting, ann, page, known, say, tell };
 }
 
+/** An honest server has given cause for none. */
+const unalarmed = async (ann) => {
+  await ann.click('open-security');
+  await ann.shows('panel-security');
+  checkEqual(await ann.page.$$eval('[data-testid="security-alarms"] li', (all) => all.map((one) => one.dataset.kind)), [], 'alarms before anything is done');
+  await ann.click('open-security');
+};
 const alarmed = async (ann) => {
   await ann.click('open-security');
   await ann.page.waitForSelector('[data-testid="security-alarms"] [data-kind="meddling"]');
@@ -112,6 +119,8 @@ const alarmed = async (ann) => {
 for (const [name, open] of [['Chromium', chromium], ['Firefox', firefox]]) {
   test(`a server cannot switch a microphone or a camera on or off in ${name}, and the page says that it tried`, { timeoutMs: 120_000 }, async (t) => {
     const { ann, page, known, say } = await atLiar(t, open);
+    await until('a fresh token', () => known.heard.has('refreshToken'));
+    await unalarmed(ann);
     for (const id of ['toggle-mic', 'toggle-camera']) await ann.click(id);
     await until('both to be off', async () => {
       const { captured, shown } = await seen(page);

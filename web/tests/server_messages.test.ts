@@ -15,7 +15,7 @@ function made() {
     const early: string[] = [];
     const guard = new ServerMessages({
         identity: 'me',
-        meetingId: 'meeting',
+        token: token('me', 'meeting'),
         codecOf: (sid) => (sid === 'TR_camera' ? 'vp8' : undefined),
         publishes: (sid) => sid === 'TR_camera',
         refusedEarly: (sid) => early.push(sid),
@@ -61,7 +61,7 @@ test('a server neither mutes nor unmutes, moves nobody elsewhere, and what it tr
 
 test('a token is taken only for the same person in the same meeting', () => {
     const { play, meddled } = made();
-    assert.ok(tokenIsOurs(token('me', 'meeting'), { identity: 'me', meetingId: 'meeting' }));
+    assert.ok(tokenIsOurs(token('me', 'meeting'), { identity: 'me', token: token('me', 'meeting') }));
     assert.ok(play({ case: 'refreshToken', value: token('me', 'meeting') }));
     for (const other of [token('you', 'meeting'), token('me', 'other'), 'nothing', '']) {
         assert.equal(play({ case: 'refreshToken', value: other }), undefined);

@@ -84,7 +84,7 @@ export class FrameManager implements BaseE2EEManager {
         private readonly closed: (trackId: string) => void,
         /** Resolves when we are in the group, or after a while. */
         private readonly whenIn: () => Promise<void>,
-        private readonly self: { identity: string; meetingId: string },
+        private readonly self: { identity: string; token: string },
         /** The server tried what no server of a meeting may. */
         private readonly meddled: (what: ServerMessage) => void,
     ) {}
@@ -122,7 +122,8 @@ export class FrameManager implements BaseE2EEManager {
         if (this.engines.has(engine)) return;
         this.engines.add(engine);
         new ServerMessages({
-            ...this.self,
+            identity: this.self.identity,
+            token: this.self.token,
             codecOf: (trackSid) => this.room?.localParticipant.videoTrackPublications.get(trackSid)?.videoTrack?.codec,
             publishes: (trackSid) => this.room?.localParticipant.trackPublications.has(trackSid) ?? false,
             refusedEarly: (trackSid) => {

@@ -13,7 +13,8 @@ type ValueOf<C extends ServerMessage> = Extract<Message, { case: C }>['value'];
 /** What is known here without the server. */
 export interface Ourselves {
     identity: string;
-    meetingId: string;
+    /** The token that we came with. */
+    token: string;
     /** The codec in which a track of ours is sent, by the server's name for it. */
     codecOf(trackSid: string): string | undefined;
     /** Whether a track of ours is published under this name. */
@@ -50,9 +51,11 @@ function claimsOf(token: string): { sub?: unknown; video?: { room?: unknown } } 
     }
 }
 
-export function tokenIsOurs(token: string, us: Pick<Ourselves, 'identity' | 'meetingId'>): boolean {
+/** For the same person in the same place as the one that we came with. */
+export function tokenIsOurs(token: string, us: Pick<Ourselves, 'identity' | 'token'>): boolean {
     const claims = claimsOf(token);
-    return claims.sub === us.identity && claims.video?.room === us.meetingId;
+    const room = claims.video?.room;
+    return claims.sub === us.identity && typeof room === 'string' && room === claimsOf(us.token).video?.room;
 }
 
 /** Names, words and rights that the server gives somebody mean nothing here: names come from the group, and who may speak is not its matter. */
