@@ -42,7 +42,7 @@ async function atRogue(t, change) {
 test('people shown, counted and told of are those of the group, though the server lists nobody', { timeoutMs: 150_000 }, async (t) => {
   const { server, meeting, ann } = await atRogue(t, (message) => {
     if (message.case === 'join') message.value.otherParticipants = [];
-    else if (message.case === 'update') message.value.participants = message.value.participants.filter((one) => one.identity === ann?.identity);
+    else if (message.case === 'update') message.value.participants = message.value.participants.filter(() => false);
     else return false;
     return true;
   });
