@@ -39,11 +39,11 @@ export function SecurityLine({ controls }: { controls: Controls }): JSX.Element 
     );
 }
 
-/** What needs a look stays in sight, whatever panel is open and however small the screen is. */
+/** What needs a look stays in sight, whatever panel is open and however small the screen is; who cannot be decrypted has a poster. */
 export function SecurityBanner({ controls }: { controls: Controls }): JSX.Element | null {
     const watch = controls.session.security;
     const now = watch.standing.value;
-    if (LOOKS[now].tone !== 'danger' || controls.panel.value === 'security') return null;
+    if ((now !== 'differ' && now !== 'outsider') || controls.panel.value === 'security') return null;
     return (
         <p class="banner danger-banner" data-testid="security-banner" data-standing={now}>
             <Icon name={LOOKS[now].icon} size={18} />
