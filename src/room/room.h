@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "base/cursor.h"
+#include "base/net.h"
 #include "protocol/codec.h"
 #include "room/data.h"
 #include "room/index.h"
@@ -267,6 +268,7 @@ struct room {
     struct rooms *owner;
     char sid[ROOM_SID_SIZE];
     char *name, *metadata;
+    struct net_addr source; /* who began it; family 0 = nobody whom shares count */
     uint64_t tag; /* never used twice; names the room towards the engine */
     uint32_t shard;
     uint32_t empty_timeout_s, departure_timeout_s;

@@ -82,6 +82,7 @@ void routes_from_control(const struct control_http_reply *from, struct http_repl
 static void serve_control(struct app *app, const struct http_request *request, struct http_reply *reply) {
     add_cors(reply);
     struct control_http_request to = routes_to_control(request);
+    to.source = http_source_of(app->http, request);
     struct control_http_reply *from = calloc(1, sizeof *from);
     if (from == NULL) {
         reply->status = 503;
@@ -116,6 +117,7 @@ uint64_t routes_open(void *context, const struct http_request *request, struct h
         return 0;
     }
     struct control_http_request to = routes_to_control(request);
+    to.source = http_source_of(app->http, request);
     struct control_http_reply *from = calloc(1, sizeof *from);
     if (from == NULL) {
         reply->status = 503;

@@ -97,7 +97,7 @@ static enum api_code create_room(struct call *call) {
         return fail(call, API_DENIED, "names of meetings cannot be used");
     struct room *room = room_find(&control->rooms, request->name);
     if (room == NULL) {
-        room = control->shutting_down ? NULL : room_open_configured(control, request->name, NULL);
+        room = control->shutting_down ? NULL : room_open_configured(control, request->name, NULL, NULL);
         if (room == NULL)
             return fail(call, API_EXHAUSTED, "too many rooms");
     } else {

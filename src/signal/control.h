@@ -96,6 +96,7 @@ struct control_http_request {
     struct span if_match;
     struct span body; /* at most CONTROL_MESSAGE_LEN_MAX, whole */
     bool tls;         /* came over TLS (makes absolute URLs) */
+    struct net_addr source; /* whom shares count, as http_source_of says; family 0 = nobody */
 };
 
 #define CONTROL_HTTP_LOCATION_LEN_MAX 256

@@ -48,6 +48,11 @@
 #define FAILED_GRACE_US (5 * US_PER_S)
 /* Connected media without signalling: clients try for about 45 s. */
 #define ABSENT_MAX_US (60 * US_PER_S)
+/* Rooms that one source may have begun at a time: this part of all, and at least so many. */
+#define ROOMS_SOURCE_PARTS 8u
+#define ROOMS_SOURCE_MIN 16u
+/* When half of an engine's tracks are taken, nobody opens more than these, and no room more than half of all. */
+#define SOURCES_SCARCE_MAX 8u
 /* How often a connection's quality is told that did not change: to those who came later. */
 #define QUALITY_REPEAT_US (10 * US_PER_S)
 #define TOKEN_REFRESH_US (300 * US_PER_S)
@@ -297,7 +302,10 @@ void peer_expel(struct peer *peer);
 void peer_gone(struct peer *peer, enum room_leave_reason reason);
 void session_leave(struct control *control, struct session *session, enum room_leave_reason reason,
                    Livekit__LeaveRequest__Action action);
-struct room *room_open_configured(struct control *control, const char *name, const struct token *token);
+/* NULL when there are too many, or too many of this source (NULL: the keeper of an API key). */
+struct room *room_open_configured(struct control *control, const char *name, const struct token *token,
+                                  const struct net_addr *source);
+
 void room_end(struct control *control, struct room *room, enum room_leave_reason reason);
 void participant_touch(struct participant *participant);
 void room_touch(struct room *room);

@@ -20,15 +20,29 @@ bool room_is_meeting(const struct control *control, const char *name) {
 
 /* ---- rooms ------------------------------------------------------------------------------------------------------- */
 
-struct room *room_open_configured(struct control *control, const char *name, const struct token *token) {
+static bool source_has_its_share(const struct control *control, const struct net_addr *source) {
+    uint32_t count = 0, share = control->config.rooms_max / ROOMS_SOURCE_PARTS;
+    if (source == NULL || source->family == 0)
+        return false;
+    LIST_EACH(&control->rooms.list, struct room, node, room) {
+        count += net_addr_equal(&room->source, source);
+    }
+    return count >= (share > ROOMS_SOURCE_MIN ? share : ROOMS_SOURCE_MIN);
+}
+
+struct room *room_open_configured(struct control *control, const char *name, const struct token *token,
+                                  const struct net_addr *source) {
     const struct control_config *config = &control->config;
     bool draining = control->draining && !room_is_meeting(control, name);
-    if (draining || control->rooms.count >= config->rooms_max) {
+    if (draining || control->rooms.count >= config->rooms_max ||
+        (!room_is_meeting(control, name) && source_has_its_share(control, source))) {
         control->counters.limit_refused++;
         return NULL;
     }
     struct room *room = room_open(&control->rooms, name, control->now_us, control->unix_us);
     room->shard = shard_least_loaded(control);
+    if (source != NULL)
+        room->source = *source;
     room->empty_timeout_s = config->empty_timeout_s;
     room->departure_timeout_s = config->departure_timeout_s;
     if (token != NULL) {

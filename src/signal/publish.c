@@ -256,9 +256,25 @@ bool publish_remind(struct peer *peer) {
     return missing;
 }
 
+/* Others come, too: see SOURCES_SCARCE_MAX. */
+static bool sources_scarce(const struct pc *pc, const struct shard *shard) {
+    uint32_t half = pc->peer->control->config.sources_max / 2, own = 0, rooms = 0;
+    if (shard->sources.used < half)
+        return false;
+    LIST_EACH(&pc->peer->participant->room->participants, struct participant, node, participant) {
+        LIST_EACH(&participant->tracks, struct track, node, track) {
+            rooms += track->source != 0;
+            own += track->source != 0 && participant == pc->peer->participant;
+        }
+    }
+    return own >= SOURCES_SCARCE_MAX || rooms >= half;
+}
+
 static bool source_open(struct pc *pc, struct section *section) {
     struct shard *shard = &pc->peer->control->shards[pc->shard];
     struct track *track = section->track;
+    if (sources_scarce(pc, shard))
+        return false;
     track->source = pool_take(&shard->sources);
     if (track->source == 0)
         return false;

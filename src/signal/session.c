@@ -34,6 +34,7 @@ struct admission {
     struct token token;
     Livekit__JoinRequest *request;
     bool v1;
+    struct net_addr source;
     struct room *room; /* NULL: it will be made */
 };
 
@@ -120,7 +121,7 @@ static bool read_request(struct control *control, const struct control_http_requ
 /* Everything that can be said before a WebSocket is there; the same for the validate paths. */
 static bool admit(struct control *control, const struct control_http_request *http, struct arena *arena,
                   struct admission *out, struct control_http_reply *reply) {
-    *out = (struct admission){0};
+    *out = (struct admission){.source = http->source};
     if (control->shutting_down)
         return refuse(control, reply, 503, "the server is shutting down");
     if (!check_token(control, http, arena, &out->token, reply) || !check_limits(control, &out->token, reply) ||
@@ -239,7 +240,8 @@ static void attach(struct peer *peer, struct session *session) {
     peer->session = session;
     session->peer = peer;
     peer->absent_since_us = TIME_NEVER;
-    timer_arm(peer->control, peer->participant->room, peer->control->now_us + peer->control->config.ping_timeout_s * 2 * US_PER_S);
+    timer_arm(peer->control, peer->participant->room,
+              peer->control->now_us + peer->control->config.ping_timeout_s * 2 * US_PER_S);
 }
 
 static void start_negotiation(struct peer *peer, const Livekit__JoinRequest *request) {
@@ -257,7 +259,7 @@ static bool join(struct control *control, struct session *session, struct admiss
     const struct token *token = &admission->token;
     uint64_t before_ns = control->work_ns;
     if (room == NULL) {
-        room = room_open_configured(control, token->room, token);
+        room = room_open_configured(control, token->room, token, &admission->source);
         if (room == NULL)
             return refuse(control, reply, 503, "too many rooms");
     }

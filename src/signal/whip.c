@@ -26,8 +26,7 @@ static bool authorize(struct control *control, const struct control_http_request
     struct span text = token_from_header(request->authorization);
     if (text.len == 0)
         (void)query_get(request->query, "access_token", arena, &text);
-    enum token_result result =
-        token_verify(config->keys, config->keys_count, control->unix_us, text, arena, token);
+    enum token_result result = token_verify(config->keys, config->keys_count, control->unix_us, text, arena, token);
     if (result != TOKEN_OK || !token->has_video || !token->room_join) {
         control->counters.tokens_refused++;
         http_text(reply, 401, result != TOKEN_OK ? token_result_text(result) : "no permission to join a room");
@@ -37,7 +36,8 @@ static bool authorize(struct control *control, const struct control_http_request
     if (token->identity[0] == 0 || token->room[0] == 0 || strlen(token->identity) > config->identity_len_max ||
         strlen(token->room) > config->room_name_len_max || strlen(token->metadata) > config->metadata_len_max ||
         strlen(token->name) > config->identity_len_max || !name_usable(token->identity) || !name_usable(token->room)) {
-        http_text(reply, 400, "the access token lacks identity or room, or they are too long or have control characters");
+        http_text(reply, 400,
+                  "the access token lacks identity or room, or they are too long or have control characters");
         return false;
     }
     if (whep ? !token->permission.can_subscribe : !token->permission.can_publish) {
@@ -53,8 +53,8 @@ static bool authorize(struct control *control, const struct control_http_request
 
 /* ---- POST -------------------------------------------------------------------------------------------------------- */
 
-static struct peer *create_peer(struct control *control, const struct token *token, bool whep,
-                                struct control_http_reply *reply) {
+static struct peer *create_peer(struct control *control, const struct token *token, const struct net_addr *source,
+                                bool whep, struct control_http_reply *reply) {
     struct room *room = room_find(&control->rooms, token->room);
     if (room == NULL && !control->config.auto_create && !token->room_create) {
         http_text(reply, 404, "requested room does not exist");
@@ -70,7 +70,7 @@ static struct peer *create_peer(struct control *control, const struct token *tok
     if (before != NULL)
         peer_leave(peer_of(before), ROOM_LEAVE_DUPLICATE, LIVEKIT__LEAVE_REQUEST__ACTION__DISCONNECT);
     if (room == NULL)
-        room = room_open_configured(control, token->room, token);
+        room = room_open_configured(control, token->room, token, source);
     struct peer *peer = room != NULL ? peer_join(control, whep ? PEER_WHEP : PEER_WHIP, token, room) : NULL;
     if (peer == NULL)
         http_text(reply, 503, "the server is full");
@@ -101,7 +101,7 @@ static void post(struct control *control, const struct control_http_request *req
     else if (!media_type_is(request->content_type, OFFER_TYPE))
         http_text(reply, 415, "an offer of type application/sdp is needed");
     else if (authorize(control, request, whep, &arena, token, reply))
-        peer = create_peer(control, token, whep, reply);
+        peer = create_peer(control, token, &request->source, whep, reply);
     if (peer != NULL) {
         if (whep && query_get(request->query, "participant", &arena, &watched))
             memory_set_text(&peer->whep_identity, arena_text(&arena, watched));

@@ -297,6 +297,72 @@ static void who_asks_for_much_work_waits_for_it_and_others_do_not(void **state) 
     world_stop(world);
 }
 
+/* ---- shares ------------------------------------------------------------------------------------------------------ */
+
+static uint16_t validate_and_join(struct world *world, const char *identity, const char *room, uint8_t from) {
+    char *token = token_for(world, identity, room), bearer[20000];
+    (void)snprintf(bearer, sizeof bearer, "Bearer %s", token);
+    free(token);
+    struct control_http_request request = {.method = span_str("GET"),
+                                           .path = span_str("/rtc"),
+                                           .query = span_str("protocol=17"),
+                                           .authorization = span_str(bearer),
+                                           .source = net_addr_v4(198, 51, 100, from, 0)};
+    struct control_http_reply reply;
+    uint32_t session = control_session_open(world->control, world->now_us, world->unix_us, &request, &reply);
+    for (size_t i = 0; session != 0 && i < CLIENTS_MAX; i++) {
+        if (world->clients[i].identity == NULL) {
+            world->clients[i].identity = identity;
+            world->clients[i].session = session;
+            break;
+        }
+    }
+    drain(world);
+    return session != 0 ? 0 : reply.status;
+}
+
+static void rooms_of_one_source_leave_rooms_for_others(void **state) {
+    (void)state;
+    struct control_config config = test_config();
+    config.rooms_max = 40;
+    struct world *world = world_start(&config);
+    static char names[60][16];
+    uint32_t refused = 0;
+    for (uint32_t i = 0; i < 40; i++) { /* two sources, everybody alone in a room */
+        (void)snprintf(names[i], sizeof names[i], "alone-%u", i);
+        refused += validate_and_join(world, names[i], names[i], (uint8_t)(i % 2)) == 503;
+    }
+    assert_int_equal(refused, 40 - 2 * 16);
+    assert_int_equal(validate_and_join(world, "ben", "tea", 7), 0);
+    assert_int_equal(validate_and_join(world, "eva", "alone-0", 0), 0); /* into a room that is there */
+    world_stop(world);
+}
+
+static void one_participant_leaves_tracks_for_others(void **state) {
+    (void)state;
+    struct control_config config = test_config();
+    config.sources_max = 32;
+    config.tracks_per_participant_max = 64;
+    struct world *world = world_start(&config);
+    struct client *ana = ready(world, "ana", "tea", ""), *ben = ready(world, "ben", "milk", "");
+    struct offer offer = {0}, other = {0};
+    for (uint32_t i = 0; i < 30; i++) {
+        char cid[16];
+        (void)snprintf(cid, sizeof cid, "mic-%u", i);
+        add_track(world, ana, cid, false, false);
+        offer.sections[offer.count] = (struct section_wish){.active = true};
+        strcpy(offer.sections[offer.count++].cid, cid);
+        char *text = offer_text(&offer);
+        send_text_offer(world, ana, text, ++offer.id);
+        free(text);
+    }
+    assert_int_equal(objects_of(world, OBJECT_SOURCE), 16);
+    assert_false(ana->closed);
+    (void)publish(world, ben, &other, "mic", false);
+    assert_int_equal(objects_of(world, OBJECT_SOURCE), 17);
+    world_stop(world);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_refused_request_as_long_as_a_message_is_answered_in_a_few_bytes),
@@ -306,6 +372,8 @@ int main(void) {
         cmocka_unit_test(a_refresh_token_fits_into_the_request_that_it_comes_back_in),
         cmocka_unit_test(a_track_named_four_thousand_times_is_one_request),
         cmocka_unit_test(who_asks_for_much_work_waits_for_it_and_others_do_not),
+        cmocka_unit_test(rooms_of_one_source_leave_rooms_for_others),
+        cmocka_unit_test(one_participant_leaves_tracks_for_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
