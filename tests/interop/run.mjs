@@ -1,6 +1,7 @@
 // Unmodified LiveKit SDKs and foreign WebRTC stacks against the real server.
 import './sdk.mjs';
 import './reconnect.mjs';
+import './data.mjs';
 import './api.mjs';
 import './whip.mjs';
 import './webhook.mjs';
