@@ -42,6 +42,7 @@ static void a_member_that_goes_on_refusing_commits_does_not_keep_the_group_busy(
     meeting_of(1, 5);
     uint64_t before = epoch();
     for (int i = 0; i < 600; i++) {
+        a.people[4].member->astray = true; /* it comes back each time it is told to */
         lie(4, &(struct wire_message){.type = WIRE_BAD, .epoch = epoch(), .status = MLS_PROPOSAL_REFUSED});
         assembly_run(&a, 50 * US_PER_MS);
     }
