@@ -98,7 +98,7 @@ test('limits of files hold, without memory for them', async (t) => {
     request.flushHeaders();
   });
   checkEqual(await refused(30_000_001), 413, 'a file that is too long');
-  checkEqual(await refused(20_000_001), 503, 'more than a meeting may have');
+  checkEqual(await refused(20_000_001), 429, 'more than a meeting may have');
   checkEqual((await up(server, meeting, ann.token, '')).status, 400, 'an empty file');
   checkEqual(kept(server), 1, 'files');
 });
