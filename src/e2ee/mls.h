@@ -489,6 +489,24 @@ enum mls_status mls_staged_apply(struct mls_group *group);
 /* Forgets it. The application now disagrees with whoever applies it, and leaves or rejoins. Fine without one. */
 void mls_staged_refuse(struct mls_group *group);
 
+/* ---- The epoch that a waiting commit starts -----------------------------------------------------------------------
+ */
+
+/* Of the staged commit; else of our pending one, an external commit included (MLS_STATE_JOINING); MLS_NOTHING_STAGED
+ * without either, MLS_GROUP_LEFT when it removes us. For who has to install keys, or to say what the next epoch's
+ * GroupInfo is, before the commit stands; nothing of the group changes, and when the commit does not stand, what was
+ * exported is to be wiped. */
+enum mls_status mls_next_export(const struct mls_group *group, const char *label, struct span context, uint8_t *out,
+                                size_t out_len);
+/* Appends the public key that its external_pub extension holds (section 12.4.3.2). */
+enum mls_status mls_next_external_pub(const struct mls_group *group, struct mls_buf *out);
+/* Its encoded GroupContext. Borrowed until the commit is applied, confirmed, refused or dropped. */
+enum mls_status mls_next_context(const struct mls_group *group, struct span *out);
+/* Appends a message with its GroupInfo, signed by us, as mls_group_info does for the present epoch. For extensions that
+ * follow from its secrets. */
+enum mls_status mls_next_group_info(struct mls_group *group, const struct mls_group_info_options *options,
+                                    struct mls_buf *out);
+
 /* ---- Messages ---------------------------------------------------------------------------------------------------- */
 
 enum mls_received_kind {

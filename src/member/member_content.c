@@ -49,7 +49,8 @@ static enum mls_status seal_direct(struct member *m, struct rng *rng, struct spa
     const struct person *p = member_find_person(m, to);
     if (status == MLS_OK)
         status = p == NULL ? MLS_LEAF_BLANK
-                           : mls_seal_to_member(m->group, p->leaf, DIRECT_LABEL, mls_buf_span(&plain), rng, out);
+                           : mls_seal_to_member(m->group, p->leaf, DIRECT_LABEL, span_of(NULL, 0), mls_buf_span(&plain),
+                                                rng, out);
     mls_buf_free(&signature);
     mls_buf_free(&plain);
     return status;
@@ -583,7 +584,7 @@ void member_take_direct(struct member *m, struct rng *rng, struct span from, str
     uint64_t epoch, number;
     struct span content;
     mls_buf_init(&plain, WIRE_APP_LEN_MAX);
-    if (p == NULL || mls_open_as_member(m->group, DIRECT_LABEL, sealed, &plain) != MLS_OK) {
+    if (p == NULL || mls_open_as_member(m->group, DIRECT_LABEL, span_of(NULL, 0), sealed, &plain) != MLS_OK) {
         m->dropped++; /* sealed to a key that we had before: it comes again */
     } else if (!direct_good(m, p, from, mls_buf_span(&plain), &epoch, &number, &content)) {
         member_alarm(m, MEMBER_ALARM_FROM, from, MLS_SIGNATURE_INVALID);
