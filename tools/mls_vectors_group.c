@@ -102,9 +102,12 @@ static bool follow_epoch(struct vector_entry *e, struct mls_group *g, const json
 
 static bool follow(struct vector_entry *e, struct mls_client *client, struct mls_group **group) {
     struct mls_join_options join = {0};
+    /* foreign vectors use what the RFC leaves to the application: every such choice is open here */
+    const struct mls_group_options options = {
+        .resync_any_key = true, .match_by_application = true, .resumption_epochs = MLS_RESUMPTION_EPOCHS_MAX};
     if (!vector_absent(e->json, "ratchet_tree"))
         join.tree = vector_hex(e, e->json, "ratchet_tree");
-    if (!fine(e, mls_join(client, NULL, vector_hex(e, e->json, "welcome"), &join, 0, e->rng, group), "welcome"))
+    if (!fine(e, mls_join(client, &options, vector_hex(e, e->json, "welcome"), &join, 0, e->rng, group), "welcome"))
         return false;
     CHECK(e, span_equal(mls_epoch_authenticator(*group), vector_hex(e, e->json, "initial_epoch_authenticator")));
     const json_t *epochs = json_object_get(e->json, "epochs");

@@ -40,7 +40,7 @@
  *
  * WHAT IS KEPT. Per group: the tree (about 700 bytes + credential a member with suite 1; the journal of edits only
  * while a commit is staged or pending), the secrets of this epoch, the message keys of the last `past_epochs` epochs
- * for late application messages, and the resumption secrets of the last MLS_RESUMPTION_EPOCHS_MAX epochs. Everything
+ * for late application messages, and the resumption secrets of the last `resumption_epochs` epochs. Everything
  * else is wiped as section 9.2 says: init_secret, commit_secret, joiner_secret, epoch_secret and encryption_secret of
  * an epoch once consumed, message keys when used, path secrets when the path is done, private keys of replaced nodes.
  *
@@ -219,10 +219,11 @@ enum mls_status mls_key_package_check(const struct crypto_backend *crypto, struc
 /* Rules of one membership, the same for its whole life. Zero-initialised (or NULL where a pointer is taken) is a
  * sensible default everywhere. */
 struct mls_group_options {
-    uint32_t members_max;   /* 0: MLS_MEMBERS_MAX. Bounds memory; an Add beyond it is MLS_TREE_FULL */
-    uint32_t past_epochs;   /* epochs whose late application messages open; 0: MLS_PAST_EPOCHS_DEFAULT */
-    bool no_past_epochs;    /* none at all */
-    bool private_handshake; /* proposals and commits as PrivateMessage unless a call says otherwise */
+    uint32_t members_max;       /* 0: MLS_MEMBERS_MAX. Bounds memory; an Add beyond it is MLS_TREE_FULL */
+    uint32_t past_epochs;       /* epochs whose late application messages open; 0: MLS_PAST_EPOCHS_DEFAULT */
+    bool no_past_epochs;        /* none at all */
+    uint32_t resumption_epochs; /* epochs whose resumption PSK is known; 0: MLS_RESUMPTION_EPOCHS_DEFAULT */
+    bool private_handshake;     /* proposals and commits as PrivateMessage unless a call says otherwise */
     uint32_t padding_step; /* PrivateMessage contents are padded to a multiple; 0 or 1: none; <= MLS_PADDING_STEP_MAX */
     /* Which proposal types members of external_senders may send: bit t for type t of section 17.4. 0: all five that
      * section 12.1.8 allows. MLS_EXTERNAL_NONE: nobody may. Others are MLS_EXTERNAL_PROPOSAL_REFUSED. */

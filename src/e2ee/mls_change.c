@@ -185,7 +185,7 @@ static void leave(struct mls_group *g, struct mls_change *c) {
     tree_free(g->tree);
     g->tree = NULL;
     secret_wipe(&g->signature_key);
-    secure_wipe(g->resumption, sizeof g->resumption);
+    secure_wipe(g->resumption, g->resumption_max * sizeof *g->resumption);
     g->resumption_count = 0;
     g->state = MLS_STATE_REMOVED;
 }

@@ -35,10 +35,18 @@ enum mls_status mls_group_alloc(struct mls_client *client, const struct mls_cryp
         g->options = *options;
     ASSERT(g->options.members_max <= MLS_MEMBERS_MAX && g->options.past_epochs <= MLS_PAST_EPOCHS_MAX);
     ASSERT(g->options.padding_step <= MLS_PADDING_STEP_MAX);
+    ASSERT(g->options.resumption_epochs <= MLS_RESUMPTION_EPOCHS_MAX);
     if (g->options.members_max == 0)
         g->options.members_max = MLS_MEMBERS_MAX;
     if (!g->options.no_past_epochs)
         g->past_max = g->options.past_epochs == 0 ? MLS_PAST_EPOCHS_DEFAULT : g->options.past_epochs;
+    g->resumption_max =
+        g->options.resumption_epochs == 0 ? MLS_RESUMPTION_EPOCHS_DEFAULT : g->options.resumption_epochs;
+    g->resumption = mls_alloc(g->resumption_max * sizeof *g->resumption);
+    if (g->resumption == NULL) {
+        mls_free(g, sizeof *g);
+        return MLS_NO_MEMORY;
+    }
     mls_buf_init(&g->received, MLS_MESSAGE_LEN_MAX);
     mls_buf_init(&g->check, MLS_MESSAGE_LEN_MAX);
     *out = g;
@@ -69,7 +77,7 @@ static void wipe_secrets(struct mls_group *g) {
     mls_group_forget_proposals(g);
     while (g->past_count > 0)
         mls_past_free(g->past[--g->past_count]);
-    secure_wipe(g->resumption, sizeof g->resumption);
+    secure_wipe(g->resumption, g->resumption_max * sizeof *g->resumption);
     g->resumption_count = 0;
     mls_epoch_secrets_wipe(&g->epoch.secrets);
     mls_secret_tree_free(&g->epoch.messages);
@@ -88,6 +96,7 @@ void mls_group_free(struct mls_group *group) {
     mls_free(group->stored, group->stored_room * sizeof(struct mls_stored *));
     mls_epoch_free(&group->epoch);
     mls_bytes_free(&group->reinit);
+    mls_free(group->resumption, group->resumption_max * sizeof *group->resumption);
     mls_free(group, sizeof *group);
 }
 
@@ -234,7 +243,7 @@ enum mls_status mls_epoch_take_context(struct mls_epoch *e, struct span encoded)
 
 void mls_group_keep_resumption(struct mls_group *g) {
     struct mls_resumption *r = g->resumption;
-    if (g->resumption_count == MLS_RESUMPTION_EPOCHS_MAX)
+    if (g->resumption_count == g->resumption_max)
         secret_wipe(&r[--g->resumption_count].psk);
     memmove(&r[1], &r[0], g->resumption_count * sizeof r[0]);
     r[0].epoch = g->epoch.parsed.epoch;

@@ -194,8 +194,8 @@ struct mls_group {
     struct mls_epoch epoch;
     struct mls_past *past[MLS_PAST_EPOCHS_MAX]; /* newest first */
     uint32_t past_count;
-    struct mls_resumption resumption[MLS_RESUMPTION_EPOCHS_MAX]; /* newest first; the present epoch's is [0] */
-    uint32_t resumption_count;
+    struct mls_resumption *resumption; /* resumption_max of them, newest first; the present epoch's is [0] */
+    uint32_t resumption_count, resumption_max;
     struct mls_stored **stored; /* in order of arrival */
     uint32_t stored_count, stored_room;
     struct mls_change *pending, *staged;

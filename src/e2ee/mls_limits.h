@@ -69,8 +69,10 @@
  * in a row, two. Each costs its secret tree; more keeps keys alive that section 9.2 wants gone. */
 #define MLS_PAST_EPOCHS_DEFAULT 2
 #define MLS_PAST_EPOCHS_MAX 8
-/* Epochs whose resumption PSK is kept (section 8.6), the present one included. */
-#define MLS_RESUMPTION_EPOCHS_MAX 8
+/* Epochs whose resumption PSK is kept (section 8.6), the present one included: how many is the application's to say;
+ * each is a secret more that outlives its epoch. */
+#define MLS_RESUMPTION_EPOCHS_DEFAULT 8
+#define MLS_RESUMPTION_EPOCHS_MAX 1024
 /* Padding of a PrivateMessage to a multiple of this at most. */
 #define MLS_PADDING_STEP_MAX 65536
 /* One exported secret (section 8.5): what HKDF gives here. */

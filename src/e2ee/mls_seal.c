@@ -5,7 +5,7 @@
 #include "e2ee/mls_group.h"
 
 /* Of the layout below; another number is another layout. Also the additional data of the encryption. */
-#define SEAL_VERSION 1
+#define SEAL_VERSION 2
 static const char seal_label[] = "conclave mls group state 1";
 
 /* ---- writing ---- */
@@ -29,6 +29,7 @@ static void write_secret(struct mls_buf *b, const struct secret *s) {
 static void write_options(struct mls_buf *b, const struct mls_group_options *o) {
     mls_wr_u32(b, o->members_max);
     mls_wr_u32(b, o->past_epochs);
+    mls_wr_u32(b, o->resumption_epochs);
     mls_wr_u32(b, o->padding_step);
     mls_wr_u32(b, o->external_proposals);
     const bool flags[] = {
@@ -161,6 +162,7 @@ static bool read_flag(struct mls_reader *r) {
 static void read_options(struct mls_reader *r, struct mls_group_options *o) {
     o->members_max = mls_rd_u32(r);
     o->past_epochs = mls_rd_u32(r);
+    o->resumption_epochs = mls_rd_u32(r);
     o->padding_step = mls_rd_u32(r);
     o->external_proposals = mls_rd_u32(r);
     bool *const flags[] = {
@@ -168,8 +170,9 @@ static void read_options(struct mls_reader *r, struct mls_group_options *o) {
         &o->no_resync,      &o->resync_any_key,    &o->match_by_application,    &o->send_with_proposals_open};
     for (size_t i = 0; i < ARRAY_LEN(flags); i++)
         *flags[i] = read_flag(r);
-    if (mls_reader_ok(r) && (o->members_max > MLS_MEMBERS_MAX || o->past_epochs > MLS_PAST_EPOCHS_MAX ||
-                             o->padding_step > MLS_PADDING_STEP_MAX))
+    if (mls_reader_ok(r) &&
+        (o->members_max > MLS_MEMBERS_MAX || o->past_epochs > MLS_PAST_EPOCHS_MAX ||
+         o->resumption_epochs > MLS_RESUMPTION_EPOCHS_MAX || o->padding_step > MLS_PADDING_STEP_MAX))
         mls_reader_refuse(r, MLS_SEAL_INVALID);
 }
 
@@ -286,7 +289,7 @@ static enum mls_status read_lists(struct mls_reader *r, struct mls_group *g) {
     for (uint32_t i = 0; status == MLS_OK && i < past; i++)
         status = read_past(r, g);
     uint32_t resumptions = mls_rd_u32(r);
-    if (status == MLS_OK && mls_reader_ok(r) && resumptions > MLS_RESUMPTION_EPOCHS_MAX)
+    if (status == MLS_OK && mls_reader_ok(r) && resumptions > g->resumption_max)
         status = MLS_SEAL_INVALID;
     for (uint32_t i = 0; status == MLS_OK && mls_reader_ok(r) && i < resumptions; i++) {
         g->resumption[i].epoch = mls_rd_u64(r);

@@ -310,9 +310,29 @@ static void resumption_psks_prove_membership_in_a_past_epoch(void **state) {
     peer_refuses(carol, mls_buf_span(&w.commit), MLS_PSK_UNKNOWN);
     /* an epoch whose secret is deleted is unknown to everybody */
     mls_commit_drop(w.peers[0].group);
-    for (int i = 0; i < MLS_RESUMPTION_EPOCHS_MAX; i++)
+    for (int i = 0; i < MLS_RESUMPTION_EPOCHS_DEFAULT; i++)
         peer_commit(&w.peers[0], NULL);
     peer_cannot_commit(&w.peers[0], &o, MLS_PSK_UNKNOWN);
+    world_free(&w);
+}
+
+static void resumption_psks_are_kept_for_as_long_as_asked_for(void **state) {
+    (void)state;
+    struct world w;
+    world_init(&w, SUITE);
+    w.options.resumption_epochs = 40;
+    world_grow(&w, 3);
+    uint64_t then = mls_group_epoch(w.peers[0].group);
+    for (int i = 0; i < 39; i++)
+        peer_commit(&w.peers[i % 3], NULL);
+    assert_int_equal(mls_propose_write_resumption(SUITE, span_str("the group"), then, &w.rng, empty(&w.proposals)),
+                     MLS_OK);
+    peer_commit_values(&w.peers[1], mls_buf_span(&w.proposals));
+    world_check(&w);
+    assert_int_equal(mls_propose_write_resumption(SUITE, span_str("the group"), then, &w.rng, empty(&w.proposals)),
+                     MLS_OK);
+    struct mls_commit_options o = {.proposals = mls_buf_span(&w.proposals)};
+    peer_cannot_commit(&w.peers[0], &o, MLS_PSK_UNKNOWN); /* one epoch later it is gone */
     world_free(&w);
 }
 
@@ -501,6 +521,7 @@ int main(void) {
         cmocka_unit_test(context_extensions_are_replaced_as_a_whole),
         cmocka_unit_test(external_psks_come_into_the_key_schedule),
         cmocka_unit_test(resumption_psks_prove_membership_in_a_past_epoch),
+        cmocka_unit_test(resumption_psks_are_kept_for_as_long_as_asked_for),
         cmocka_unit_test(proposals_of_a_private_type_are_carried_when_all_know_it),
         cmocka_unit_test(padding_hides_the_length_of_messages),
         cmocka_unit_test(messages_out_of_order_open_once_each),
