@@ -93,7 +93,7 @@ static enum mls_status check_first(const struct public_group *g, const struct ml
     const struct mls_leaf_node *leaf = tree_leaf(g->tree, info->signer);
     if (info->group_context.epoch != 0 || tree_member_count(g->tree) != 1)
         return MLS_EPOCH_AHEAD;
-    if (!span_equal(leaf->credential.identity, identity))
+    if (!secure_identity_good(identity) || !span_equal(leaf->credential.identity, identity))
         return MLS_CREDENTIAL_REFUSED;
     if (!meeting_of(info->group_context.encoding, &meeting) || !span_equal(meeting.meeting, meeting_hash) ||
         !secure_is_host(&meeting, identity))
@@ -283,7 +283,8 @@ static enum mls_status add(struct attempt *a, const struct mls_key_package *pack
         status = mls_leaf_node_check_lifetime(&package->leaf_node, a->unix_s);
     if (status == MLS_OK)
         status = mls_leaf_node_check_group(&package->leaf_node, &context.extensions);
-    if (status == MLS_OK && package->leaf_node.credential.type != MLS_CREDENTIAL_BASIC)
+    if (status == MLS_OK && (package->leaf_node.credential.type != MLS_CREDENTIAL_BASIC ||
+                             !secure_identity_good(package->leaf_node.credential.identity)))
         status = MLS_CREDENTIAL_REFUSED;
     if (status == MLS_OK && public_group_find(g, package->leaf_node.credential.identity) != TREE_NONE)
         status = MLS_CREDENTIAL_REFUSED;
@@ -327,7 +328,8 @@ static enum mls_status merge_path(struct attempt *a) {
     if (status == MLS_OK)
         status = mls_leaf_node_check_group(leaf, &context.extensions);
     if (status == MLS_OK &&
-        (leaf->credential.type != MLS_CREDENTIAL_BASIC || !span_equal(leaf->credential.identity, a->sender->identity)))
+        (leaf->credential.type != MLS_CREDENTIAL_BASIC || !secure_identity_good(leaf->credential.identity) ||
+         !span_equal(leaf->credential.identity, a->sender->identity)))
         status = MLS_CREDENTIAL_REFUSED;
     if (status == MLS_OK)
         status = mls_leaf_node_verify(&g->crypto, leaf, context.group_id, a->committer);
