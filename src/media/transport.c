@@ -97,6 +97,7 @@ static void ask(struct engine *e, struct transport *t, const struct net_addr *to
         return;
     t->tx_bytes += w.len;
     t->tx_packets++;
+    ice_lite_note_sent(&t->ice, to, w.len);
     tx_raw(e, writer_span(&w), to, local);
 }
 
@@ -267,6 +268,7 @@ bool transport_stun(struct engine *e, struct transport *t, const struct engine_r
     if (t->checked_us == 0)
         t->checked_us = e->now_us;
     ice_lite_note_received(&t->ice, &rx->from, datagram.len);
+    ice_lite_note_sent(&t->ice, &rx->from, w.len);
     learn_address(e, t, &rx->from);
     ask(e, t, &rx->from, &rx->local);
     if (change.restarted && t->old_ufrag[0] != 0) {

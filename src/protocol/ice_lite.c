@@ -282,6 +282,12 @@ void ice_lite_note_received(struct ice_lite *ice, const struct net_addr *from, s
         path->rx_bytes = saturating_add(path->rx_bytes, bytes);
 }
 
+void ice_lite_note_sent(struct ice_lite *ice, const struct net_addr *to, size_t bytes) {
+    struct ice_lite_path *path = find_path(ice, to);
+    if (path != NULL)
+        path->tx_bytes = saturating_add(path->tx_bytes, bytes);
+}
+
 bool ice_lite_may_send(struct ice_lite *ice, size_t bytes) {
     ASSERT(ice->path_count > 0);
     struct ice_lite_path *path = &ice->paths[ice->selected];

@@ -189,6 +189,8 @@ bool ice_lite_is_fresh(const struct ice_lite *ice, uint64_t now_us, const struct
 /* While the selected path is not proven: bytes that came from an address, and whether so many may be sent to the
  * selected path (they are then counted). */
 void ice_lite_note_received(struct ice_lite *ice, const struct net_addr *from, size_t bytes);
+/* Answers and questions, which are sent in any case (they are no longer than what causes them) and count all the same. */
+void ice_lite_note_sent(struct ice_lite *ice, const struct net_addr *to, size_t bytes);
 bool ice_lite_may_send(struct ice_lite *ice, size_t bytes);
 /* SRTP or DTLS authenticated a packet from `from`. False when that is no path: such a packet should not have been
  * accepted. */

@@ -390,10 +390,11 @@ static void who_never_proved_to_be_at_an_address_gets_no_more_than_three_times_w
     p->mute_network = true;
     w->watched = net_addr_v4(203, 0, 113, 9, 4444);
     uint64_t forged_bytes = 0;
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < 3; i++) {
         forged_bytes += forge_check(p, &w->watched);
         world_run(w, 200000);
     }
+    world_run(w, 25000000); /* the handshake is tried again and again */
     assert_in_range(w->watched_bytes, 1, 3 * forged_bytes);
     world_free(w);
 }
