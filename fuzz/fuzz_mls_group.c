@@ -167,9 +167,10 @@ static void state(struct fuzz_world *w, struct span plain) {
     uint8_t *to = mls_wr_reserve(&sealed, plain.len + AEAD_TAG_LEN);
     ASSERT(crypto_openssl.aead_seal(AEAD_AES_256_GCM, key, nonce, span_str(seal_label), plain, to) == CRYPTO_OK);
     struct mls_client *client = w->clients[MEMBERS];
+    mls_buf_init(&again[0], MLS_TREE_LEN_MAX);
+    mls_buf_init(&again[1], MLS_TREE_LEN_MAX);
     for (int i = 0; i < 2; i++) {
         struct rng rng = rng_seeded(2);
-        mls_buf_init(&again[i], MLS_TREE_LEN_MAX);
         struct span from = i == 0 ? mls_buf_span(&sealed) : mls_buf_span(&again[0]);
         if (mls_group_restore(client, key, from, &w->rng, &g) != MLS_OK) {
             ASSERT(i == 0);
