@@ -9,9 +9,10 @@ const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..')
 test('every test that docs/claims.md names is there', async () => {
   const claims = fs.readFileSync(path.join(root, 'docs/claims.md'), 'utf8').replace(/\s+/g, ' ');
   const named = [...claims.matchAll(/“([^”]+)”/g)].map((match) => match[1]).filter((name) => name !== 'marks');
-  const sources = fs.readdirSync(path.join(root, 'tests'), { recursive: true })
-    .filter((name) => /\.(mjs|c)$/.test(name) && !name.includes('node_modules'))
-    .map((name) => fs.readFileSync(path.join(root, 'tests', name), 'utf8'));
+  const sources = ['tests', 'web/tests'].flatMap((folder) =>
+    fs.readdirSync(path.join(root, folder), { recursive: true })
+      .filter((name) => /\.(mjs|c|ts)$/.test(name) && !name.includes('node_modules'))
+      .map((name) => fs.readFileSync(path.join(root, folder, name), 'utf8')));
   check(named.length > 40, `${named.length} names`);
   checkEqual(named.filter((name) => !sources.some((text) => text.includes(`'${name}'`) || text.includes(`${name}(`))), [], 'named and not there');
 });
