@@ -348,7 +348,8 @@ void connection_event(struct http_connection *c, uint64_t now_us, uint32_t event
         shake_hands(c);
     if (c->phase == PHASE_LINGER)
         drain(c);
-    else if (c->phase != PHASE_DEAD && (gone || !c->held) && (in || (out && c->stream.read_wants_write)))
+    else if (c->phase != PHASE_DEAD && c->phase != PHASE_HANDSHAKE && (gone || !c->held) &&
+             (in || (out && c->stream.read_wants_write)))
         read_on(c, now_us);
     if (c->phase != PHASE_DEAD && (out || (in && c->stream.write_wants_read) || c->phase == PHASE_REPLY))
         connection_touch(c);
