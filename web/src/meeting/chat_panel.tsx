@@ -50,6 +50,7 @@ export function ChatPanel({ chat, roster }: { chat: Chat; roster: Roster }): JSX
                     <Message key={message.id} message={message} chat={chat} />
                 ))}
             </div>
+            <div class="chat-foot">
             <Recipients
                 to={to.value}
                 gone={gone}
@@ -72,6 +73,7 @@ export function ChatPanel({ chat, roster }: { chat: Chat; roster: Roster }): JSX
                     void chat.send(text, to.peek());
                 }}
             />
+            </div>
         </div>
     );
 }
@@ -170,7 +172,7 @@ interface RecipientsProps {
 function Recipients({ to, gone, others, onTo }: RecipientsProps): JSX.Element {
     return (
         <label class="recipients">
-            {t.chat.to}
+            <span class="word">{t.chat.to}</span>
             <select class="field" data-testid="chat-to" value={to} onChange={(event) => onTo(event.currentTarget.value)}>
                 <option value="">{t.chat.everybody}</option>
                 {others.map(({ identity, name }) => (
@@ -235,7 +237,7 @@ function Composer({ draft, blocked, onDraft, onSend, onFile }: ComposerProps): J
                 disabled={draft.trim() === '' || left < 0 || blocked}
             >
                 <Icon name="send" size={18} />
-                {t.chat.send}
+                <span class="word">{t.chat.send}</span>
             </button>
             <input
                 ref={chooser}
@@ -256,9 +258,9 @@ function Composer({ draft, blocked, onDraft, onSend, onFile }: ComposerProps): J
                 onClick={() => chooser.current?.click()}
             >
                 <Icon name="attach" size={18} />
-                {t.chat.attach}
+                <span class="word">{t.chat.attach}</span>
             </button>
-            <p id="chat-hint" class="muted" role={left < CHAT_WARN_CHARS ? 'status' : undefined}>
+            <p id="chat-hint" class={left < CHAT_WARN_CHARS ? 'muted' : 'muted word'} role={left < CHAT_WARN_CHARS ? 'status' : undefined}>
                 {left < 0 ? t.chat.tooLong(-left) : left < CHAT_WARN_CHARS ? t.chat.remaining(left) : t.chat.hint}
             </p>
         </form>

@@ -3,6 +3,7 @@ import { signal } from '@preact/signals';
 import { settings } from '../app/settings';
 import { isMac, thisPlatform } from '../devices/platform';
 import { toggleFullScreen } from '../ui/full_screen';
+import { dismissGroup } from '../ui/toast';
 import type { Session } from './session';
 import { keysOf, type Action } from './shortcuts';
 import type { View } from './view';
@@ -61,7 +62,10 @@ export class Controls {
             return;
         }
         if (this.panel.peek() === undefined) this.before = document.activeElement;
-        if (panel === 'chat') this.session.chat.markRead();
+        if (panel === 'chat') {
+            this.session.chat.markRead();
+            dismissGroup('chat');
+        }
         this.panel.value = panel;
     }
 

@@ -33,8 +33,7 @@ export function Gallery({ view, roster }: { view: View; roster: Roster }): JSX.E
 }
 
 function Grid({ view }: { view: View }): JSX.Element {
-    const { cols, rows, tileWidth, tileHeight, pages } = view.grid.value;
-    const gap = 'var(--tile-gap)';
+    const { cols, rows, gap, tileWidth, tileHeight, pages } = view.grid.value;
     return (
         <>
             <div
@@ -44,8 +43,9 @@ function Grid({ view }: { view: View }): JSX.Element {
                 style={{
                     '--tile-width': `${tileWidth}px`,
                     '--tile-height': `${tileHeight}px`,
-                    maxWidth: `calc(${cols} * ${tileWidth}px + ${cols - 1} * ${gap})`,
-                    ...(pages > 1 ? { minHeight: `calc(${rows} * ${tileHeight}px + ${rows - 1} * ${gap})` } : {}),
+                    gap: `${gap}px`,
+                    maxWidth: `${cols * tileWidth + (cols - 1) * gap}px`,
+                    ...(pages > 1 ? { minHeight: `${rows * tileHeight + (rows - 1) * gap}px` } : {}),
                 }}
             >
                 {view.visible.value.map((person) => (
@@ -59,7 +59,7 @@ function Grid({ view }: { view: View }): JSX.Element {
 
 function StageArea({ view, roster }: { view: View; roster: Roster }): JSX.Element {
     const stage = view.stage.value;
-    const { tileWidth, tileHeight } = view.strip.value;
+    const { gap, tileWidth, tileHeight } = view.strip.value;
     const shares = roster.shares.value;
     const shown = stage?.source === 'screen_share' ? shares.indexOf(stage.person.identity) : -1;
     const hidden = shown >= 0 ? shares.length - 1 : shares.length;
@@ -83,7 +83,7 @@ function StageArea({ view, roster }: { view: View; roster: Roster }): JSX.Elemen
                         class="strip"
                         role="group"
                         aria-label={t.meeting.gallery}
-                        style={{ '--tile-width': `${tileWidth}px`, '--tile-height': `${tileHeight}px` }}
+                        style={{ '--tile-width': `${tileWidth}px`, '--tile-height': `${tileHeight}px`, gap: `${gap}px` }}
                     >
                         {view.visible.value.map((person) => (
                             <Tile key={person.identity} person={person} source="camera" view={view} />

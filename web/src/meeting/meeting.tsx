@@ -1,8 +1,10 @@
 // The meeting screen: gallery, side panel, bar, banners, sound, and the keyboard.
+import { effect } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { settings } from '../app/settings';
 import { isMac, thisPlatform } from '../devices/platform';
+import { SilenceWatch } from '../devices/silence';
 import { t } from '../i18n';
 import { IconButton } from '../ui/button';
 import { Icon } from '../ui/icons';
@@ -28,7 +30,7 @@ export function MeetingScreen({ session }: { session: Session }): JSX.Element {
             if (controls.panel.peek() === 'chat') return;
             const what = message.file ? t.chat.fileNotice(message.file.name) : shorten(message.text);
             const text = t.chat.notice(message.name, what);
-            toast(text, { action: { label: t.bar.chat, run: () => controls.togglePanel('chat') } });
+            toast(text, { group: 'chat', action: { label: t.bar.chat, run: () => controls.togglePanel('chat') } });
         };
         return () => {
             controls.view.close();
@@ -37,6 +39,7 @@ export function MeetingScreen({ session }: { session: Session }): JSX.Element {
     const root = useRef<HTMLElement>(null);
     useEffect(() => root.current?.focus(), []);
     useShortcuts(controls);
+    useSilenceNote(session);
     return (
         <main ref={root} tabIndex={-1} class="meeting" data-testid="meeting" data-link={session.link.value}>
             <Title session={session} />
@@ -61,6 +64,17 @@ function shorten(text: string): string {
     const line = text.replace(/\s+/g, ' ').trim();
     const chars = [...line];
     return chars.length <= NOTE_MAX_CHARS ? line : `${chars.slice(0, NOTE_MAX_CHARS - 1).join('')}…`;
+}
+
+function useSilenceNote(session: Session): void {
+    useEffect(() => {
+        const watch = new SilenceWatch(() => toast(t.meeting.silent, { urgent: true }));
+        const unfollow = effect(() => watch.follow(session.media.meterTrack.value));
+        return () => {
+            unfollow();
+            watch.stop();
+        };
+    }, [session]);
 }
 
 function useShortcuts(controls: Controls): void {

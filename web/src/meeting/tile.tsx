@@ -7,6 +7,7 @@ import { t } from '../i18n';
 import { IconButton } from '../ui/button';
 import { Icon } from '../ui/icons';
 import { hueOf, initials } from './avatar';
+import { watchFit } from './fit';
 import type { Person } from './roster';
 import { tileKey, type TileSource } from './stage';
 import type { View } from './view';
@@ -30,14 +31,6 @@ function markFirstFrame(video: HTMLVideoElement): void {
     };
     if ('requestVideoFrameCallback' in video) video.requestVideoFrameCallback(mark);
     else (video as HTMLVideoElement).addEventListener('loadeddata', mark, { once: true });
-}
-
-/** A picture that would lose most of itself to cropping, such as an upright one in a wide tile, is shown whole. */
-function fitPicture(video: HTMLVideoElement): void {
-    const { videoWidth, videoHeight, clientWidth, clientHeight } = video;
-    if (videoWidth === 0 || clientHeight === 0) return;
-    const ratio = videoWidth / videoHeight / (clientWidth / clientHeight);
-    video.classList.toggle('whole', ratio < 0.7 || ratio > 2.3);
 }
 
 /** Tells the server that a picture is wanted which cannot be attached yet: none of its frames was opened. */
@@ -82,6 +75,7 @@ export function Tile({ person, source, view, large = false }: TileProps): JSX.El
             track.detach(element);
         };
     }, [track]);
+    useEffect(() => (video.current ? watchFit(video.current) : undefined), []);
     const pending = (source === 'camera' ? person.pendingCamera : person.pendingScreen).value;
     useEffect(() => {
         if (!video.current || !(pending instanceof RemoteVideoTrack)) return undefined;
@@ -137,7 +131,6 @@ export function Tile({ person, source, view, large = false }: TileProps): JSX.El
                 playsInline
                 muted
                 disablePictureInPicture={person.isLocal}
-                onResize={(event) => fitPicture(event.currentTarget)}
             />
             <TileFooter person={person} source={source} name={name} />
             <IconButton
