@@ -173,6 +173,7 @@ export const en = {
         tooLong: (over: number) => `${over} ${plural(over, 'character', 'characters')} too long`,
         remaining: (left: number) => `${left} ${plural(left, 'character', 'characters')} left`,
         failed: 'Not sent',
+        failedGone: (name: string) => `Not sent: ${name} has left`,
         retry: 'Send again',
         sending: 'Sending…',
         cut: '… (the rest of this message was too long to show)',
@@ -188,7 +189,7 @@ export const en = {
         fileNotice: (name: string) => `sent the file ${name}`,
         fileFailure: {
             too_large: 'This file is larger than this server takes.',
-            network: 'The connection broke. Try again.',
+            network: 'The connection broke.',
             refused: 'The server has no room for this file now.',
             gone: 'The file is not there any more.',
             damaged: 'The file is not what was sent: it was changed on the way, and is not saved.',

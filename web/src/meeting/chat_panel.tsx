@@ -5,7 +5,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import { t } from '../i18n';
 import { Icon } from '../ui/icons';
 import type { Chat, ChatFile, ChatMessage } from './chat';
-import { CHAT_MAX_CHARS, CHAT_WARN_CHARS, linkify } from './chat_text';
+import { linkify, roomLeft } from './chat_text';
 import type { Roster } from './roster';
 
 /** Closer to the end than this counts as reading along: new messages then scroll into view. */
@@ -47,7 +47,12 @@ export function ChatPanel({ chat, roster }: { chat: Chat; roster: Roster }): JSX
             >
                 {messages.length === 0 && <p class="muted">{t.chat.empty}</p>}
                 {messages.map((message) => (
-                    <Message key={message.id} message={message} chat={chat} />
+                    <Message
+                        key={message.id}
+                        message={message}
+                        chat={chat}
+                        gone={message.own && message.to !== '' && !others.some((person) => person.identity === message.to)}
+                    />
                 ))}
             </div>
             <div class="chat-foot">
@@ -68,7 +73,7 @@ export function ChatPanel({ chat, roster }: { chat: Chat; roster: Roster }): JSX
                 }}
                 onSend={() => {
                     const text = draft.peek();
-                    if (text.trim() === '' || text.length > CHAT_MAX_CHARS) return;
+                    if (text.trim() === '' || (roomLeft(text) ?? 0) < 0) return;
                     draft.value = '';
                     void chat.send(text, to.peek());
                 }}
@@ -78,7 +83,9 @@ export function ChatPanel({ chat, roster }: { chat: Chat; roster: Roster }): JSX
     );
 }
 
-function Message({ message, chat }: { message: ChatMessage; chat: Chat }): JSX.Element {
+/** `gone`: whom it is for has left, so that sending it again leads nowhere. */
+function Message({ message, chat, gone }: { message: ChatMessage; chat: Chat; gone: boolean }): JSX.Element {
+    const again = !gone && message.file?.failure.value !== 'too_large';
     return (
         <article
             class={`message ${message.own ? 'own' : ''}`}
@@ -111,10 +118,12 @@ function Message({ message, chat }: { message: ChatMessage; chat: Chat }): JSX.E
             {message.state === 'sending' && <p class="muted">{t.chat.sending}</p>}
             {message.state === 'failed' && (
                 <p class="message-failed">
-                    {t.chat.failed}
-                    <button type="button" class="button quiet" onClick={() => void chat.retry(message)}>
-                        {t.chat.retry}
-                    </button>
+                    {gone ? t.chat.failedGone(message.toName) : t.chat.failed}
+                    {again && (
+                        <button type="button" class="button quiet" data-testid="chat-again" onClick={() => void chat.retry(message)}>
+                            {t.chat.retry}
+                        </button>
+                    )}
                 </p>
             )}
         </article>
@@ -199,7 +208,8 @@ interface ComposerProps {
 }
 
 function Composer({ draft, blocked, onDraft, onSend, onFile }: ComposerProps): JSX.Element {
-    const left = CHAT_MAX_CHARS - draft.length;
+    const left = roomLeft(draft);
+    const tooLong = left !== undefined && left < 0;
     const field = useRef<HTMLTextAreaElement>(null);
     const chooser = useRef<HTMLInputElement>(null);
     return (
@@ -218,7 +228,7 @@ function Composer({ draft, blocked, onDraft, onSend, onFile }: ComposerProps): J
                 data-autofocus
                 aria-label={t.chat.label}
                 aria-describedby="chat-hint"
-                aria-invalid={left < 0}
+                aria-invalid={tooLong}
                 placeholder={t.chat.placeholder}
                 rows={2}
                 value={draft}
@@ -234,7 +244,7 @@ function Composer({ draft, blocked, onDraft, onSend, onFile }: ComposerProps): J
                 type="submit"
                 class="button primary"
                 data-testid="chat-send"
-                disabled={draft.trim() === '' || left < 0 || blocked}
+                disabled={draft.trim() === '' || tooLong || blocked}
             >
                 <Icon name="send" size={18} />
                 <span class="word">{t.chat.send}</span>
@@ -260,8 +270,8 @@ function Composer({ draft, blocked, onDraft, onSend, onFile }: ComposerProps): J
                 <Icon name="attach" size={18} />
                 <span class="word">{t.chat.attach}</span>
             </button>
-            <p id="chat-hint" class={left < CHAT_WARN_CHARS ? 'muted' : 'muted word'} role={left < CHAT_WARN_CHARS ? 'status' : undefined}>
-                {left < 0 ? t.chat.tooLong(-left) : left < CHAT_WARN_CHARS ? t.chat.remaining(left) : t.chat.hint}
+            <p id="chat-hint" class={left === undefined ? 'muted word' : tooLong ? 'problem' : 'muted'} role={left === undefined ? undefined : 'status'}>
+                {left === undefined ? t.chat.hint : tooLong ? t.chat.tooLong(-left) : t.chat.remaining(left)}
             </p>
         </form>
     );

@@ -8,6 +8,7 @@ import { SilenceWatch } from '../devices/silence';
 import { t } from '../i18n';
 import { IconButton } from '../ui/button';
 import { Icon } from '../ui/icons';
+import { cutText } from '../ui/text';
 import { toast } from '../ui/toast';
 import { AudioLayer } from './audio';
 import { Bar } from './bar';
@@ -62,8 +63,8 @@ const NOTE_MAX_CHARS = 120;
 
 function shorten(text: string): string {
     const line = text.replace(/\s+/g, ' ').trim();
-    const chars = [...line];
-    return chars.length <= NOTE_MAX_CHARS ? line : `${chars.slice(0, NOTE_MAX_CHARS - 1).join('')}…`;
+    const short = cutText(line, Infinity, NOTE_MAX_CHARS);
+    return short === line ? line : `${short}…`;
 }
 
 function useSilenceNote(session: Session): void {
