@@ -87,6 +87,20 @@ test('a camera that does not start again at the first attempt after a reconnecti
   check(await ann.pressed('toggle-camera'), 'Ann’s camera is on');
 });
 
+test('a server that is stopped says so at once, and so does the page when it does not come back', { timeoutMs: 150_000 }, async (t) => {
+  const server = await startServer(t);
+  const { path } = await server.newMeeting();
+  const ann = await arrive(await chromium(t), server.pageUrl + path, 'Ann');
+  await server.stop();
+  await ann.shows('reconnecting', 20_000);
+  checkEqual(await ann.page.$eval('[data-testid="reconnecting"]', (banner) => banner.dataset.cause), 'shutdown', 'what the banner tells');
+  check(/going down or restarting/.test(await ann.text('reconnecting')), 'the words of the banner');
+  await ann.ended('shutdown', 120_000);
+  await server.start();
+  await ann.click('rejoin');
+  await ann.shows('meeting', 30_000);
+});
+
 test('a connection that does not come back ends on a page with a way back', { timeoutMs: 150_000 }, async (t) => {
   const server = await startServer(t);
   const { path } = await server.newMeeting();

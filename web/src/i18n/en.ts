@@ -25,7 +25,10 @@ export const en = {
         laterOpen: 'Go to the meeting now',
         or: 'or join one',
         codeLabel: 'Meeting link',
-        codeHint: 'Paste the whole link that you were sent, with everything after the #.',
+        codeHint: 'Paste the whole link that you were sent, with everything after the #, or the message that it is in.',
+        codeLabelPart: 'The whole link, or its part from # on',
+        codeHintPart: 'Nothing of it is sent to the server until you join, and its key never is.',
+        codeIncomplete: 'The part after # is not in this, either. Ask for the whole link again.',
         join: 'Join',
         codeEmpty: 'Enter the link of the meeting.',
         codeInvalid:
@@ -145,6 +148,7 @@ export const en = {
         lost: 'Connection lost',
         selfPoor: 'Your connection is weak: others may see and hear you with gaps.',
         reconnecting: 'Reconnecting… Others cannot see or hear you right now. You can still mute or leave.',
+        restarting: 'The server is going down or restarting. You come back by yourself when it does. Until then nobody sees or hears you.',
         reconnected: 'You are back in the meeting.',
         reconnectedCameraLost: 'You are back in the meeting. Your camera is off.',
         hear: 'Click to hear the meeting',
@@ -161,6 +165,20 @@ export const en = {
         publishFailed: (what: string) => `Your ${what} could not be sent to the meeting. Turn it off and on again.`,
         unnamed: 'Guest',
         fullScreenFailed: 'Full screen is not available here.',
+    },
+
+    /** Said by screen readers only. */
+    announce: {
+        skip: 'Skip to the meeting controls',
+        handUp: (name: string, place: number) => `${name} raised a hand${place > 1 ? `, number ${place} in line` : ''}`,
+        ownHandUp: 'Your hand is raised',
+        ownHandDown: 'Your hand is lowered',
+        reacted: (names: string, reaction: string) => `${names}: ${reaction}`,
+        reactedMany: (n: number, reaction: string) => `${n} people: ${reaction}`,
+        micOn: 'Microphone on',
+        micOff: 'Microphone off',
+        cameraOn: 'Camera on',
+        cameraOff: 'Camera off',
     },
 
     chat: {
@@ -295,7 +313,10 @@ export const en = {
             title: 'The connection was lost',
             text: 'We tried for a while and could not get through. Check your network, then rejoin.',
         },
-        shutdown: { title: 'The server is restarting', text: 'Wait a moment, then rejoin: the link stays the same.' },
+        shutdown: {
+            title: 'The server was stopped or is restarting',
+            text: 'It said so before it went, and has not come back yet. Wait a moment, then rejoin: the link stays the same.',
+        },
         not_found: {
             title: 'There is no meeting at this link',
             text: 'Perhaps a part of the link is missing. Copy the whole link from your invitation, or ask for a new one.',

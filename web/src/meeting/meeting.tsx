@@ -10,6 +10,7 @@ import { IconButton } from '../ui/button';
 import { Icon } from '../ui/icons';
 import { cutText } from '../ui/text';
 import { toast } from '../ui/toast';
+import { watchForAnnouncements } from './announcements';
 import { AudioLayer } from './audio';
 import { Bar } from './bar';
 import { ChatPanel } from './chat_panel';
@@ -41,17 +42,17 @@ export function MeetingScreen({ session }: { session: Session }): JSX.Element {
     useEffect(() => root.current?.focus(), []);
     useShortcuts(controls);
     useSilenceNote(session);
+    useEffect(() => watchForAnnouncements(session), [session]);
     return (
         <main ref={root} tabIndex={-1} class="meeting" data-testid="meeting" data-link={session.link.value}>
+            <SkipToBar />
             <Title session={session} />
-            <div class="meeting-middle">
-                <div class="meeting-view">
-                    <Gallery view={controls.view} roster={session.roster} />
-                    <Banners session={session} />
-                </div>
-                <SidePanel controls={controls} />
+            <div class="meeting-view">
+                <Gallery view={controls.view} roster={session.roster} />
+                <Banners session={session} />
             </div>
             <Bar controls={controls} />
+            <SidePanel controls={controls} />
             <AudioLayer roster={session.roster} />
             <MeetingDialogs controls={controls} />
         </main>
@@ -101,9 +102,9 @@ function Banners({ session }: { session: Session }): JSX.Element {
         <div class="banners">
             <div role="alert">
                 {away && (
-                    <p class="banner warn" data-testid="reconnecting">
+                    <p class="banner warn" data-testid="reconnecting" data-cause={session.serverDown.value ? 'shutdown' : 'lost'}>
                         <span class="spinner" aria-hidden="true" />
-                        <span>{t.meeting.reconnecting}</span>
+                        <span>{session.serverDown.value ? t.meeting.restarting : t.meeting.reconnecting}</span>
                     </p>
                 )}
             </div>
@@ -157,6 +158,20 @@ function Title({ session }: { session: Session }): JSX.Element {
         <h1 class={title === '' ? 'sr-only' : 'meeting-title'} dir="auto" data-testid="meeting-title">
             {title || t.meeting.title}
         </h1>
+    );
+}
+
+/** A button, since a link to a part of the page would put its name in the place of the meeting's key. */
+function SkipToBar(): JSX.Element {
+    return (
+        <button
+            type="button"
+            class="button primary skip"
+            data-testid="skip-to-bar"
+            onClick={() => document.querySelector<HTMLElement>('.bar button')?.focus()}
+        >
+            {t.announce.skip}
+        </button>
     );
 }
 
