@@ -162,7 +162,7 @@ test('hands, reactions, and a microphone that is muted by a key are said by scre
   await page.goto(server.pageUrl + path);
   const ann = new Person(page, 'Ann');
   await ann.join({ camera: false });
-  const bob = await arrive(browser, server.pageUrl + path, 'Bob', { camera: false });
+  const bob = await arrive(await browser.createBrowserContext(), server.pageUrl + path, 'Bob', { camera: false });
   await bob.click('toggle-hand');
   await bob.click('open-reactions');
   await bob.click('react-1');
@@ -218,3 +218,51 @@ test('many people are one stop of the Tab key, arrow keys go from one to the nex
   await ann.click('open-people');
   await until('the list to be one stop, too', () => page.$$eval('.people-list button', (pins) => pins.filter((pin) => pin.tabIndex === 0).length === 1 && pins.length === 9));
 });
+
+test('on a touch screen nobody is told keys that are not there, until one is pressed', { timeoutMs: 90_000 }, async (t) => {
+  const server = await startServer(t);
+  const { path } = await server.newMeeting();
+  const page = await newPage(await chromium(t));
+  await page.setViewport({ width: 390, height: 844, isMobile: true, hasTouch: true });
+  await page.goto(server.pageUrl + path);
+  const ann = new Person(page, 'Ann');
+  await ann.join({ camera: false });
+  await ann.click('open-chat');
+  await ann.click('open-more');
+  await page.waitForSelector('[role="menu"]');
+  const keys = () => page.evaluate(() => {
+    const told = [document.body.innerText, ...[...document.querySelectorAll('*')].flatMap((one) => ['data-tip', 'aria-keyshortcuts', 'title'].map((name) => one.getAttribute(name) ?? ''))];
+    return told.filter((text) => /Ctrl|Control|⌘|Shift|Enter/.test(text));
+  });
+  checkEqual(await keys(), [], 'keys that are told');
+  await page.keyboard.press('Escape');
+  await until('keys to be told to who has them', async () => (await keys()).some((text) => text.includes('Ctrl+D')));
+});
+
+test('a dialog begins at what it asks for, and names in both directions begin at one edge', { timeoutMs: 90_000 }, async (t) => {
+  const server = await startServer(t);
+  const { path } = await server.newMeeting();
+  const browser = await chromium(t);
+  const ann = await arrive(browser, server.pageUrl + path, 'Ann', { camera: false });
+  await arrive(await browser.createBrowserContext(), server.pageUrl + path, 'فاطمة الزهراء', { camera: false });
+  await ann.page.bringToFront();
+  await ann.click('open-more');
+  await ann.click('open-title');
+  await until('the focus to be in the field', async () => (await focusedId(ann.page)) === 'title-input');
+  await ann.page.keyboard.press('Escape');
+  await ann.click('open-more');
+  await ann.click('open-devices');
+  await until('the focus to be at the first device', () => ann.page.evaluate(() => document.activeElement?.tagName === 'SELECT'));
+  await ann.page.keyboard.press('Escape');
+  await ann.click('open-people');
+  const edges = await until('both in the list', async () => {
+    const all = await ann.page.$$eval('.person-name', (names) => names.map((name) => {
+      const words = document.createRange();
+      words.selectNodeContents(name);
+      return Math.round(words.getBoundingClientRect().left);
+    }));
+    return all.length === 2 && all;
+  });
+  checkEqual(edges[0], edges[1], 'where names begin');
+});
+

@@ -10,6 +10,7 @@ import { makeFragment, parseFragment, suiteSupported } from '../secure/link';
 import { explainProblem } from '../ui/device_dialog';
 import { clearToasts, toast } from '../ui/toast';
 import { forgetGrant, keepGrant, keptGrant, type KeptGrant } from './grants';
+import { guardHistory, leaveAsked } from './leaving';
 import { meetingPath, parseRoute } from './route';
 import { settings } from './settings';
 
@@ -18,7 +19,7 @@ export type Screen =
     | { kind: 'new' }
     | { kind: 'unknown' }
     | { kind: 'prejoin'; id: string; preview: Preview }
-    | { kind: 'meeting'; id: string; session: Session; component: typeof import('../meeting').MeetingScreen }
+    | { kind: 'meeting'; id: string; session: Session; hash: string; component: typeof import('../meeting').MeetingScreen }
     | { kind: 'ended'; id: string; reason: EndReason };
 
 const current = signal<Screen>({ kind: 'landing' });
@@ -66,7 +67,7 @@ function leaveScreen(): void {
     if (now.kind === 'meeting') now.session.leave();
 }
 
-/** Shows what the address bar says. Called at the start and on the browser's back and forward buttons. */
+/** Shows what the address bar says. */
 export function showAddress(known = false): void {
     leaveScreen();
     const route = parseRoute(location.pathname);
@@ -74,6 +75,18 @@ export function showAddress(known = false): void {
     else if (route.page === 'new') current.value = { kind: 'new' };
     else if (route.page === 'unknown') current.value = { kind: 'unknown' };
     else openPrejoin(route.id, known);
+}
+
+/** On the browser's back and forward buttons, and when the address was changed by hand. */
+export function movedInHistory(): void {
+    const now = current.peek();
+    const route = parseRoute(location.pathname);
+    if (now.kind === 'meeting' && route.page === 'meeting' && route.id === now.id && now.hash === location.hash) {
+        guardHistory();
+        leaveAsked.value = true;
+    } else {
+        showAddress();
+    }
 }
 
 export function goTo(path: string, known = false, inPlace = false): void {
@@ -242,7 +255,9 @@ async function enter(id: string, name: string, take: () => Promise<TakenTracks>)
             return;
         }
         clearToasts();
-        current.value = { kind: 'meeting', id, session, component: meeting.MeetingScreen };
+        leaveAsked.value = false;
+        guardHistory();
+        current.value = { kind: 'meeting', id, session, hash: location.hash, component: meeting.MeetingScreen };
     } catch (error) {
         taken?.mic?.stop();
         taken?.camera?.stop();

@@ -120,6 +120,13 @@ export const en = {
         failed: 'The name could not be changed. Only a host can do that.',
     },
 
+    leaveDialog: {
+        title: 'Leave the meeting?',
+        text: 'You went back. The others go on without you if you leave; you can come back with the same link.',
+        stay: 'Stay',
+        leave: 'Leave the meeting',
+    },
+
     meeting: {
         title: 'Meeting',
         stage: 'Stage',
@@ -131,6 +138,7 @@ export const en = {
         previousPage: 'Previous page',
         pin: (name: string) => `Pin ${name} to the stage`,
         screenOf: (name: string) => `${name}’s screen`,
+        screenComing: (name: string) => `${name}’s screen is coming…`,
         shares: (n: number, total: number) => `Screen ${n} of ${total}`,
         nextShare: 'Show the next screen',
         youShare: 'You are sharing your screen',

@@ -2,6 +2,7 @@
 import type { JSX } from 'preact';
 import { settings, updateSettings, type Theme } from '../app/settings';
 import { devices, refreshDevices } from '../devices/media';
+import { keyboardLikely } from '../devices/platform';
 import { t } from '../i18n';
 import { IconButton } from '../ui/button';
 import { copyMeetingLink } from '../ui/copy_link';
@@ -312,14 +313,18 @@ function moreSections(controls: Controls): MenuSection[] {
                         controls.dialog.value = 'devices';
                     },
                 },
-                {
-                    label: t.more.shortcuts,
-                    icon: 'keyboard',
-                    hint: shownKeys('help'),
-                    onSelect: () => {
-                        controls.dialog.value = 'shortcuts';
-                    },
-                },
+                ...(keyboardLikely.value
+                    ? [
+                          {
+                              label: t.more.shortcuts,
+                              icon: 'keyboard',
+                              hint: shownKeys('help'),
+                              onSelect: () => {
+                                  controls.dialog.value = 'shortcuts';
+                              },
+                          } satisfies MenuItemSpec,
+                      ]
+                    : []),
             ],
         },
     ];

@@ -2,6 +2,7 @@
 import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
+import { keyboardLikely } from '../devices/platform';
 import { t } from '../i18n';
 import { Icon } from '../ui/icons';
 import type { Chat, ChatFile, ChatMessage } from './chat';
@@ -230,6 +231,7 @@ function Composer({ draft, blocked, onDraft, onSend, onFile }: ComposerProps): J
                 aria-describedby="chat-hint"
                 aria-invalid={tooLong}
                 placeholder={t.chat.placeholder}
+                enterkeyhint="send"
                 rows={2}
                 value={draft}
                 dir="auto"
@@ -271,7 +273,7 @@ function Composer({ draft, blocked, onDraft, onSend, onFile }: ComposerProps): J
                 <span class="word">{t.chat.attach}</span>
             </button>
             <p id="chat-hint" class={left === undefined ? 'muted word' : tooLong ? 'problem' : 'muted'} role={left === undefined ? undefined : 'status'}>
-                {left === undefined ? t.chat.hint : tooLong ? t.chat.tooLong(-left) : t.chat.remaining(left)}
+                {left === undefined ? (keyboardLikely.value ? t.chat.hint : '') : tooLong ? t.chat.tooLong(-left) : t.chat.remaining(left)}
             </p>
         </form>
     );

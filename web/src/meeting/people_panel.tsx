@@ -78,8 +78,8 @@ function Row({ person, view }: { person: Person; view: View }): JSX.Element {
             <span class={`avatar small hue-${hueOf(person.identity)}`} aria-hidden="true">
                 {initials(name)}
             </span>
-            <span class="person-name" dir="auto">
-                {person.isLocal ? t.youSuffix(name) : name}
+            <span class="person-name">
+                <bdi>{person.isLocal ? t.youSuffix(name) : name}</bdi>
             </span>
             <span class="sr-only">{spoken}</span>
             {person.handRaised.value && <Icon name="hand" size={18} />}

@@ -1,6 +1,7 @@
 // One picture: a person's camera or screen, with name, states and a pin. The video element is always there; it shows
 // through only while there is a picture.
 import { RemoteVideoTrack, type ElementInfo } from 'livekit-client';
+import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { t } from '../i18n';
@@ -65,10 +66,13 @@ export function Tile({ person, source, view, large = false }: TileProps): JSX.El
     const key = tileKey(person.identity, source);
     const pinned = view.pinned.value === key;
     const mirrored = person.isLocal && source === 'camera';
+    // a track is there before its first frame
+    const pictured = useSignal(false);
     const muted = source === 'camera' ? !person.micOn.value : !person.screenSound.value;
     useEffect(() => {
         const element = video.current;
         if (!element || !track) return undefined;
+        pictured.value = false;
         track.attach(element);
         if (!person.isLocal) markFirstFrame(element);
         return () => {
@@ -97,6 +101,12 @@ export function Tile({ person, source, view, large = false }: TileProps): JSX.El
             data-local={String(person.isLocal)}
             data-video={String(track !== undefined)}
         >
+            {source === 'screen_share' && !(track && pictured.value) && (
+                <p class="tile-poster" role="status" data-testid="screen-coming">
+                    <span class="spinner" aria-hidden="true" />
+                    {t.meeting.screenComing(person.name.value)}
+                </p>
+            )}
             {!track && (
                 <div class={`avatar hue-${hueOf(person.identity)}`} aria-hidden="true">
                     {initials(person.name.value)}
@@ -131,6 +141,9 @@ export function Tile({ person, source, view, large = false }: TileProps): JSX.El
                 playsInline
                 muted
                 disablePictureInPicture={person.isLocal}
+                onLoadedData={() => {
+                    pictured.value = true;
+                }}
             />
             <TileFooter person={person} source={source} name={name} />
             <IconButton
