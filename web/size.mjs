@@ -1,5 +1,5 @@
 // Prints what a browser has to load, gzip-compressed, and fails above the budget:
-// 120 kB until pre-join can be used; then, while pre-join is shown and at the same time, what a meeting needs more of: 210 kB with the
+// 120 kB until pre-join can be used; then, while pre-join is shown and at the same time, what a meeting needs more of: 220 kB with the
 // first part, and 110 kB of encryption, the worker and its WebAssembly module, which post-quantum key agreement is a good part of.
 // One budget for both would let either grow at the cost of the other.
 import { readFile, readdir } from 'node:fs/promises';
@@ -9,7 +9,7 @@ import { gzipSync } from 'node:zlib';
 import { buildClient } from './build.mjs';
 
 const FIRST_MAX_BYTES = 120_000;
-const CLIENT_MAX_BYTES = 210_000;
+const CLIENT_MAX_BYTES = 220_000;
 const ENCRYPTION_MAX_BYTES = 110_000;
 
 const root = path.dirname(fileURLToPath(import.meta.url));
