@@ -351,6 +351,20 @@ void store_close(struct store *store, int file) {
     store->readers--;
 }
 
+bool store_delete(struct store *store, const struct store_who *who, struct span id) {
+    struct owner owner = owner_of(store, who);
+    for (uint32_t i = 0; i < store->highest; i++) {
+        const struct file *file = file_at(store, i);
+        if (file == NULL || file->fd >= 0 || !in_group(file, who->group) || file->owner.person != owner.person ||
+            !span_equal_str(id, file->id))
+            continue;
+        store->counters.files_taken_back++;
+        forget(store, i);
+        return true;
+    }
+    return false;
+}
+
 void store_drop(struct store *store, struct span group) {
     for (uint32_t i = 0; i < store->highest; i++) {
         const struct file *file = file_at(store, i);

@@ -6,6 +6,7 @@
  *     store_write      its next bytes                                  store_abort: it will not come
  *     store_commit     all of them are there: the file's id
  *     store_open       a file, for store_read and store_close
+ *     store_delete     a file is taken back by the person who sent it
  *     store_drop       everything of a group, uploads under way included, is deleted; who reads may read to the end
  *
  * Shares: what one person, one group and one source (an address) may have of it, below; what would be more is refused (STORE_SHARE),
@@ -57,6 +58,7 @@ struct store;
     X(files_refused_share, "files neither taken nor given because a person, meeting or address had its share")         \
     X(files_aborted, "files whose upload ended early")                                                                 \
     X(files_deleted, "files deleted because their meeting was over")                                                   \
+    X(files_taken_back, "files deleted by the members who had sent them")                                              \
     X(files_failed, "files that the file system failed to take or give")
 COUNTERS_DEFINE(store_counters, STORE_COUNTERS)
 
@@ -94,6 +96,8 @@ int store_open(struct store *store, const struct store_who *who, struct span id,
 /* Bytes from `at` on, at least one; 0 when it cannot be read. */
 size_t store_read(struct store *store, int file, uint64_t at, uint8_t *out, size_t max);
 void store_close(struct store *store, int file);
+/* False: there is no such file of this person. Who reads it may read to the end. */
+bool store_delete(struct store *store, const struct store_who *who, struct span id);
 void store_drop(struct store *store, struct span group);
 
 #endif

@@ -131,19 +131,34 @@ static void send_file(struct app *app, const struct http_request *request, const
     http_reply_file(reply, range.partial ? 206 : 200, app->store, file, range.first, range.count);
 }
 
+/* Only for who sent it; of another's file, and of none, the answer is the same. */
+static void take_back(struct app *app, const struct store_who *who, struct span id, struct http_reply *reply) {
+    if (!store_delete(app->store, who, id)) {
+        delivery_reply_missing(reply);
+        return;
+    }
+    http_reply_header(reply, "Cache-Control", "no-store");
+    reply->status = 204;
+}
+
 void files_serve(struct app *app, const struct http_request *request, struct span meeting, struct span identity,
                  struct span name, struct http_reply *reply) {
     const size_t prefix_len = sizeof FILES - 1;
     bool posting = name.len == prefix_len;
     bool getting = span_equal_str(request->method, "GET") || span_equal_str(request->method, "HEAD");
-    if (posting ? !span_equal_str(request->method, "POST") : !getting) {
+    bool deleting = span_equal_str(request->method, "DELETE");
+    if (posting ? !span_equal_str(request->method, "POST") : !getting && !deleting) {
         store_abort(app->store, request->upload);
-        http_reply_header(reply, "Allow", posting ? "POST" : "GET, HEAD");
+        http_reply_header(reply, "Allow", posting ? "POST" : "GET, HEAD, DELETE");
         http_reply_text(reply, 405, "text/plain", span_str("this is not what can be done here\n"));
     } else if (posting) {
         finish(app, request, meeting, identity, reply);
     } else if (is_member(app, meeting, identity, reply)) {
         struct store_who who = who_of(app, request, meeting, identity);
-        send_file(app, request, &who, span_of(name.data + prefix_len + 1, name.len - prefix_len - 1), reply);
+        struct span file = span_of(name.data + prefix_len + 1, name.len - prefix_len - 1);
+        if (deleting)
+            take_back(app, &who, file, reply);
+        else
+            send_file(app, request, &who, file, reply);
     }
 }

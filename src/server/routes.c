@@ -290,7 +290,7 @@ void routes_request(void *context, const struct http_request *request, struct ht
         serve_api(app, request, reply);
     } else if (span_equal_str(path, "/") && (!site_wants_page(request) || is_method(request, "OPTIONS"))) {
         serve_root(request, reply);
-    } else if (!site_serve(request, hsts, reply)) {
+    } else if (!site_serve(request, hsts, reply) && !site_serve_missing(request, hsts, reply)) {
         http_reply_header(reply, "X-Content-Type-Options", "nosniff");
         http_reply_text(reply, 404, "text/plain", span_str("not found\n"));
     }

@@ -132,3 +132,14 @@ bool site_serve(const struct http_request *request, bool hsts, struct http_reply
     serve(request, asset, page, hsts, reply);
     return true;
 }
+
+bool site_serve_missing(const struct http_request *request, bool hsts, struct http_reply *reply) {
+    bool getting = span_equal_str(request->method, "GET") || span_equal_str(request->method, "HEAD");
+    struct http_request page = *request;
+    page.path = span_str("/index.html");
+    page.if_none_match = span_of(NULL, 0); /* not there is not the same as not modified */
+    if (!getting || !site_wants_page(request) || !site_serve(&page, hsts, reply))
+        return false;
+    reply->status = reply->status == 200 ? 404 : reply->status;
+    return true;
+}

@@ -16,6 +16,9 @@
 /* Answers GET and HEAD for paths of the web client; false when it has no such path. `hsts`: the certificate is a real one, so
  * that browsers may be told never to come without TLS. */
 bool site_serve(const struct http_request *request, bool hsts, struct http_reply *reply);
+/* Answers a browser that asks for a page at an address where nothing is: 404 with the client, which says so and offers a way on. False
+ * for everything else, such as scripts and pictures of a page, or programs. */
+bool site_serve_missing(const struct http_request *request, bool hsts, struct http_reply *reply);
 /* Does the client want a page (its Accept header names text/html)? */
 bool site_wants_page(const struct http_request *request);
 /* A Host header that may be repeated inside a header of ours. */

@@ -147,3 +147,40 @@ test('the meter follows the microphone, and the test tone is heard', { timeoutMs
   const tone = await until('the tone', () => listen(page, '#played-tone', 900));
   check(tone.decibels > -60 && tone.hertz > 500 && tone.hertz < 680, `a tone of 523 or 659 Hz: ${JSON.stringify(tone)}`);
 });
+
+/** A microphone that gives nothing, or nothing for the first seconds in the meeting, as one whose owner listens at first may. */
+const giveNothing = (page, thenSound) => page.evaluateOnNewDocument((later) => {
+  window.notes = [];
+  new MutationObserver(() => {
+    window.notes.push(...[...document.querySelectorAll('.toast')].map((toast) => toast.textContent).filter((text) => !window.notes.includes(text)));
+    if (later && document.querySelector('[data-testid="meeting"]')) setTimeout(() => window.speak(), 3000);
+  }).observe(document, { childList: true, subtree: true });
+  const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  navigator.mediaDevices.getUserMedia = async (constraints) => {
+    const stream = await real(constraints);
+    if (!constraints.audio) return stream;
+    const context = new AudioContext();
+    window.addEventListener('click', () => void context.resume(), true);
+    const [tone, volume, out] = [context.createOscillator(), context.createGain(), context.createMediaStreamDestination()];
+    volume.gain.value = 0;
+    tone.connect(volume).connect(out);
+    tone.start();
+    window.speak = () => { volume.gain.value = 0.5; };
+    return new MediaStream([...stream.getVideoTracks(), ...out.stream.getAudioTracks()]);
+  };
+}, thenSound);
+
+test('only a microphone that has given nothing for seconds is called silent', { timeoutMs: 120_000 }, async (t) => {
+  const browser = await chromium(t);
+  const { server, path, page, ann } = await prejoin(t, browser, (p) => giveNothing(p, true));
+  await ann.join();
+  const other = await newPage(browser);
+  await giveNothing(other, false);
+  await other.goto(server.pageUrl + path);
+  const bob = new Person(other, 'Bob');
+  await bob.join();
+  const told = (p) => p.evaluate(() => window.notes.some((note) => note.includes('No sound')));
+  // Bob came later: by now Ann would have been told, too
+  await until('Bob to be told', () => told(other), 40_000);
+  check(!(await told(page)), 'Ann was told that her microphone is silent');
+});

@@ -1,5 +1,5 @@
 // How a meeting ends for one person, and the ways back.
-import { chromium } from '../lib/browsers.mjs';
+import { chromium, newPage } from '../lib/browsers.mjs';
 import { arrive, Person } from '../lib/meeting.mjs';
 import { enter, secretOf } from '../lib/member.mjs';
 import { check, checkEqual, test, until } from '../lib/runner.mjs';
@@ -87,6 +87,20 @@ test('a camera that does not start again at the first attempt after a reconnecti
   check(await ann.pressed('toggle-camera'), 'Ann’s camera is on');
 });
 
+test('a server that is stopped says so at once, and so does the page when it does not come back', { timeoutMs: 150_000 }, async (t) => {
+  const server = await startServer(t);
+  const { path } = await server.newMeeting();
+  const ann = await arrive(await chromium(t), server.pageUrl + path, 'Ann');
+  await server.stop();
+  await ann.shows('reconnecting', 20_000);
+  checkEqual(await ann.page.$eval('[data-testid="reconnecting"]', (banner) => banner.dataset.cause), 'shutdown', 'what the banner tells');
+  check(/going down or restarting/.test(await ann.text('reconnecting')), 'the words of the banner');
+  await ann.ended('shutdown', 120_000);
+  await server.start();
+  await ann.click('rejoin');
+  await ann.shows('meeting', 30_000);
+});
+
 test('a connection that does not come back ends on a page with a way back', { timeoutMs: 150_000 }, async (t) => {
   const server = await startServer(t);
   const { path } = await server.newMeeting();
@@ -104,4 +118,31 @@ test('a connection that does not come back ends on a page with a way back', { ti
   await ann.shows('meeting', 30_000);
   checkEqual(await ann.pressed('toggle-mic'), false, 'the microphone is still muted');
   check((await ann.tiles()).length === 1, 'one tile');
+});
+
+test('going back in the browser asks before it leaves the meeting', { timeoutMs: 120_000 }, async (t) => {
+  const server = await startServer(t);
+  const { path } = await server.newMeeting();
+  const browser = await chromium(t);
+  const ann = new Person(await newPage(browser, server.pageUrl + '/'), 'Ann');
+  const { page } = ann;
+  await ann.shows('landing');
+  await page.type('[data-testid="join-code"]', server.pageUrl + path);
+  await ann.click('join-code-submit');
+  await ann.join({ camera: false });
+  const back = () => page.evaluate(() => history.back());
+  for (const answer of ['leave-stay', 'Escape', 'leave-anyway']) {
+    await back();
+    await ann.shows('leave-dialog');
+    await ann.shows('meeting');
+    if (answer === 'Escape') await page.keyboard.press('Escape');
+    else await ann.click(answer);
+    await until('the question to go', async () => (await page.$('[data-testid="leave-dialog"]')) === null);
+    if (answer !== 'leave-anyway') check((await page.$('[data-testid="meeting"]')) !== null, 'still in the meeting');
+  }
+  await ann.ended('left');
+  await back();
+  await ann.shows('prejoin');
+  await back();
+  await ann.shows('landing');
 });

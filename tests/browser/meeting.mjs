@@ -93,3 +93,21 @@ test('a lost connection is shown, leave stays usable, and the meeting goes on wh
   await ann.seesMoving('Bob');
   await bob.seesMoving('Ann');
 });
+
+test('a shared screen is announced in its place until its first picture is there', { timeoutMs: 120_000 }, async (t) => {
+  const { ann, bob } = await meet(t, 'Chromium', 'Chromium');
+  await ann.page.evaluate(() => {
+    window.bare = 0;
+    const look = () => {
+      const tile = document.querySelector('[data-testid="tile"][data-source="screen_share"]');
+      if (tile && tile.querySelector('video').videoWidth === 0 && !tile.textContent.includes('screen is coming')) window.bare++;
+      requestAnimationFrame(look);
+    };
+    look();
+  });
+  await ann.page.bringToFront();
+  await bob.click('share-screen');
+  await ann.seesMoving('Bob', { source: 'screen_share', minChange: 0.001, gapMs: 3000 });
+  checkEqual(await ann.page.evaluate(() => window.bare), 0, 'frames in which the place of the screen was empty');
+  checkEqual(await ann.page.$('[data-testid="screen-coming"]'), null, 'the word over the picture');
+});

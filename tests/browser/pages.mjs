@@ -45,7 +45,7 @@ test('the link field takes a whole link, with or without its address, and says s
   const server = await startServer(t);
   const { id, path } = await server.newMeeting();
   const browser = await chromium(t);
-  for (const entry of [path.slice('/m/'.length), server.pageUrl + path, id]) {
+  for (const entry of [path.slice('/m/'.length), server.pageUrl + path, `Join: ${server.pageUrl}${path} (at nine)`, id]) {
     const page = await newPage(browser, server.pageUrl + '/');
     const ann = new Person(page, 'Ann');
     await ann.shows('join-code');
@@ -64,6 +64,39 @@ test('a wrong link says what to do next', { timeoutMs: 60_000 }, async (t) => {
     const page = await newPage(browser, server.pageUrl + link);
     await new Person(page, 'Ann').ended(reason);
     check(await page.evaluate(() => document.body.innerText.length > 40 && document.querySelectorAll('a, button').length > 0), `a way on from ${reason}`);
+  }
+});
+
+test('an address that does not exist is a page that says so and takes a link', { timeoutMs: 60_000 }, async (t) => {
+  const server = await startServer(t);
+  const { path } = await server.newMeeting();
+  const page = await newPage(await chromium(t));
+  const reply = await page.goto(server.pageUrl + '/nowhere/at/all');
+  checkEqual(reply.status(), 404, 'status');
+  const ann = new Person(page, 'Ann');
+  await ann.shows('unknown-page');
+  await page.type('[data-testid="join-code"]', `Join: ${server.pageUrl}${path}`);
+  await ann.click('join-code-submit');
+  await ann.shows('prejoin');
+  checkEqual((await fetch(server.pageUrl + '/nowhere.js')).status, 404, 'status for a program');
+});
+
+test('a link that lacks its key is made whole where that is said', { timeoutMs: 60_000 }, async (t) => {
+  const server = await startServer(t);
+  const { id, path } = await server.newMeeting();
+  const browser = await chromium(t);
+  for (const entry of [path.slice(path.indexOf('#')), `Ann: ${server.pageUrl}${path}`]) {
+    const page = await newPage(browser, `${server.pageUrl}/m/${id}`);
+    const ann = new Person(page, 'Ann');
+    await ann.ended('incomplete');
+    await page.type('[data-testid="join-code"]', id);
+    await ann.click('join-code-submit');
+    await until('it to be said that the key is still missing', () => page.$eval('#join-code-hint', (hint) => hint.textContent.includes('after #')));
+    await page.$eval('[data-testid="join-code"]', (field) => field.select());
+    await page.type('[data-testid="join-code"]', entry);
+    await ann.click('join-code-submit');
+    await ann.shows('prejoin');
+    await page.close();
   }
 });
 

@@ -4,6 +4,7 @@ import './devices.mjs';
 import './endings.mjs';
 import './gallery.mjs';
 import './pages.mjs';
+import './sizes.mjs';
 import './access.mjs';
 import './secure.mjs';
 import './server_messages.mjs';

@@ -106,6 +106,43 @@ test('a file arrives as it was, and the server keeps no readable byte of it', { 
   check(fs.readFileSync(path.join(dir, 'notes.txt'), 'utf8') === content, 'the same content');
 });
 
+/** As pasted: typing so much takes minutes. */
+const paste = (person, text) => person.page.$eval('[data-testid="chat-input"]', (field, words) => {
+  field.value = words;
+  field.dispatchEvent(new Event('input', { bubbles: true }));
+}, text);
+
+test('long messages and names of files arrive in every script, and what is too long is said before it is sent', { timeoutMs: 120_000 }, async (t) => {
+  const { people: [ann, bob] } = await three(t);
+  await bob.page.bringToFront();
+  await bob.click('open-chat');
+  await ann.page.bringToFront();
+  await ann.click('open-chat');
+  await paste(ann, '漢'.repeat(2700));
+  await until('it to be said that the message is too long', () =>
+    ann.page.$eval('#chat-hint', (hint) => /^34 characters too long/.test(hint.textContent)));
+  check(await ann.page.$eval('[data-testid="chat-send"]', (button) => button.disabled), 'it can be sent all the same');
+  await paste(ann, '漢'.repeat(2660));
+  await ann.click('chat-send');
+  // 90 letters are 270 bytes; families are of 18 bytes and 8 units
+  for (const name of ['漢'.repeat(90) + '.txt', '👨\u200d👩\u200d👧'.repeat(20) + '.txt']) {
+    await ann.page.$eval('[data-testid="chat-file-input"]', (input, called) => {
+      const chosen = new DataTransfer();
+      chosen.items.add(new File(['what is in it'], called));
+      input.files = chosen.files;
+      input.dispatchEvent(new Event('change'));
+    }, name);
+  }
+  await until('all to be sent', () => ann.page.$$eval('[data-testid="chat-message"]', (all) => all.length === 3 && all.every((one) => one.dataset.state === 'sent')), 30_000);
+  await bob.page.bringToFront();
+  const names = await until('the files at Bob’s', async () => {
+    const all = await bob.page.$$eval('[data-testid="chat-file"]', (cards) => cards.map((card) => card.dataset.name));
+    return all.length === 2 && all;
+  });
+  check(/^漢{70,84}…\.txt$/.test(names[0]) && /^(👨\u200d👩\u200d👧){10,13}…\.txt$/u.test(names[1]), `names: ${names}`);
+  check((await messages(bob)).some((text) => text.includes('漢'.repeat(2660))), 'the message is whole');
+});
+
 test('hands, reactions and the name of the meeting reach the others', { timeoutMs: 120_000 }, async (t) => {
   const { people: [ann, bob] } = await three(t);
   await ann.page.bringToFront();

@@ -46,6 +46,21 @@ test('a file goes up, is told of in the group, and comes down whole and in parts
   for (const range of ['bytes=2-1', 'bytes=0-1,5-6', 'lines=1-2', 'bytes=7']) checkEqual((await down(server, meeting, bob.token, id, { range })).status, 200, range);
 });
 
+test('a file is taken back by the member who sent it, and by nobody else', async (t) => {
+  const server = await startServer(t);
+  const meeting = await server.newMeeting();
+  const secret = linkSecret();
+  const ann = await enter(t, server, meeting, secret, 'Ann');
+  const bob = await enter(t, server, meeting, secret, 'Bob');
+  const { id } = await (await up(server, meeting, ann.token, 'sealed')).json();
+  const back = (token) => fetch(filesUrl(server, meeting, id), { method: 'DELETE', headers: bearer(token) });
+  for (const [token, status] of [['', 401], [bob.token, 404]]) checkEqual((await back(token)).status, status, 'status');
+  checkEqual(kept(server), 1, 'files kept');
+  checkEqual((await back(ann.token)).status, 204, 'status');
+  checkEqual(kept(server), 0, 'files kept');
+  checkEqual((await down(server, meeting, bob.token, id)).status, 404, 'status');
+});
+
 test('files are for members only, and gone after the meeting', async (t) => {
   const server = await startServer(t);
   const meeting = await server.newMeeting();

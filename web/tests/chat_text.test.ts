@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CHAT_MAX_CHARS, linkify, receiveText } from '../src/meeting/chat_text';
+import { CHAT_MAX_BYTES, linkify, receiveText } from '../src/meeting/chat_text';
 
 const links = (message: string): string[] => linkify(message).flatMap((s) => (s.kind === 'link' ? [s.text] : []));
 
@@ -47,8 +47,8 @@ test('markup stays text', () => {
 
 test('a received text loses control characters and what is beyond the limit', () => {
     assert.deepEqual(receiveText('a\u0000b\r\nc\td\u007f'), { text: 'ab\nc\td', cut: false });
-    assert.deepEqual(receiveText('x'.repeat(CHAT_MAX_CHARS)), { text: 'x'.repeat(CHAT_MAX_CHARS), cut: false });
-    const long = receiveText('x'.repeat(CHAT_MAX_CHARS - 1) + '😀');
+    assert.deepEqual(receiveText('x'.repeat(CHAT_MAX_BYTES)), { text: 'x'.repeat(CHAT_MAX_BYTES), cut: false });
+    const long = receiveText('x'.repeat(CHAT_MAX_BYTES - 1) + '😀');
     assert.equal(long.cut, true);
-    assert.equal(long.text.length, CHAT_MAX_CHARS - 1);
+    assert.equal(long.text.length, CHAT_MAX_BYTES - 1);
 });

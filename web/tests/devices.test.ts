@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { SILENT_MS, SilenceGate } from '../src/devices/silence';
 import {
     causeOf,
     MediaUnavailable,
@@ -122,4 +123,18 @@ test('a single click is not speech, a second of voice is', () => {
     );
     gate.reset();
     assert.equal(gate.push(1), false);
+});
+
+test('a microphone is called silent once, after seconds without any sound, and never when one was heard', () => {
+    const run = (peaks: (ms: number) => number, seconds: number, stepMs = 250): number => {
+        const gate = new SilenceGate();
+        let said = 0;
+        for (let ms = 0; ms <= seconds * 1000; ms += stepMs) if (gate.push(peaks(ms), ms)) said++;
+        return said;
+    };
+    assert.equal(run(() => 0, SILENT_MS / 1000 - 1), 0);
+    assert.equal(run(() => 0, 60), 1);
+    assert.equal(run((ms) => (ms === 1500 ? 0.0001 : 0), 60), 0, 'the noise of a room, or of one behind a noise gate');
+    assert.equal(run((ms) => (ms > 20_000 ? 0.5 : 0), 60), 1);
+    assert.equal(run(() => 0, 60, 30_000), 0, 'a page that slept has not listened');
 });

@@ -53,3 +53,28 @@ test('what cannot be a meeting is refused with its kind', () => {
         assert.equal(parseMeetingInput(wrong, ORIGIN).kind, 'invalid', wrong.slice(0, 40));
     }
 });
+
+const KEY = 'k=' + 'A'.repeat(43);
+
+test('a link is found in the message that it was sent in', () => {
+    const whole = { kind: 'meeting', id: ID, hash: `#${KEY}` };
+    for (const message of [
+        `Join: ${ORIGIN}/m/${ID}#${KEY}`,
+        `See you at ${ORIGIN}/m/${ID}#${KEY}. Ann`,
+        `Hi Bob,\nwe meet here:\n<${ORIGIN}/m/${ID}#${KEY}>\nat 9, see also https://example.org/map`,
+        `meet.example.org/m/${ID}#${KEY} (Ann)`,
+        `${ORIGIN}/m/${ID}#${KEY.slice(0, 20)}\n${KEY.slice(20)}`,
+    ]) {
+        assert.deepEqual(parseMeetingInput(message, ORIGIN), whole, message);
+    }
+    assert.deepEqual(parseMeetingInput(`Join: ${ORIGIN}/m/${ID}`, ORIGIN), { kind: 'meeting', id: ID, hash: '' });
+    assert.equal(parseMeetingInput(`Join: https://other.example/m/${ID}#${KEY}`, ORIGIN).kind, 'elsewhere');
+});
+
+test('where the key of a meeting is missing, it may be given alone', () => {
+    for (const part of [`#${KEY}`, KEY, KEY.slice(2), `${ORIGIN}/m/${ID}#${KEY}`]) {
+        assert.deepEqual(parseMeetingInput(part, ORIGIN, ID), { kind: 'meeting', id: ID, hash: `#${KEY}` }, part);
+    }
+    assert.deepEqual(parseMeetingInput(`${KEY}&s=1`, ORIGIN, ID), { kind: 'meeting', id: ID, hash: `#${KEY}&s=1` });
+    assert.equal(parseMeetingInput('#k=short', ORIGIN, ID).kind, 'invalid');
+});

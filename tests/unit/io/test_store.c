@@ -232,6 +232,28 @@ static void one_person_reads_so_many_files_at_a_time_and_others_read_on(void **s
         store_close(w->store, files[i]);
 }
 
+static void a_file_is_taken_back_by_who_sent_it_and_nobody_else(void **state) {
+    struct world *w = *state;
+    struct store_who ann = {.group = span_str("g"), .person = span_str("ann")}, bob = ann, stranger = ann;
+    bob.person = span_str("bob");
+    stranger.group = span_str("h");
+    char id[STORE_ID_LEN + 1];
+    enum store_refusal refusal;
+    uint8_t bytes[10] = {0};
+    uint32_t upload = store_begin(w->store, &ann, sizeof bytes, &refusal);
+    assert_true(store_write(w->store, upload, span_of(bytes, sizeof bytes)));
+    assert_true(store_commit(w->store, upload, id));
+    assert_false(store_delete(w->store, &bob, span_str(id)));
+    assert_false(store_delete(w->store, &stranger, span_str(id)));
+    assert_false(store_delete(w->store, &ann, span_str("AAAAAAAAAAAAAAAA")));
+    assert_true(there(w, "g", id));
+    assert_true(store_delete(w->store, &ann, span_str(id)));
+    assert_false(there(w, "g", id));
+    assert_false(store_delete(w->store, &ann, span_str(id)));
+    assert_int_equal(store_len(w->store), 0);
+    assert_int_equal(store_counters_get(w->store)->files_taken_back, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -244,6 +266,7 @@ int main(void) {
         TEST(one_person_one_meeting_and_one_address_have_their_shares_of_uploads),
         TEST(nobody_takes_all_of_a_meetings_room_for_files),
         TEST(one_person_reads_so_many_files_at_a_time_and_others_read_on),
+        TEST(a_file_is_taken_back_by_who_sent_it_and_nobody_else),
         TEST(a_start_deletes_what_an_earlier_one_left),
     };
     return cmocka_run_group_tests(store, NULL, NULL);

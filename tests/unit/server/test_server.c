@@ -222,6 +222,26 @@ static void pages_carry_the_strict_policy(void **state) {
     http_free_reply(&reply);
 }
 
+static void a_browser_at_an_address_that_is_none_gets_a_page_with_a_way_on(void **state) {
+    (void)state;
+    const char *accept = "text/html,application/xhtml+xml";
+    struct http_request request = {.method = span_str("GET"), .path = span_str("/elsewhere/x"), .accept = span_str(accept),
+                                   .accept_encoding = span_str("gzip"), .if_none_match = span_str("*")};
+    http_free_reply(&reply);
+    http_reply_init(&reply, 500);
+    assert_true(site_serve_missing(&request, false, &reply));
+    assert_int_equal(reply.status, 404);
+    assert_header("Content-Type: text/html");
+    assert_header("Content-Security-Policy: default-src 'none'");
+    assert_true(reply.body.len > 0);
+    request.accept = span_str("*/*");
+    assert_false(site_serve_missing(&request, false, &reply));
+    request.accept = span_str(accept);
+    request.method = span_str("POST");
+    assert_false(site_serve_missing(&request, false, &reply));
+    http_free_reply(&reply);
+}
+
 static void a_hostile_host_header_does_not_get_into_the_policy(void **state) {
     (void)state;
     assert_true(site_host_plain(span_str("[::1]:7880")));
@@ -419,6 +439,7 @@ int main(void) {
         cmocka_unit_test(metrics_are_in_prometheus_text_format),
         cmocka_unit_test(a_new_meeting_begins_at_a_page_of_its_own),
         cmocka_unit_test(pages_carry_the_strict_policy),
+        cmocka_unit_test(a_browser_at_an_address_that_is_none_gets_a_page_with_a_way_on),
         cmocka_unit_test(a_hostile_host_header_does_not_get_into_the_policy),
         cmocka_unit_test(files_are_kept_for_ever_and_checked_by_tag),
         cmocka_unit_test(types_tags_and_encodings_are_compared_as_the_standard_says),

@@ -1,5 +1,6 @@
 // Picks the page for the state of the application.
 import type { JSX } from 'preact';
+import { Announcer } from '../ui/announcer';
 import { DeviceProblemDialog } from '../ui/device_dialog';
 import { ToastRegion } from '../ui/toast';
 import { EndedPage, UnknownPage } from './ended';
@@ -34,6 +35,7 @@ export function App(): JSX.Element {
             <Page />
             <DeviceProblemDialog />
             <ToastRegion />
+            <Announcer />
         </>
     );
 }

@@ -4,6 +4,7 @@ import type { JSX } from 'preact';
 import { t } from '../i18n';
 import { rejoinOf, type EndReason } from '../meeting/reasons';
 import { backToPrejoin, failureText, goTo, rejoin, startMeeting } from './flow';
+import { CodeForm } from './code_form';
 import { Frame } from './frame';
 
 export function EndedPage({ id, reason }: { id: string; reason: EndReason }): JSX.Element {
@@ -31,6 +32,7 @@ export function EndedPage({ id, reason }: { id: string; reason: EndReason }): JS
             <section class="ended" data-testid="ended-page" data-reason={reason}>
                 <h1 tabIndex={-1}>{t.ended[reason].title}</h1>
                 <p class="lead">{t.ended[reason].text}</p>
+                {reason === 'incomplete' && <CodeForm id={id} />}
                 <div class="row">
                     {way !== 'none' && (
                         <button
@@ -61,6 +63,7 @@ export function EndedPage({ id, reason }: { id: string; reason: EndReason }): JS
                 <p role="alert" class="problem">
                     {problem.value}
                 </p>
+                {(reason === 'not_found' || reason === 'mismatch' || reason === 'refused') && <CodeForm />}
             </section>
         </Frame>
     );
@@ -77,6 +80,7 @@ export function UnknownPage(): JSX.Element {
                         {t.home}
                     </button>
                 </div>
+                <CodeForm />
             </section>
         </Frame>
     );

@@ -10,6 +10,7 @@ import { makeFragment, parseFragment, suiteSupported } from '../secure/link';
 import { explainProblem } from '../ui/device_dialog';
 import { clearToasts, toast } from '../ui/toast';
 import { forgetGrant, keepGrant, keptGrant, type KeptGrant } from './grants';
+import { guardHistory, leaveAsked } from './leaving';
 import { fragmentOf, strippedPath, takeFragment } from './link_keys';
 import { meetingPath, parseRoute } from './route';
 import { settings } from './settings';
@@ -67,7 +68,7 @@ function leaveScreen(): void {
     if (now.kind === 'meeting') now.session.leave();
 }
 
-/** Shows what the address bar says. Called at the start and on the browser's back and forward buttons. */
+/** Shows what the address bar says. */
 export function showAddress(known = false): void {
     leaveScreen();
     takeFragment();
@@ -76,6 +77,20 @@ export function showAddress(known = false): void {
     else if (route.page === 'new') current.value = { kind: 'new' };
     else if (route.page === 'unknown') current.value = { kind: 'unknown' };
     else openPrejoin(route.id, known);
+}
+
+/** On the browser's back and forward buttons, and when the address was changed by hand. */
+export function movedInHistory(): void {
+    const now = current.peek();
+    const route = parseRoute(location.pathname);
+    const same = now.kind === 'meeting' && route.page === 'meeting' && route.id === now.id;
+    if (same && (location.hash === '' || location.hash === fragmentOf(now.id))) {
+        takeFragment();
+        guardHistory();
+        leaveAsked.value = true;
+    } else {
+        showAddress();
+    }
 }
 
 /** `to` may carry the key of a meeting, which does not get into the address. */
@@ -246,6 +261,8 @@ async function enter(id: string, name: string, take: () => Promise<TakenTracks>)
             return;
         }
         clearToasts();
+        leaveAsked.value = false;
+        guardHistory();
         current.value = { kind: 'meeting', id, session, component: meeting.MeetingScreen };
     } catch (error) {
         taken?.mic?.stop();

@@ -5,9 +5,9 @@ import { useEffect, useRef } from 'preact/hooks';
 import { getVersion } from '../api/client';
 import { t } from '../i18n';
 import { LinkField } from '../ui/copy_link';
+import { CodeForm } from './code_form';
 import { failureText, goTo, makeMeeting, startMeeting } from './flow';
 import { Frame } from './frame';
-import { meetingPath, parseMeetingInput, type MeetingInput } from './route';
 
 export function Landing(): JSX.Element {
     return (
@@ -91,71 +91,6 @@ function StartForm(): JSX.Element {
             )}
         </section>
     );
-}
-
-function CodeForm(): JSX.Element {
-    const answer = useSignal<MeetingInput | undefined>(undefined);
-    const field = useRef<HTMLInputElement>(null);
-    const submit = (event: Event): void => {
-        event.preventDefault();
-        const input = parseMeetingInput(field.current?.value ?? '', location.origin);
-        if (input.kind === 'meeting') {
-            goTo(meetingPath(input.id, input.hash));
-            return;
-        }
-        answer.value = input;
-        field.current?.focus();
-    };
-    const wrong = answer.value !== undefined;
-    return (
-        <form class="code-form" noValidate onSubmit={submit}>
-            <label htmlFor="join-code">{t.landing.codeLabel}</label>
-            <div class="row">
-                <input
-                    ref={field}
-                    id="join-code"
-                    class="field"
-                    data-testid="join-code"
-                    type="text"
-                    inputMode="url"
-                    autocomplete="off"
-                    autocapitalize="off"
-                    spellcheck={false}
-                    aria-invalid={wrong}
-                    aria-describedby="join-code-hint"
-                    onInput={() => {
-                        answer.value = undefined;
-                    }}
-                />
-                <button type="submit" class="button big" data-testid="join-code-submit">
-                    {t.landing.join}
-                </button>
-            </div>
-            <p id="join-code-hint" class={wrong ? 'problem' : 'muted'} role={wrong ? 'alert' : undefined}>
-                <CodeAnswer answer={answer.value} />
-            </p>
-        </form>
-    );
-}
-
-function CodeAnswer({ answer }: { answer: MeetingInput | undefined }): JSX.Element {
-    switch (answer?.kind) {
-        case 'empty':
-            return <>{t.landing.codeEmpty}</>;
-        case 'invalid':
-            return <>{t.landing.codeInvalid}</>;
-        case 'elsewhere':
-            return (
-                <>
-                    {t.landing.codeElsewhere(answer.host)}{' '}
-                    <a href={answer.href} rel="noopener noreferrer">
-                        {t.landing.codeElsewhereGo(answer.host)}
-                    </a>
-                </>
-            );
-        default:
-            return <>{t.landing.codeHint}</>;
-    }
 }
 
 function Version(): JSX.Element | null {

@@ -1,13 +1,15 @@
 // Entry: the page's root, the theme, and the address.
 import { render } from 'preact';
 import { App } from './app';
-import { showAddress } from './flow';
+import { watchForKeyboard } from '../devices/platform';
+import { movedInHistory, showAddress } from './flow';
 import { applyTheme } from './theme';
 import { dismissTips } from '../ui/button';
 
 applyTheme();
 dismissTips();
-window.addEventListener('popstate', () => showAddress());
+watchForKeyboard();
+window.addEventListener('popstate', () => movedInHistory());
 showAddress();
 const root = document.getElementById('app');
 if (root) render(<App />, root);

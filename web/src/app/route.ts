@@ -1,8 +1,10 @@
 // Addresses of the client, and what people paste into the join field. Pure: no window, no history.
+import { parseFragment } from '../secure/link';
 
 /** Opaque id of a meeting: url-safe characters. The server decides whether it exists; this only rejects what cannot. */
 const ID_PATTERN = /^[A-Za-z0-9_-]{6,128}$/;
-const INPUT_MAX_CHARS = 2048;
+/** An invitation with the link in it. */
+const INPUT_MAX_CHARS = 8192;
 
 /** `new` makes a meeting at once: what the server prints when it starts, since only a browser can make a whole link. */
 export type Route = { page: 'landing' } | { page: 'new' } | { page: 'meeting'; id: string } | { page: 'unknown' };
@@ -29,14 +31,34 @@ export function meetingPath(id: string, hash = ''): string {
     return `/m/${id}${hash}`;
 }
 
+/** A link wherever it stands in a text. */
+const LINK = /(?:https?:\/\/)?[^\s<>"'()/]+\/m\/[\w-]{6,128}\/?(?:\?[^\s#<>"']*)?(?:#[\w=&-]*)?/gi;
+const SECRET = /^#?(?:k=)?([\w-]{43}(?:&s=\d+)?)$/;
+
 /**
- * Understands a full link, a link without its scheme, a path, or the bare code. The fragment is kept, because it may
- * carry what only invited people know and the server never sees.
+ * Understands a full link, a link without its scheme, a path, or the bare code, by itself or in the message that it was sent in. The
+ * fragment is kept, because it may carry what only invited people know and the server never sees. `id`: of the meeting whose fragment
+ * is asked for, when that alone may be given.
  */
-export function parseMeetingInput(input: string, origin: string): MeetingInput {
+export function parseMeetingInput(input: string, origin: string, id?: string): MeetingInput {
+    // mail programs break lines within links
     const text = input.replace(/\s+/g, '').replace(/^<|>$/g, '');
     if (text === '') return { kind: 'empty' };
     if (text.length > INPUT_MAX_CHARS) return { kind: 'invalid' };
+    const secret = id === undefined ? undefined : SECRET.exec(text)?.[1];
+    if (id !== undefined && secret !== undefined) return { kind: 'meeting', id, hash: `#k=${secret}` };
+    const within = [...input.matchAll(LINK)].map(([link]) => parseLink(link, origin));
+    const complete = within.find((one) => parseFragment(fragmentOf(one)) !== undefined);
+    const whole = parseLink(text, origin);
+    return complete ?? (whole.kind === 'invalid' ? (within[0] ?? whole) : whole);
+}
+
+function fragmentOf(input: MeetingInput): string {
+    if (input.kind === 'meeting') return input.hash;
+    return input.kind === 'elsewhere' ? new URL(input.href).hash : '';
+}
+
+function parseLink(text: string, origin: string): MeetingInput {
     const bare = /^([^#/?]+)(#[^#]*)?$/.exec(text);
     if (bare && isMeetingId(bare[1] ?? '')) return { kind: 'meeting', id: bare[1] ?? '', hash: bare[2] ?? '' };
     const own = new URL(origin);

@@ -1,5 +1,6 @@
 // What this browser remembers: the name, device choices and display preferences. Nothing about meetings is kept.
 import { signal, type ReadonlySignal } from '@preact/signals';
+import { cutText } from '../ui/text';
 import { VIDEO_CODECS, type VideoCodec } from '../secure/codecs';
 
 export type Theme = 'system' | 'light' | 'dark';
@@ -20,6 +21,8 @@ export interface Settings {
 
 /** Long enough for any name people go by, short enough for a tile. */
 export const NAME_MAX_CHARS = 64;
+/** What the group carries (MEMBER_NAME_LEN_MAX). */
+const NAME_MAX_BYTES = 256;
 const DEVICE_ID_MAX_CHARS = 256;
 const STORAGE_KEY = 'conclave.settings';
 
@@ -44,10 +47,13 @@ export function hasVisible(text: string): boolean {
     return /[\p{L}\p{N}\p{P}\p{S}]/u.test(text.replace(INVISIBLE, ''));
 }
 
-/** A name as it is sent: empty where nothing of it would be seen; no control or direction-changing characters, single spaces, at most NAME_MAX_CHARS. */
+/**
+ * A name as it is sent: no control or direction-changing characters, single spaces, at most NAME_MAX_CHARS as readers count them; empty
+ * where nothing of it would be seen.
+ */
 export function cleanName(text: string): string {
     const visible = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (c) => (c === '\u200d' || c === '\u200c' ? c : ' '));
-    const name = [...visible.replace(/\s+/gu, ' ').trim()].slice(0, NAME_MAX_CHARS).join('').trim();
+    const name = cutText(visible.replace(/\s+/gu, ' ').trim(), NAME_MAX_BYTES, NAME_MAX_CHARS).trim();
     return hasVisible(name) ? name : '';
 }
 

@@ -23,12 +23,12 @@ export class LevelReader {
     private readonly analyser: AnalyserNode;
     private readonly samples: Float32Array<ArrayBuffer>;
 
-    /** Listens to the track without owning it: the caller stops the track. */
-    constructor(track: MediaStreamTrack) {
+    /** Listens to the track without owning it: the caller stops the track. A reading is of the last `windowSamples` samples. */
+    constructor(track: MediaStreamTrack, windowSamples = 1024) {
         const context = audioContext();
         this.source = context.createMediaStreamSource(new MediaStream([track]));
         this.analyser = context.createAnalyser();
-        this.analyser.fftSize = 1024;
+        this.analyser.fftSize = windowSamples;
         this.samples = new Float32Array(this.analyser.fftSize);
         this.source.connect(this.analyser);
     }
@@ -36,6 +36,12 @@ export class LevelReader {
     read(): number {
         this.analyser.getFloatTimeDomainData(this.samples);
         return levelOf(this.samples);
+    }
+
+    /** The largest sample, 0 to 1. */
+    peak(): number {
+        this.analyser.getFloatTimeDomainData(this.samples);
+        return this.samples.reduce((most, sample) => Math.max(most, Math.abs(sample)), 0);
     }
 
     close(): void {

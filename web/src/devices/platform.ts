@@ -1,5 +1,7 @@
 // Which steps to show people: the browser and the system, from the user agent. Wrong guesses only cost a generic text.
 
+import { signal } from '@preact/signals';
+
 export type Browser = 'chrome' | 'firefox' | 'safari' | 'other';
 export type System = 'mac' | 'windows' | 'android' | 'ios' | 'linux';
 
@@ -25,6 +27,30 @@ export function detectPlatform(userAgent: string, touchPoints = 0): Platform {
 
 export function thisPlatform(): Platform {
     return detectPlatform(navigator.userAgent, navigator.maxTouchPoints);
+}
+
+/**
+ * Whether keys are worth naming: there is a mouse, or no touch screen, or a key was pressed that keyboards on a screen do not have.
+ * Laptops with touch screens have both; phones and tablets have neither until a keyboard is put on.
+ */
+export const keyboardLikely = signal(likelyByPointers());
+
+function likelyByPointers(): boolean {
+    if (typeof window === 'undefined') return true;
+    const has = (query: string): boolean => window.matchMedia(query).matches;
+    return !has('(any-pointer: coarse)') || has('(any-hover: hover) and (any-pointer: fine)');
+}
+
+const REAL_KEYS = new Set(['Tab', 'Control', 'Meta', 'Alt', 'Escape', 'ArrowUp', 'ArrowDown']);
+
+/** Once, at the start of the page. */
+export function watchForKeyboard(): void {
+    const onKey = (event: KeyboardEvent): void => {
+        if (!REAL_KEYS.has(event.key)) return;
+        keyboardLikely.value = true;
+        window.removeEventListener('keydown', onKey, true);
+    };
+    if (!keyboardLikely.peek()) window.addEventListener('keydown', onKey, true);
 }
 
 export function isMac(platform: Platform): boolean {

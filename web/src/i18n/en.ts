@@ -25,7 +25,10 @@ export const en = {
         laterOpen: 'Go to the meeting now',
         or: 'or join one',
         codeLabel: 'Meeting link',
-        codeHint: 'Paste the whole link that you were sent, with everything after the #.',
+        codeHint: 'Paste the whole link that you were sent, with everything after the #, or the message that it is in.',
+        codeLabelPart: 'The whole link, or its part from # on',
+        codeHintPart: 'Nothing of it is sent to the server until you join, and its key never is.',
+        codeIncomplete: 'The part after # is not in this, either. Ask for the whole link again.',
         join: 'Join',
         codeEmpty: 'Enter the link of the meeting.',
         codeInvalid:
@@ -117,6 +120,13 @@ export const en = {
         failed: 'The name could not be changed. Only a host can do that.',
     },
 
+    leaveDialog: {
+        title: 'Leave the meeting?',
+        text: 'You went back. The others go on without you if you leave; you can come back with the same link.',
+        stay: 'Stay',
+        leave: 'Leave the meeting',
+    },
+
     meeting: {
         title: 'Meeting',
         stage: 'Stage',
@@ -128,6 +138,7 @@ export const en = {
         previousPage: 'Previous page',
         pin: (name: string) => `Pin ${name} to the stage`,
         screenOf: (name: string) => `${name}’s screen`,
+        screenComing: (name: string) => `${name}’s screen is coming…`,
         shares: (n: number, total: number) => `Screen ${n} of ${total}`,
         nextShare: 'Show the next screen',
         youShare: 'You are sharing your screen',
@@ -146,6 +157,7 @@ export const en = {
         lost: 'Connection lost',
         selfPoor: 'Your connection is weak: others may see and hear you with gaps.',
         reconnecting: 'Reconnecting… Others cannot see or hear you right now. You can still mute or leave.',
+        restarting: 'The server is going down or restarting. You come back by yourself when it does. Until then nobody sees or hears you.',
         reconnected: 'You are back in the meeting.',
         reconnectedCameraLost: 'You are back in the meeting. Your camera is off.',
         hear: 'Click to hear the meeting',
@@ -164,6 +176,20 @@ export const en = {
         fullScreenFailed: 'Full screen is not available here.',
     },
 
+    /** Said by screen readers only. */
+    announce: {
+        skip: 'Skip to the meeting controls',
+        handUp: (name: string, place: number) => `${name} raised a hand${place > 1 ? `, number ${place} in line` : ''}`,
+        ownHandUp: 'Your hand is raised',
+        ownHandDown: 'Your hand is lowered',
+        reacted: (names: string, reaction: string) => `${names}: ${reaction}`,
+        reactedMany: (n: number, reaction: string) => `${n} people: ${reaction}`,
+        micOn: 'Microphone on',
+        micOff: 'Microphone off',
+        cameraOn: 'Camera on',
+        cameraOff: 'Camera off',
+    },
+
     chat: {
         title: 'Chat',
         empty: 'No messages yet. Everyone in the meeting can read what is written here, from the moment they join.',
@@ -176,6 +202,7 @@ export const en = {
         tooLong: (over: number) => `${over} ${plural(over, 'character', 'characters')} too long`,
         remaining: (left: number) => `${left} ${plural(left, 'character', 'characters')} left`,
         failed: 'Not sent',
+        failedGone: (name: string) => `Not sent: ${name} has left`,
         retry: 'Send again',
         sending: 'Sending…',
         cut: '… (the rest of this message was too long to show)',
@@ -191,7 +218,7 @@ export const en = {
         fileNotice: (name: string) => `sent the file ${name}`,
         fileFailure: {
             too_large: 'This file is larger than this server takes.',
-            network: 'The connection broke. Try again.',
+            network: 'The connection broke.',
             refused: 'The server has no room for this file now.',
             gone: 'The file is not there any more.',
             damaged: 'The file is not what was sent: it was changed on the way, and is not saved.',
@@ -327,7 +354,10 @@ export const en = {
             title: 'The connection was lost',
             text: 'We tried for a while and could not get through. Check your network, then rejoin.',
         },
-        shutdown: { title: 'The server is restarting', text: 'Wait a moment, then rejoin: the link stays the same.' },
+        shutdown: {
+            title: 'The server was stopped or is restarting',
+            text: 'It said so before it went, and has not come back yet. Wait a moment, then rejoin: the link stays the same.',
+        },
         not_found: {
             title: 'There is no meeting at this link',
             text: 'Perhaps a part of the link is missing. Copy the whole link from your invitation, or ask for a new one.',

@@ -1,4 +1,5 @@
 // The stand-in for a person without picture: initials on a colour that stays the same for that person. Pure.
+import { firstGrapheme } from '../ui/text';
 
 /** Number of colours in the style sheet (.hue-0 and so on). */
 export const HUES = 8;
@@ -8,8 +9,8 @@ export function initials(name: string): string {
         .trim()
         .split(/[\s._-]+/u)
         .filter(Boolean);
-    const first = [...(words[0] ?? '?')][0] ?? '?';
-    const last = words.length > 1 ? ([...(words[words.length - 1] ?? '')][0] ?? '') : '';
+    const first = firstGrapheme(words[0] ?? '?');
+    const last = words.length > 1 ? firstGrapheme(words[words.length - 1] ?? '') : '';
     return (first + last).toLocaleUpperCase();
 }
 

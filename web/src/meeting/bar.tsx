@@ -2,6 +2,7 @@
 import type { JSX } from 'preact';
 import { settings, updateSettings, type Theme } from '../app/settings';
 import { devices, refreshDevices } from '../devices/media';
+import { keyboardLikely } from '../devices/platform';
 import { t } from '../i18n';
 import { IconButton } from '../ui/button';
 import { copyMeetingLink } from '../ui/copy_link';
@@ -219,6 +220,11 @@ function MoreButton({ controls }: { controls: Controls }): JSX.Element {
     );
 }
 
+/** What the style sheet leaves out of the bar is in the menu: it alone decides, by whatever rule, at every width and zoom. */
+function inBar(testid: string): boolean {
+    return (document.querySelector(`.bar [data-testid="${testid}"]`)?.getClientRects().length ?? 0) > 0;
+}
+
 function moreSections(controls: Controls): MenuSection[] {
     const { view, session } = controls;
     const mode = (value: Mode, label: string): MenuItemSpec => ({
@@ -247,7 +253,8 @@ function moreSections(controls: Controls): MenuSection[] {
     };
     const host = session.secure.people.peek().get(session.roster.self.peek()?.identity ?? '')?.host ?? false;
     return [
-        ...(window.innerWidth < ALL_IN_BAR_MIN_PX ? [{ items: [hand] }, reactions(controls)] : []),
+        ...(inBar('toggle-hand') ? [] : [{ items: [hand] }]),
+        ...(inBar('open-reactions') ? [] : [reactions(controls)]),
         {
             title: t.more.layout,
             items: [
@@ -268,7 +275,7 @@ function moreSections(controls: Controls): MenuSection[] {
         },
         {
             items: [
-                ...(CAN_SHARE && window.innerWidth < SHARE_IN_BAR_MIN_PX ? [share] : []),
+                ...(CAN_SHARE && !inBar('share-screen') ? [share] : []),
                 {
                     label: isFullScreen.value ? t.more.exitFullScreen : t.more.fullScreen,
                     icon: 'fullScreen',
@@ -295,20 +302,19 @@ function moreSections(controls: Controls): MenuSection[] {
                         controls.dialog.value = 'devices';
                     },
                 },
-                {
-                    label: t.more.shortcuts,
-                    icon: 'keyboard',
-                    hint: shownKeys('help'),
-                    onSelect: () => {
-                        controls.dialog.value = 'shortcuts';
-                    },
-                },
+                ...(keyboardLikely.value
+                    ? [
+                          {
+                              label: t.more.shortcuts,
+                              icon: 'keyboard',
+                              hint: shownKeys('help'),
+                              onSelect: () => {
+                                  controls.dialog.value = 'shortcuts';
+                              },
+                          } satisfies MenuItemSpec,
+                      ]
+                    : []),
             ],
         },
     ];
 }
-
-/** Narrower than this the style sheet takes sharing out of the bar, and it moves into this menu. */
-const SHARE_IN_BAR_MIN_PX = 420;
-/** Narrower than this, hand and reactions do. */
-const ALL_IN_BAR_MIN_PX = 640;

@@ -1,9 +1,9 @@
 // Messages and files, to everybody or to one person, through the group: sealed for whom they are for, each proven to be from whom it
 // says.
 import { computed, signal, type ReadonlySignal, type Signal } from '@preact/signals';
-import { downloadFile, FileFailure, sealFile, uploadFile, type FilePlace } from '../secure/files';
+import { deleteFile, downloadFile, FileFailure, sealFile, uploadFile, type FilePlace } from '../secure/files';
 import type { SealedFile, Secure } from '../secure/types';
-import { CHAT_KEPT_MAX, receiveText } from './chat_text';
+import { CHAT_KEPT_MAX, fileName, receiveText } from './chat_text';
 
 export type ChatState = 'sending' | 'sent' | 'failed';
 
@@ -37,14 +37,6 @@ export interface ChatMessage {
 
 function newId(): string {
     return Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, '0')).join('');
-}
-
-/** As the group carries it, and as it may be shown and saved: one line, no path. */
-function fileName(name: string): string {
-    const clean = receiveText(name).text.replace(/[\\/\n\t\u202a-\u202e\u2066-\u2069]/g, '_').trim();
-    let short = clean.slice(0, 120);
-    if (short.length < clean.length) short = `${clean.slice(0, 100)}…${clean.slice(-16)}`;
-    return short || 'file';
 }
 
 export class Chat {
@@ -197,7 +189,13 @@ export class Chat {
                 file.progress.value = sealing + (1 - sealing) * share;
             });
             const sealed = { id, name: file.name, lengthBytes: file.lengthBytes, key, sha256 };
-            await this.secure.shareFile(to, sealed);
+            try {
+                await this.secure.shareFile(to, sealed);
+            } catch (error) {
+                // without its key nobody can ever open it
+                void deleteFile(this.place, id);
+                throw error;
+            }
             file.sealed = sealed;
             delete file.source;
         } catch (error) {

@@ -2,10 +2,11 @@
 import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
+import { keyboardLikely } from '../devices/platform';
 import { t } from '../i18n';
 import { Icon } from '../ui/icons';
 import type { Chat, ChatFile, ChatMessage } from './chat';
-import { CHAT_MAX_CHARS, CHAT_WARN_CHARS, linkify } from './chat_text';
+import { linkify, roomLeft } from './chat_text';
 import type { Roster } from './roster';
 
 /** Closer to the end than this counts as reading along: new messages then scroll into view. */
@@ -52,9 +53,15 @@ export function ChatPanel({ chat, roster }: { chat: Chat; roster: Roster }): JSX
                 )}
                 {messages.length === 0 && <p class="muted">{chat.late ? t.chat.emptySince : t.chat.empty}</p>}
                 {messages.map((message) => (
-                    <Message key={message.id} message={message} chat={chat} />
+                    <Message
+                        key={message.id}
+                        message={message}
+                        chat={chat}
+                        gone={message.own && message.to !== '' && !others.some((person) => person.identity === message.to)}
+                    />
                 ))}
             </div>
+            <div class="chat-foot">
             <Recipients
                 to={to.value}
                 gone={gone}
@@ -72,16 +79,19 @@ export function ChatPanel({ chat, roster }: { chat: Chat; roster: Roster }): JSX
                 }}
                 onSend={() => {
                     const text = draft.peek();
-                    if (text.trim() === '' || text.length > CHAT_MAX_CHARS) return;
+                    if (text.trim() === '' || (roomLeft(text) ?? 0) < 0) return;
                     draft.value = '';
                     void chat.send(text, to.peek());
                 }}
             />
+            </div>
         </div>
     );
 }
 
-function Message({ message, chat }: { message: ChatMessage; chat: Chat }): JSX.Element {
+/** `gone`: whom it is for has left, so that sending it again leads nowhere. */
+function Message({ message, chat, gone }: { message: ChatMessage; chat: Chat; gone: boolean }): JSX.Element {
+    const again = !gone && message.file?.failure.value !== 'too_large';
     return (
         <article
             class={`message ${message.own ? 'own' : ''}`}
@@ -114,10 +124,12 @@ function Message({ message, chat }: { message: ChatMessage; chat: Chat }): JSX.E
             {message.state === 'sending' && <p class="muted">{t.chat.sending}</p>}
             {message.state === 'failed' && (
                 <p class="message-failed">
-                    {t.chat.failed}
-                    <button type="button" class="button quiet" onClick={() => void chat.retry(message)}>
-                        {t.chat.retry}
-                    </button>
+                    {gone ? t.chat.failedGone(message.toName) : t.chat.failed}
+                    {again && (
+                        <button type="button" class="button quiet" data-testid="chat-again" onClick={() => void chat.retry(message)}>
+                            {t.chat.retry}
+                        </button>
+                    )}
                 </p>
             )}
         </article>
@@ -175,7 +187,7 @@ interface RecipientsProps {
 function Recipients({ to, gone, others, onTo }: RecipientsProps): JSX.Element {
     return (
         <label class="recipients">
-            {t.chat.to}
+            <span class="word">{t.chat.to}</span>
             <select class="field" data-testid="chat-to" value={to} onChange={(event) => onTo(event.currentTarget.value)}>
                 <option value="">{t.chat.everybody}</option>
                 {others.map(({ identity, name }) => (
@@ -202,7 +214,8 @@ interface ComposerProps {
 }
 
 function Composer({ draft, blocked, onDraft, onSend, onFile }: ComposerProps): JSX.Element {
-    const left = CHAT_MAX_CHARS - draft.length;
+    const left = roomLeft(draft);
+    const tooLong = left !== undefined && left < 0;
     const field = useRef<HTMLTextAreaElement>(null);
     const chooser = useRef<HTMLInputElement>(null);
     return (
@@ -221,8 +234,9 @@ function Composer({ draft, blocked, onDraft, onSend, onFile }: ComposerProps): J
                 data-autofocus
                 aria-label={t.chat.label}
                 aria-describedby="chat-hint"
-                aria-invalid={left < 0}
+                aria-invalid={tooLong}
                 placeholder={t.chat.placeholder}
+                enterkeyhint="send"
                 rows={2}
                 value={draft}
                 dir="auto"
@@ -237,10 +251,10 @@ function Composer({ draft, blocked, onDraft, onSend, onFile }: ComposerProps): J
                 type="submit"
                 class="button primary"
                 data-testid="chat-send"
-                disabled={draft.trim() === '' || left < 0 || blocked}
+                disabled={draft.trim() === '' || tooLong || blocked}
             >
                 <Icon name="send" size={18} />
-                {t.chat.send}
+                <span class="word">{t.chat.send}</span>
             </button>
             <input
                 ref={chooser}
@@ -261,10 +275,10 @@ function Composer({ draft, blocked, onDraft, onSend, onFile }: ComposerProps): J
                 onClick={() => chooser.current?.click()}
             >
                 <Icon name="attach" size={18} />
-                {t.chat.attach}
+                <span class="word">{t.chat.attach}</span>
             </button>
-            <p id="chat-hint" class="muted" role={left < CHAT_WARN_CHARS ? 'status' : undefined}>
-                {left < 0 ? t.chat.tooLong(-left) : left < CHAT_WARN_CHARS ? t.chat.remaining(left) : t.chat.hint}
+            <p id="chat-hint" class={left === undefined ? 'muted word' : tooLong ? 'problem' : 'muted'} role={left === undefined ? undefined : 'status'}>
+                {left === undefined ? (keyboardLikely.value ? t.chat.hint : '') : tooLong ? t.chat.tooLong(-left) : t.chat.remaining(left)}
             </p>
         </form>
     );

@@ -1,9 +1,14 @@
 // Chat texts: limits, and links found in plain text. Nothing here makes markup: the view shows text nodes and anchors.
+import { cutText, graphemes, utf8Length } from '../ui/text';
 
-/** Counted in UTF-16 units, as text fields count. */
-export const CHAT_MAX_CHARS = 4000;
-/** The counter appears when this few are left. */
-export const CHAT_WARN_CHARS = 300;
+/** What the group carries (MEMBER_CHAT_LEN_MAX). */
+export const CHAT_MAX_BYTES = 8000;
+/** The counter appears when this little is left. */
+const CHAT_WARN_BYTES = 600;
+/** What the group carries of a file's name (MEMBER_FILE_NAME_LEN_MAX), and file systems keep. */
+export const FILE_NAME_MAX_BYTES = 255;
+/** Longer endings are no kinds of files. */
+const EXTENSION_MAX_BYTES = 24;
 /** Older messages leave the list; nobody scrolls back further, and memory stays bounded. */
 export const CHAT_KEPT_MAX = 500;
 
@@ -59,12 +64,29 @@ export interface Received {
     cut: boolean;
 }
 
-/** A message as it may be shown: no control characters but line breaks and tabs, at most CHAT_MAX_CHARS. */
+/** A message as it may be shown: no control characters but line breaks and tabs, at most CHAT_MAX_BYTES. */
 export function receiveText(raw: string): Received {
     const clean = raw.replace(/\r\n?/g, '\n').replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '');
-    if (clean.length <= CHAT_MAX_CHARS) return { text: clean, cut: false };
-    // Never half of a surrogate pair.
-    const last = clean.charCodeAt(CHAT_MAX_CHARS - 1);
-    const end = last >= 0xd800 && last <= 0xdbff ? CHAT_MAX_CHARS - 1 : CHAT_MAX_CHARS;
-    return { text: clean.slice(0, end), cut: true };
+    const text = cutText(clean, CHAT_MAX_BYTES);
+    return { text, cut: text !== clean };
+}
+
+/** How much room a draft leaves, in characters like its own: negative says how many have to go; undefined while there is plenty. */
+export function roomLeft(draft: string): number | undefined {
+    const text = draft.trim();
+    const bytes = utf8Length(text);
+    if (bytes <= CHAT_MAX_BYTES - CHAT_WARN_BYTES) return undefined;
+    const count = [...graphemes(text)].length;
+    if (bytes > CHAT_MAX_BYTES) return [...graphemes(cutText(text, CHAT_MAX_BYTES))].length - count;
+    return Math.floor((CHAT_MAX_BYTES - bytes) / Math.ceil(bytes / count));
+}
+
+/** A file's name as the group carries it, and as it may be shown and saved: one line, no path; a long one keeps its ending. */
+export function fileName(name: string): string {
+    const clean = receiveText(name).text.replace(/[\\/\n\t\u202a-\u202e\u2066-\u2069]/g, '_').trim();
+    if (utf8Length(clean) <= FILE_NAME_MAX_BYTES) return clean || 'file';
+    const dot = clean.lastIndexOf('.');
+    const extension = dot > 0 ? clean.slice(dot) : '';
+    const end = utf8Length(extension) <= EXTENSION_MAX_BYTES ? `…${extension}` : '…';
+    return cutText(clean, FILE_NAME_MAX_BYTES - utf8Length(end)) + end;
 }

@@ -1,8 +1,9 @@
 // What the meeting's buttons, menus and shortcuts do: one object, so that each deed has one implementation.
 import { signal } from '@preact/signals';
 import { settings } from '../app/settings';
-import { isMac, thisPlatform } from '../devices/platform';
+import { isMac, keyboardLikely, thisPlatform } from '../devices/platform';
 import { toggleFullScreen } from '../ui/full_screen';
+import { dismissGroup } from '../ui/toast';
 import type { Session } from './session';
 import { keysOf, type Action } from './shortcuts';
 import type { View } from './view';
@@ -12,9 +13,9 @@ export type OpenDialog = 'shortcuts' | 'devices' | 'title';
 
 const mac = isMac(thisPlatform());
 
-/** The keys of an action as text for tooltips; nothing while shortcuts are switched off. */
+/** The keys of an action as text for tooltips; nothing while shortcuts are switched off, or where there is no keyboard. */
 export function shownKeys(action: Action): string | undefined {
-    return settings.value.shortcuts ? keysOf(action, mac) : undefined;
+    return settings.value.shortcuts && keyboardLikely.value ? keysOf(action, mac) : undefined;
 }
 
 export class Controls {
@@ -61,7 +62,10 @@ export class Controls {
             return;
         }
         if (this.panel.peek() === undefined) this.before = document.activeElement;
-        if (panel === 'chat') this.session.chat.markRead();
+        if (panel === 'chat') {
+            this.session.chat.markRead();
+            dismissGroup('chat');
+        }
         this.panel.value = panel;
     }
 

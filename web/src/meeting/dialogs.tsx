@@ -2,6 +2,7 @@
 import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useId } from 'preact/hooks';
+import { leaveAsked } from '../app/leaving';
 import { settings, updateSettings } from '../app/settings';
 import { canChooseSpeaker, devices } from '../devices/media';
 import { isMac, thisPlatform } from '../devices/platform';
@@ -19,6 +20,7 @@ export function MeetingDialogs({ controls }: { controls: Controls }): JSX.Elemen
     const close = (): void => {
         controls.dialog.value = undefined;
     };
+    if (leaveAsked.value) return <LeaveDialog controls={controls} />;
     switch (controls.dialog.value) {
         case 'shortcuts':
             return <ShortcutsDialog onClose={close} />;
@@ -29,6 +31,33 @@ export function MeetingDialogs({ controls }: { controls: Controls }): JSX.Elemen
         default:
             return null;
     }
+}
+
+function LeaveDialog({ controls }: { controls: Controls }): JSX.Element {
+    const stay = (): void => {
+        leaveAsked.value = false;
+    };
+    return (
+        <Dialog title={t.leaveDialog.title} onClose={stay} testid="leave-dialog">
+            <p>{t.leaveDialog.text}</p>
+            <div class="dialog-actions">
+                <button type="button" class="button" data-testid="leave-stay" onClick={stay}>
+                    {t.leaveDialog.stay}
+                </button>
+                <button
+                    type="button"
+                    class="button danger"
+                    data-testid="leave-anyway"
+                    onClick={() => {
+                        stay();
+                        controls.session.leave();
+                    }}
+                >
+                    {t.leaveDialog.leave}
+                </button>
+            </div>
+        </Dialog>
+    );
 }
 
 function ShortcutsDialog({ onClose }: { onClose: () => void }): JSX.Element {

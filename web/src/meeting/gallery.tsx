@@ -5,6 +5,7 @@ import { t } from '../i18n';
 import { IconButton } from '../ui/button';
 import { LinkField, meetingLink } from '../ui/copy_link';
 import { Icon } from '../ui/icons';
+import { useRoving } from '../ui/roving';
 import type { Roster } from './roster';
 import { Tile } from './tile';
 import type { View } from './view';
@@ -33,19 +34,22 @@ export function Gallery({ view, roster }: { view: View; roster: Roster }): JSX.E
 }
 
 function Grid({ view }: { view: View }): JSX.Element {
-    const { cols, rows, tileWidth, tileHeight, pages } = view.grid.value;
-    const gap = 'var(--tile-gap)';
+    const { cols, rows, gap, tileWidth, tileHeight, pages } = view.grid.value;
+    const ref = useRef<HTMLDivElement>(null);
+    useRoving(ref, '.tile-pin', cols);
     return (
         <>
             <div
+                ref={ref}
                 class={pages > 1 ? 'grid paged' : 'grid'}
                 role="group"
                 aria-label={t.meeting.gallery}
                 style={{
                     '--tile-width': `${tileWidth}px`,
                     '--tile-height': `${tileHeight}px`,
-                    maxWidth: `calc(${cols} * ${tileWidth}px + ${cols - 1} * ${gap})`,
-                    ...(pages > 1 ? { minHeight: `calc(${rows} * ${tileHeight}px + ${rows - 1} * ${gap})` } : {}),
+                    gap: `${gap}px`,
+                    maxWidth: `${cols * tileWidth + (cols - 1) * gap}px`,
+                    ...(pages > 1 ? { minHeight: `${rows * tileHeight + (rows - 1) * gap}px` } : {}),
                 }}
             >
                 {view.visible.value.map((person) => (
@@ -59,7 +63,6 @@ function Grid({ view }: { view: View }): JSX.Element {
 
 function StageArea({ view, roster }: { view: View; roster: Roster }): JSX.Element {
     const stage = view.stage.value;
-    const { tileWidth, tileHeight } = view.strip.value;
     const shares = roster.shares.value;
     const shown = stage?.source === 'screen_share' ? shares.indexOf(stage.person.identity) : -1;
     const hidden = shown >= 0 ? shares.length - 1 : shares.length;
@@ -77,22 +80,30 @@ function StageArea({ view, roster }: { view: View; roster: Roster }): JSX.Elemen
                     </button>
                 )}
             </div>
-            {view.seats.value.length > 0 && (
-                <div class="strip-wrap">
-                    <div
-                        class="strip"
-                        role="group"
-                        aria-label={t.meeting.gallery}
-                        style={{ '--tile-width': `${tileWidth}px`, '--tile-height': `${tileHeight}px` }}
-                    >
-                        {view.visible.value.map((person) => (
-                            <Tile key={person.identity} person={person} source="camera" view={view} />
-                        ))}
-                    </div>
-                    <Pager view={view} />
-                </div>
-            )}
+            {view.seats.value.length > 0 && <Strip view={view} />}
         </>
+    );
+}
+
+function Strip({ view }: { view: View }): JSX.Element {
+    const { gap, tileWidth, tileHeight } = view.strip.value;
+    const ref = useRef<HTMLDivElement>(null);
+    useRoving(ref, '.tile-pin', 1);
+    return (
+        <div class="strip-wrap">
+            <div
+                ref={ref}
+                class="strip"
+                role="group"
+                aria-label={t.meeting.gallery}
+                style={{ '--tile-width': `${tileWidth}px`, '--tile-height': `${tileHeight}px`, gap: `${gap}px` }}
+            >
+                {view.visible.value.map((person) => (
+                    <Tile key={person.identity} person={person} source="camera" view={view} />
+                ))}
+            </div>
+            <Pager view={view} />
+        </div>
     );
 }
 

@@ -8,6 +8,7 @@ export interface Size {
 export interface GridLayout {
     cols: number;
     rows: number;
+    gap: number;
     tileWidth: number;
     tileHeight: number;
     perPage: number;
@@ -27,7 +28,7 @@ export interface GridOptions {
 
 export const GRID_WIDE: GridOptions = { gap: 10, minTileWidth: 190, maxPerPage: 25 };
 export const GRID_NARROW: GridOptions = { gap: 6, minTileWidth: 130, maxPerPage: 12 };
-/** At and below this width the client is laid out for a phone. */
+/** At and below this width of its place a gallery is laid out for a phone. The style sheet knows nothing of it: it gets the gap. */
 export const NARROW_MAX_PX = 640;
 
 /** The shapes a tile may have: width divided by height. */
@@ -82,6 +83,7 @@ function fillGrid(count: number, size: Size, options: GridOptions): GridLayout {
     return {
         cols: best.cols,
         rows: best.rows,
+        gap,
         tileWidth: Math.max(1, Math.floor(best.tileWidth)),
         tileHeight: Math.max(1, Math.floor(best.tileHeight)),
         perPage,
@@ -91,6 +93,7 @@ function fillGrid(count: number, size: Size, options: GridOptions): GridLayout {
 
 export interface StripLayout {
     vertical: boolean;
+    gap: number;
     tileWidth: number;
     tileHeight: number;
     perPage: number;
@@ -115,7 +118,7 @@ export function stripLayout(count: number, size: Size): StripLayout {
     const step = (vertical ? tileHeight : tileWidth) + STRIP_GAP;
     const fit = (space: number): number => Math.max(1, Math.floor((space + STRIP_GAP) / step));
     const perPage = vertical && count > fit(along) ? fit(along - STRIP_PAGER_HEIGHT) : fit(along);
-    return { vertical, tileWidth, tileHeight, perPage, pages: pageCount(count, perPage) };
+    return { vertical, gap: STRIP_GAP, tileWidth, tileHeight, perPage, pages: pageCount(count, perPage) };
 }
 
 export function clampPage(page: number, pages: number): number {

@@ -85,9 +85,6 @@ export class LocalMedia {
         private readonly listener: LocalMediaListener,
     ) {
         this.stopWatchingDevices = onDeviceChange(() => void this.devicesChanged());
-        room.on(RoomEvent.LocalAudioSilenceDetected, () => {
-            if (this.mic.isOn) this.listener.note(t.meeting.silent, true);
-        });
         room.on(RoomEvent.LocalTrackPublished, (publication) => this.published(publication));
         room.on(RoomEvent.LocalTrackUnpublished, (publication) => this.unpublished(publication));
     }

@@ -1,12 +1,16 @@
 // The meeting screen: gallery, side panel, bar, banners, sound, and the keyboard.
+import { effect } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { hasVisible, settings } from '../app/settings';
 import { isMac, thisPlatform } from '../devices/platform';
+import { SilenceWatch } from '../devices/silence';
 import { t } from '../i18n';
 import { IconButton } from '../ui/button';
 import { Icon } from '../ui/icons';
+import { cutText } from '../ui/text';
 import { toast } from '../ui/toast';
+import { watchForAnnouncements } from './announcements';
 import { AudioLayer } from './audio';
 import { Bar } from './bar';
 import { ChatPanel } from './chat_panel';
@@ -29,7 +33,7 @@ export function MeetingScreen({ session }: { session: Session }): JSX.Element {
             if (controls.panel.peek() === 'chat') return;
             const what = message.file ? t.chat.fileNotice(message.file.name) : shorten(message.text);
             const text = t.chat.notice(message.name, what);
-            toast(text, { action: { label: t.bar.chat, run: () => controls.togglePanel('chat') } });
+            toast(text, { group: 'chat', action: { label: t.bar.chat, run: () => controls.togglePanel('chat') } });
         };
         return () => {
             controls.view.close();
@@ -38,17 +42,18 @@ export function MeetingScreen({ session }: { session: Session }): JSX.Element {
     const root = useRef<HTMLElement>(null);
     useEffect(() => root.current?.focus(), []);
     useShortcuts(controls);
+    useSilenceNote(session);
+    useEffect(() => watchForAnnouncements(session), [session]);
     return (
         <main ref={root} tabIndex={-1} class="meeting" data-testid="meeting" data-link={session.link.value}>
+            <SkipToBar />
             <Title session={session} />
-            <div class="meeting-middle">
-                <div class="meeting-view">
-                    <Gallery view={controls.view} roster={session.roster} />
-                    <Banners session={session} controls={controls} />
-                </div>
-                <SidePanel controls={controls} />
+            <div class="meeting-view">
+                <Gallery view={controls.view} roster={session.roster} />
+                <Banners session={session} controls={controls} />
             </div>
             <Bar controls={controls} />
+            <SidePanel controls={controls} />
             <AudioLayer roster={session.roster} />
             <MeetingDialogs controls={controls} />
         </main>
@@ -60,8 +65,19 @@ const NOTE_MAX_CHARS = 120;
 
 function shorten(text: string): string {
     const line = text.replace(/\s+/g, ' ').trim();
-    const chars = [...line];
-    return chars.length <= NOTE_MAX_CHARS ? line : `${chars.slice(0, NOTE_MAX_CHARS - 1).join('')}…`;
+    const short = cutText(line, Infinity, NOTE_MAX_CHARS);
+    return short === line ? line : `${short}…`;
+}
+
+function useSilenceNote(session: Session): void {
+    useEffect(() => {
+        const watch = new SilenceWatch(() => toast(t.meeting.silent, { urgent: true }));
+        const unfollow = effect(() => watch.follow(session.media.meterTrack.value));
+        return () => {
+            unfollow();
+            watch.stop();
+        };
+    }, [session]);
 }
 
 function useShortcuts(controls: Controls): void {
@@ -88,9 +104,9 @@ function Banners({ session, controls }: { session: Session; controls: Controls }
             <SecurityBanner controls={controls} />
             <div role="alert">
                 {away && (
-                    <p class="banner warn" data-testid="reconnecting">
+                    <p class="banner warn" data-testid="reconnecting" data-cause={session.serverDown.value ? 'shutdown' : 'lost'}>
                         <span class="spinner" aria-hidden="true" />
-                        <span>{t.meeting.reconnecting}</span>
+                        <span>{session.serverDown.value ? t.meeting.restarting : t.meeting.reconnecting}</span>
                     </p>
                 )}
             </div>
@@ -146,6 +162,20 @@ function Title({ session }: { session: Session }): JSX.Element {
         <h1 class={title === '' ? 'sr-only' : 'meeting-title'} dir="auto" data-testid="meeting-title">
             {title || t.meeting.title}
         </h1>
+    );
+}
+
+/** A button, since a link to a part of the page would put its name in the place of the meeting's key. */
+function SkipToBar(): JSX.Element {
+    return (
+        <button
+            type="button"
+            class="button primary skip"
+            data-testid="skip-to-bar"
+            onClick={() => document.querySelector<HTMLElement>('.bar button')?.focus()}
+        >
+            {t.announce.skip}
+        </button>
     );
 }
 

@@ -1,10 +1,12 @@
 // Who is here, with microphone, camera and sharing states, findable by name; pinning from here reaches every page.
 import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
+import { useRef } from 'preact/hooks';
 import { t } from '../i18n';
 import { IconButton } from '../ui/button';
 import { LinkField, meetingLink } from '../ui/copy_link';
 import { Icon } from '../ui/icons';
+import { useRoving } from '../ui/roving';
 import { hueOf, initials } from './avatar';
 import { filterPeople, sortPeople } from './order';
 import type { Person, Roster } from './roster';
@@ -24,6 +26,8 @@ export function PeoplePanel({ roster, view }: { roster: Roster; view: View }): J
         isLocal: person.isLocal,
     }));
     const shown = sortPeople(filterPeople(rows, query.value));
+    const list = useRef<HTMLUListElement>(null);
+    useRoving(list, '.icon-button', 1);
     return (
         <div class="people">
             <LinkField link={meetingLink()} label={t.landing.laterTitle} />
@@ -40,7 +44,7 @@ export function PeoplePanel({ roster, view }: { roster: Roster; view: View }): J
                 />
             )}
             <h3>{t.people.inMeeting(people.length)}</h3>
-            <ul class="people-list">
+            <ul ref={list} class="people-list">
                 {shown.map(({ person }) => (
                     <Row key={person.identity} person={person} view={view} />
                 ))}
@@ -74,8 +78,8 @@ function Row({ person, view }: { person: Person; view: View }): JSX.Element {
             <span class={`avatar small hue-${hueOf(person.identity)}`} aria-hidden="true">
                 {initials(name)}
             </span>
-            <span class="person-name" dir="auto">
-                {person.isLocal ? t.youSuffix(name) : name}
+            <span class="person-name">
+                <bdi>{person.isLocal ? t.youSuffix(name) : name}</bdi>
             </span>
             <span class="sr-only">{spoken}</span>
             {person.handRaised.value && <Icon name="hand" size={18} />}

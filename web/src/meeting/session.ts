@@ -16,6 +16,7 @@ import { LocalMedia, sentCodec } from './local_media';
 import { endReason, secureEnd, SecureFailure, type EndReason } from './reasons';
 import { Roster, type Person } from './roster';
 import { SecurityWatch } from './security_watch';
+import { watchShutdown } from './shutdown';
 
 export type Link = 'connecting' | 'connected' | 'reconnecting' | 'ended';
 
@@ -67,6 +68,7 @@ export class Session {
     readonly chat: Chat;
     private readonly state = signal<Link>('connecting');
     private readonly playback = signal(true);
+    private readonly down = signal(false);
     /** Called for each message of somebody else; the screen decides whether it needs a note. */
     onMessage: (message: ChatMessage) => void = () => undefined;
     private token: string;
@@ -75,6 +77,8 @@ export class Session {
     private readonly onVisible = (): void => void this.keepAwake();
 
     readonly link: ReadonlySignal<Link> = this.state;
+    /** The server said that it goes down, and is not back yet. */
+    readonly serverDown: ReadonlySignal<boolean> = this.down;
     /** False while the browser holds sound back until a click. */
     readonly canPlay: ReadonlySignal<boolean> = this.playback;
 
@@ -99,6 +103,9 @@ export class Session {
         );
         const room = createRoom(this.secure);
         this.room = room;
+        watchShutdown(room, () => {
+            this.down.value = true;
+        });
         this.media = new LocalMedia(room, listener);
         this.roster = new Roster(room, this.secure, this.media, {
             joined: (person) => this.announce(person, t.meeting.joined),
@@ -185,6 +192,7 @@ export class Session {
     private restored(): void {
         if (this.state.peek() !== 'reconnecting') return;
         this.state.value = 'connected';
+        this.down.value = false;
         this.roster.release();
         void this.catchUp();
         void this.tellRestored();
@@ -224,7 +232,7 @@ export class Session {
         void this.room.disconnect().catch(() => undefined);
         document.removeEventListener('visibilitychange', this.onVisible);
         void this.wakeLock?.release().catch(() => undefined);
-        if (entered) this.listener.ended(reason);
+        if (entered) this.listener.ended(reason === 'lost' && this.down.peek() ? 'shutdown' : reason);
     }
 
     private announce(person: Person, text: (name: string) => string): void {

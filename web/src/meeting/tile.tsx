@@ -1,12 +1,14 @@
 // One picture: a person's camera or screen, with name, states and a pin. The video element is always there; it shows
 // through only while there is a picture.
 import { RemoteVideoTrack, type ElementInfo } from 'livekit-client';
+import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { t } from '../i18n';
 import { IconButton } from '../ui/button';
 import { Icon } from '../ui/icons';
 import { hueOf, initials } from './avatar';
+import { watchFit } from './fit';
 import type { Person } from './roster';
 import { tileKey, type TileSource } from './stage';
 import type { View } from './view';
@@ -30,14 +32,6 @@ function markFirstFrame(video: HTMLVideoElement): void {
     };
     if ('requestVideoFrameCallback' in video) video.requestVideoFrameCallback(mark);
     else (video as HTMLVideoElement).addEventListener('loadeddata', mark, { once: true });
-}
-
-/** A picture that would lose most of itself to cropping, such as an upright one in a wide tile, is shown whole. */
-function fitPicture(video: HTMLVideoElement): void {
-    const { videoWidth, videoHeight, clientWidth, clientHeight } = video;
-    if (videoWidth === 0 || clientHeight === 0) return;
-    const ratio = videoWidth / videoHeight / (clientWidth / clientHeight);
-    video.classList.toggle('whole', ratio < 0.7 || ratio > 2.3);
 }
 
 /** Tells the server that a picture is wanted which cannot be attached yet: none of its frames was opened. */
@@ -73,16 +67,20 @@ export function Tile({ person, source, view, large = false }: TileProps): JSX.El
     const key = tileKey(person.identity, source);
     const pinned = view.pinned.value === key;
     const mirrored = person.isLocal && source === 'camera';
+    // a track is there before its first frame
+    const pictured = useSignal(false);
     const muted = source === 'camera' ? !person.micOn.value : !person.screenSound.value;
     useEffect(() => {
         const element = video.current;
         if (!element || !track) return undefined;
+        pictured.value = false;
         track.attach(element);
         if (!person.isLocal) markFirstFrame(element);
         return () => {
             track.detach(element);
         };
     }, [track]);
+    useEffect(() => (video.current ? watchFit(video.current) : undefined), []);
     const pending = (source === 'camera' ? person.pendingCamera : person.pendingScreen).value;
     useEffect(() => {
         if (!video.current || !(pending instanceof RemoteVideoTrack)) return undefined;
@@ -104,6 +102,12 @@ export function Tile({ person, source, view, large = false }: TileProps): JSX.El
             data-local={String(person.isLocal)}
             data-video={String(track !== undefined)}
         >
+            {source === 'screen_share' && !(track && pictured.value) && (
+                <p class="tile-poster" role="status" data-testid="screen-coming">
+                    <span class="spinner" aria-hidden="true" />
+                    {t.meeting.screenComing(person.name.value)}
+                </p>
+            )}
             {!track && (
                 <div class={`avatar hue-${hueOf(person.identity)}`} aria-hidden="true">
                     {initials(person.name.value)}
@@ -138,7 +142,9 @@ export function Tile({ person, source, view, large = false }: TileProps): JSX.El
                 playsInline
                 muted
                 disablePictureInPicture={person.isLocal}
-                onResize={(event) => fitPicture(event.currentTarget)}
+                onLoadedData={() => {
+                    pictured.value = true;
+                }}
             />
             <TileFooter person={person} source={source} name={name} />
             <IconButton

@@ -106,6 +106,19 @@ export function uploadFile(place: FilePlace, ciphertext: Blob, onProgress: OnPro
     });
 }
 
+/** Takes back what was uploaded. That it fails is no news to anybody: the server deletes all files with the meeting. */
+export async function deleteFile(place: FilePlace, id: string): Promise<void> {
+    try {
+        await fetch(`${addressOf(place)}/${encodeURIComponent(id)}`, {
+            method: 'DELETE',
+            headers: { Authorization: `Bearer ${place.token()}` },
+            credentials: 'same-origin',
+        });
+    } catch {
+        // then it stays as long as the meeting
+    }
+}
+
 export async function downloadFile(place: FilePlace, file: SealedFile, onProgress: OnProgress): Promise<Blob> {
     const length = file.lengthBytes + chunksOf(file.lengthBytes) * TAG_LEN;
     let response: Response;

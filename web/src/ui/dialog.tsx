@@ -4,6 +4,9 @@ import { useId, useLayoutEffect, useRef } from 'preact/hooks';
 import { t } from '../i18n';
 import { IconButton } from './button';
 
+/** What is asked for, else what is answered with. */
+const FIRST = '.dialog-body > :not(header) :is(input, select, textarea, button), .dialog-body > :is(input, select, textarea, button)';
+
 export interface DialogProps {
     title: string;
     onClose: () => void;
@@ -19,6 +22,8 @@ export function Dialog({ title, onClose, children, testid }: DialogProps): JSX.E
         const dialog = ref.current;
         const before = document.activeElement;
         dialog?.showModal();
+        // by itself the browser takes the first button, which closes it
+        (dialog?.querySelector<HTMLElement>('[data-autofocus]') ?? dialog?.querySelector<HTMLElement>(FIRST) ?? dialog?.querySelector('h2'))?.focus();
         return () => {
             dialog?.close();
             if (before instanceof HTMLElement && before.isConnected) before.focus();
@@ -40,7 +45,7 @@ export function Dialog({ title, onClose, children, testid }: DialogProps): JSX.E
         >
             <div class="dialog-body">
                 <header>
-                    <h2 id={titleId}>{title}</h2>
+                    <h2 id={titleId} tabIndex={-1}>{title}</h2>
                     <IconButton icon="close" label={t.close} onClick={onClose} />
                 </header>
                 {children}

@@ -1,6 +1,6 @@
 // A pop-up menu opened by a button: arrow keys move, Escape and Tab close, the focus returns to the button.
 import type { ComponentChildren, JSX, RefObject } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { Icon, type IconName } from './icons';
 
 export interface MenuItemSpec {
@@ -55,7 +55,8 @@ export function Menu({ id, label, sections, onClose, anchor, align = 'center' }:
         onClose();
         anchor.current?.focus();
     };
-    useEffect(() => {
+    // in the same turn as its elements: a key pressed in between would not reach the menu
+    useLayoutEffect(() => {
         const root = ref.current;
         const checked = root?.querySelector<HTMLElement>('[aria-checked="true"]');
         (checked ?? root?.querySelector<HTMLElement>(ITEM))?.focus();

@@ -14,6 +14,8 @@ export interface Toast {
     text: string;
     urgent: boolean;
     action: ToastAction | undefined;
+    /** What it is about, for taking it away when the person looks at that. */
+    group: string | undefined;
 }
 
 /** More at once nobody reads; the oldest gives way. */
@@ -24,15 +26,21 @@ const LONG_MS = 12_000;
 const list = signal<readonly Toast[]>([]);
 let nextId = 1;
 
-export function toast(text: string, options: { urgent?: boolean; action?: ToastAction } = {}): void {
+export function toast(text: string, options: { urgent?: boolean; action?: ToastAction; group?: string } = {}): void {
     if (list.peek().some((shown) => shown.text === text)) return;
-    const entry: Toast = { id: nextId++, text, urgent: options.urgent ?? false, action: options.action };
+    const { urgent = false, action, group } = options;
+    const entry: Toast = { id: nextId++, text, urgent, action, group };
     list.value = [...list.peek(), entry].slice(-TOASTS_MAX);
     setTimeout(() => dismiss(entry.id), entry.urgent || entry.action ? LONG_MS : SHORT_MS);
 }
 
 export function dismiss(id: number): void {
     list.value = list.peek().filter((entry) => entry.id !== id);
+}
+
+/** The person sees now what these told of. */
+export function dismissGroup(group: string): void {
+    list.value = list.peek().filter((entry) => entry.group !== group);
 }
 
 export function clearToasts(): void {
