@@ -172,7 +172,7 @@ function SkipToBar(): JSX.Element {
             type="button"
             class="button primary skip"
             data-testid="skip-to-bar"
-            onClick={() => document.querySelector<HTMLElement>('.bar button')?.focus()}
+            onClick={() => document.querySelector<HTMLElement>('.bar [data-testid="toggle-mic"]')?.focus()}
         >
             {t.announce.skip}
         </button>
