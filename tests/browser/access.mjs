@@ -206,7 +206,7 @@ test('many people are one stop of the Tab key, arrow keys go from one to the nex
   }
   checkEqual(stops, ['tile', 'open-security', 'toggle-mic'], 'stops from the start to the microphone');
   await page.keyboard.down('Shift');
-  await page.keyboard.press('Tab');
+  for (let i = 1; i < stops.length; i++) await page.keyboard.press('Tab');
   await page.keyboard.up('Shift');
   await page.keyboard.press('Home');
   const visited = new Set();
