@@ -73,7 +73,7 @@ static void taken(void *context, int person, struct span message) {
 /* A hostile member's commits do not set out as they are: one is kept, with its GroupInfo broken. */
 static bool up(void *context, int person, struct span message) {
     (void)context;
-    if (!attack || !is_hostile(person) || message.data[0] != WIRE_COMMIT || message.len > sizeof w.commit)
+    if (!attack || !is_hostile(person) || message.data[0] != WIRE1_COMMIT || message.len > sizeof w.commit)
         return true;
     memcpy(w.commit, message.data, message.len);
     w.commit[message.len - 1] ^= 1; /* of the GroupInfo's signature */
@@ -81,10 +81,10 @@ static bool up(void *context, int person, struct span message) {
     return false;
 }
 
-static void lie(int person, const struct wire_message *message) {
+static void lie(int person, const struct wire1_message *message) {
     struct mls_buf bytes;
-    mls_buf_init(&bytes, WIRE_MESSAGE_LEN_MAX);
-    wire_write(message, &bytes);
+    mls_buf_init(&bytes, WIRE1_MESSAGE_LEN_MAX);
+    wire1_write(message, &bytes);
     assembly_inject(&a, person, true, mls_buf_span(&bytes));
     mls_buf_free(&bytes);
 }
@@ -101,9 +101,9 @@ static void be_hostile(int person) {
         if (w.commit_len > 0)
             assembly_inject(&a, person, true, span_of(w.commit, w.commit_len));
     } else if (person == 2) {
-        lie(person, &(struct wire_message){.type = WIRE_BAD, .epoch = epoch, .status = MLS_PROPOSAL_REFUSED});
+        lie(person, &(struct wire1_message){.type = WIRE1_BAD, .epoch = epoch, .status = MLS_PROPOSAL_REFUSED});
     } else {
-        lie(person, &(struct wire_message){.type = WIRE_ACK, .epoch = epoch});
+        lie(person, &(struct wire1_message){.type = WIRE1_ACK, .epoch = epoch});
     }
 }
 
@@ -152,14 +152,14 @@ static double run(int members, bool with_attack) {
            w.work_us / SECONDS / 1e3);
     if (!with_attack) {
         static const struct {
-            enum wire_type type;
+            enum wire1_type type;
             const char *name;
             unsigned price;
-        } rows[] = {{WIRE_HELLO, "hello", PRICE_HELLO_US},
-                    {WIRE_CREATE, "create", PRICE_CREATE_US},
-                    {WIRE_COMMIT, "commit", PRICE_COMMIT_US},
-                    {WIRE_ACK, "ack", PRICE_ACK_US},
-                    {WIRE_APP, "app", PRICE_SEALED_US}};
+        } rows[] = {{WIRE1_HELLO, "hello", PRICE_HELLO_US},
+                    {WIRE1_CREATE, "create", PRICE_CREATE_US},
+                    {WIRE1_COMMIT, "commit", PRICE_COMMIT_US},
+                    {WIRE1_ACK, "ack", PRICE_ACK_US},
+                    {WIRE1_APP, "app", PRICE_SEALED_US}};
         for (size_t i = 0; i < ARRAY_LEN(rows); i++)
             printf("  %-8s %8.1f us, price from %u us\n", rows[i].name, w.took_us[rows[i].type] / w.count[rows[i].type],
                    rows[i].price);

@@ -58,13 +58,13 @@ static bool up(void *context, int person, struct span message) {
         kept[at].len = message.len;
         memcpy(kept[at].bytes, message.data, message.len);
     }
-    return !(keep && is_hostile(person) && message.data[0] == WIRE_COMMIT);
+    return !(keep && is_hostile(person) && message.data[0] == WIRE1_COMMIT);
 }
 
-static void lie(int person, const struct wire_message *message) {
+static void lie(int person, const struct wire1_message *message) {
     struct mls_buf bytes;
-    mls_buf_init(&bytes, WIRE_MESSAGE_LEN_MAX);
-    wire_write(message, &bytes);
+    mls_buf_init(&bytes, WIRE1_MESSAGE_LEN_MAX);
+    wire1_write(message, &bytes);
     assembly_inject(&a, person, true, mls_buf_span(&bytes));
     mls_buf_free(&bytes);
 }
@@ -103,10 +103,10 @@ static void act(enum deed deed, int person, uint16_t where) {
         send_kept(3 - person, DEED_SEND_KEPT, where);
         break;
     case DEED_BAD:
-        lie(person, &(struct wire_message){.type = WIRE_BAD, .epoch = epoch, .status = where});
+        lie(person, &(struct wire1_message){.type = WIRE1_BAD, .epoch = epoch, .status = where});
         break;
     case DEED_ACK:
-        lie(person, &(struct wire_message){.type = WIRE_ACK, .epoch = epoch});
+        lie(person, &(struct wire1_message){.type = WIRE1_ACK, .epoch = epoch});
         break;
     case DEED_CHAT:
     case DEED_DIRECT:
@@ -125,11 +125,11 @@ static void act(enum deed deed, int person, uint16_t where) {
             (void)assembly_join(&a, 1);
         break;
     case DEED_CREATE:
-        lie(person, &(struct wire_message){
-                        .type = WIRE_CREATE, .group_info = span_str("group info"), .tree = span_str("tree")});
+        lie(person, &(struct wire1_message){
+                        .type = WIRE1_CREATE, .group_info = span_str("group info"), .tree = span_str("tree")});
         break;
     case DEED_HELLO:
-        lie(person, &(struct wire_message){.type = WIRE_HELLO, .resume = true, .seq = where});
+        lie(person, &(struct wire1_message){.type = WIRE1_HELLO, .resume = true, .seq = where});
         break;
     default:
         assembly_run(&a, (1 + where % 1000) * US_PER_MS);

@@ -137,7 +137,7 @@ static void take(struct assembly *a, int i, const struct member_output *out) {
     switch (out->type) {
     case MEMBER_SEND:
         if (p->up && (a->watch.up == NULL || a->watch.up(a->watch.context, i, out->bytes))) {
-            if (out->bytes.data[0] == WIRE_COMMIT && a->commit_slow_us > 0)
+            if (out->bytes.data[0] == WIRE1_COMMIT && a->commit_slow_us > 0)
                 p->last_up_us =
                     a->now_us + time_since(p->last_up_us, a->now_us) + rng_below(&a->rng, a->commit_slow_us);
             post(a, arrival(a, &p->last_up_us, p->delay_us), TO_SERVER, i, p->connection, out->bytes);

@@ -172,7 +172,8 @@ static void on_output(void *context, int person, const struct member_output *out
                         mls_status_name(out->status));
     case MEMBER_ENDED:
         /* "over", or "removed" when others were faster to begin a new group: as in web/src/secure/worker.ts */
-        if (a->should_be_in && (out->gone == WIRE_GONE_OVER || out->gone == WIRE_GONE_REMOVED) && a->group != g->group)
+        if (a->should_be_in && (out->gone == WIRE1_GONE_OVER || out->gone == WIRE1_GONE_REMOVED) &&
+            a->group != g->group)
             a->again = true;
         else if (a->should_be_in)
             conference_fail(c, "p_%d, who should be in, was sent away: %u", person, out->gone);
@@ -257,11 +258,11 @@ static bool on_up(void *context, int person, struct span message) {
     struct gathering *g = context;
     say(g, person, "sends", message);
     conference_trace(g->conference, TRACE_GROUP_UP, (uint32_t)person, message.data[0], message.len);
-    if (message.data[0] == WIRE_HELLO)
+    if (message.data[0] == WIRE1_HELLO)
         attendee_at(g, person)->resumed_us = g->assembly.now_us;
-    if (message.data[0] == WIRE_COMMIT)
+    if (message.data[0] == WIRE1_COMMIT)
         (void)dies(g, person, CRASH_COMMITTED); /* the message is on its way */
-    return !(message.data[0] == WIRE_ACK && dies(g, person, CRASH_ENTERED));
+    return !(message.data[0] == WIRE1_ACK && dies(g, person, CRASH_ENTERED));
 }
 
 static bool on_down(void *context, int person, struct span message) {
@@ -271,8 +272,8 @@ static bool on_down(void *context, int person, struct span message) {
     conference_trace(g->conference, TRACE_GROUP_DOWN, (uint32_t)person, type, message.len);
     if (g->conference->options.plant == PLANT_DEAF && person == 2 && attendee_at(g, person)->keyed)
         return false;
-    return !(type == WIRE_COMMIT_NOW && dies(g, person, CRASH_NAMED)) &&
-           !(type == WIRE_ACCEPTED && dies(g, person, CRASH_ACCEPTED));
+    return !(type == WIRE1_COMMIT_NOW && dies(g, person, CRASH_NAMED)) &&
+           !(type == WIRE1_ACCEPTED && dies(g, person, CRASH_ACCEPTED));
 }
 
 /* ---- a part of the conference ------------------------------------------------------------------------------------ */

@@ -28,7 +28,7 @@
 #include "member/member.h"
 
 /* A message of the protocol in hexadecimal, and the words around it. */
-#define LINE_LEN_MAX (2 * WIRE_MESSAGE_LEN_MAX + 4096)
+#define LINE_LEN_MAX (2 * WIRE1_MESSAGE_LEN_MAX + 4096)
 #define ID_LEN 16
 
 static struct rng rng;

@@ -36,10 +36,10 @@ static struct blob *blob_new(struct span bytes) {
     return blob;
 }
 
-struct blob *blob_of(const struct wire_message *message) {
+struct blob *blob_of(const struct wire1_message *message) {
     struct mls_buf out;
-    mls_buf_init(&out, 2 * WIRE_MESSAGE_LEN_MAX);
-    wire_write(message, &out);
+    mls_buf_init(&out, 2 * WIRE1_MESSAGE_LEN_MAX);
+    wire1_write(message, &out);
     struct blob *blob = mls_buf_ok(&out) ? blob_new(mls_buf_span(&out)) : NULL;
     mls_buf_free(&out);
     return blob;
@@ -81,7 +81,7 @@ void delivery_send_blob(struct delivery *d, struct connection *c, struct blob *b
     blob->refs++;
 }
 
-void delivery_send(struct delivery *d, struct connection *c, const struct wire_message *message) {
+void delivery_send(struct delivery *d, struct connection *c, const struct wire1_message *message) {
     struct blob *blob = blob_of(message);
     delivery_send_blob(d, c, blob);
     blob_free(blob);
@@ -387,7 +387,7 @@ static void connection_free(struct delivery *d, struct connection *c) {
 
 void delivery_close(struct delivery *d, struct connection *c, uint8_t gone, uint16_t code) {
     if (gone != 0) {
-        struct wire_message message = {.type = WIRE_GONE, .gone = gone};
+        struct wire1_message message = {.type = WIRE1_GONE, .gone = gone};
         delivery_send(d, c, &message);
     }
     struct output *out = output_new(d, DELIVERY_CLOSE);
@@ -428,7 +428,7 @@ uint32_t delivery_open(struct delivery *d, uint64_t now_us, const struct net_add
     ASSERT(meeting.len > 0 && meeting.len <= DELIVERY_MEETING_ID_LEN_MAX);
     struct network *network = network_of(d, client);
     struct assembly *m =
-        identity.len > 0 && identity.len <= WIRE_IDENTITY_LEN_MAX ? meeting_for(d, meeting, network) : NULL;
+        identity.len > 0 && identity.len <= WIRE1_IDENTITY_LEN_MAX ? meeting_for(d, meeting, network) : NULL;
     if (m == NULL) {
         d->counters.delivery_refused_full++;
         network_done(d, network);
@@ -440,7 +440,7 @@ uint32_t delivery_open(struct delivery *d, uint64_t now_us, const struct net_add
     struct connection *older = delivery_connection_of(m, identity);
     if (older != NULL) {
         bool member = older->phase == PHASE_MEMBER;
-        delivery_close(d, older, 0, WIRE_CLOSE_REPLACED);
+        delivery_close(d, older, 0, WIRE1_CLOSE_REPLACED);
         if (member)
             assembly_lost(m, identity, now_us);
     }
@@ -451,7 +451,7 @@ uint32_t delivery_open(struct delivery *d, uint64_t now_us, const struct net_add
     d->generation = (d->generation + 1) & 0xffff;
     c->handle = (d->generation << HANDLE_INDEX_BITS) | (uint32_t)(c - d->connections + 1);
     name_set(&c->identity, identity);
-    mls_buf_init(&c->key_package, PUBLIC_GROUP_INFO_LEN_MAX);
+    mls_buf_init(&c->key_package, PUBLIC1_GROUP_INFO_LEN_MAX);
     c->next = m->first;
     if (m->first != NULL)
         m->first->previous = c;
@@ -469,7 +469,7 @@ static void refuse(struct delivery *d, struct connection *c, uint64_t now_us, ui
     struct assembly *m = c->meeting;
     struct name identity = c->identity;
     bool member = c->phase == PHASE_MEMBER;
-    if (code == WIRE_CLOSE_TOO_MUCH)
+    if (code == WIRE1_CLOSE_TOO_MUCH)
         d->counters.delivery_too_much++;
     else
         d->counters.delivery_malformed++;
@@ -478,7 +478,7 @@ static void refuse(struct delivery *d, struct connection *c, uint64_t now_us, ui
         assembly_lost(m, name_span(&identity), now_us);
 }
 
-static void take_sealed(struct connection *c, uint64_t now_us, const struct wire_message *message) {
+static void take_sealed(struct connection *c, uint64_t now_us, const struct wire1_message *message) {
     struct assembly *m = c->meeting;
     if (ration_full(&c->sealed, now_us))
         c->app_dropped = 0;
@@ -486,10 +486,10 @@ static void take_sealed(struct connection *c, uint64_t now_us, const struct wire
         !ration_take(&c->sealed, now_us, DELIVERY_APP_BURST, US_PER_S / DELIVERY_APP_RATE)) {
         m->owner->counters.delivery_app_dropped++;
         if (++c->app_dropped > DELIVERY_APP_DROPPED_MAX)
-            refuse(m->owner, c, now_us, WIRE_CLOSE_TOO_MUCH);
+            refuse(m->owner, c, now_us, WIRE1_CLOSE_TOO_MUCH);
         return;
     }
-    if (message->type == WIRE_APP)
+    if (message->type == WIRE1_APP)
         assembly_app(m, c, message);
     else
         assembly_direct(m, c, message);
@@ -497,33 +497,33 @@ static void take_sealed(struct connection *c, uint64_t now_us, const struct wire
 
 /* Is what could not be read a sealed message that is too long? */
 static bool sealed_too_long(struct span message) {
-    return message.len > WIRE_APP_LEN_MAX && (message.data[0] == WIRE_APP || message.data[0] == WIRE_DIRECT);
+    return message.len > WIRE1_APP_LEN_MAX && (message.data[0] == WIRE1_APP || message.data[0] == WIRE1_DIRECT);
 }
 
 static void take(struct delivery *d, struct connection *c, uint64_t now_us, uint64_t unix_s, struct rng *rng,
-                 const struct wire_message *message) {
+                 const struct wire1_message *message) {
     struct assembly *m = c->meeting;
     switch (message->type) {
-    case WIRE_HELLO:
+    case WIRE1_HELLO:
         assembly_hello(m, c, now_us, message);
         break;
-    case WIRE_CREATE:
+    case WIRE1_CREATE:
         assembly_created(m, c, now_us, rng, message);
         break;
-    case WIRE_COMMIT:
+    case WIRE1_COMMIT:
         assembly_commit(m, c, now_us, unix_s, message);
         break;
-    case WIRE_ACK:
+    case WIRE1_ACK:
         assembly_ack(m, c, message->epoch);
         break;
-    case WIRE_BAD:
+    case WIRE1_BAD:
         fair_bad(m, c, now_us, message->epoch);
         break;
-    case WIRE_APP:
-    case WIRE_DIRECT:
+    case WIRE1_APP:
+    case WIRE1_DIRECT:
         take_sealed(c, now_us, message);
         break;
-    case WIRE_LEAVE: {
+    case WIRE1_LEAVE: {
         struct name identity = c->identity;
         bool member = c->phase == PHASE_MEMBER;
         delivery_close(d, c, 0, 1000);
@@ -537,29 +537,29 @@ static void take(struct delivery *d, struct connection *c, uint64_t now_us, uint
 }
 
 /* What the server asked for is the meeting's work, not one person's. */
-static bool was_asked(const struct connection *c, const struct wire_message *message) {
+static bool was_asked(const struct connection *c, const struct wire1_message *message) {
     const struct assembly *m = c->meeting;
-    return message->type == WIRE_COMMIT && m->active && (m->named == c->handle || m->lease == c->handle);
+    return message->type == WIRE1_COMMIT && m->active && (m->named == c->handle || m->lease == c->handle);
 }
 
 void delivery_message(struct delivery *d, uint64_t now_us, uint64_t unix_s, struct rng *rng, uint32_t connection,
                       struct span message) {
     struct connection *c = delivery_find(d, connection);
-    struct wire_message parsed;
+    struct wire1_message parsed;
     d->now_us = now_us;
     if (c == NULL)
         return;
     struct assembly *m = c->meeting;
-    bool read = wire_read(WIRE_FROM_CLIENT, message, &parsed);
-    if (!read || (parsed.type == WIRE_HELLO) != (c->phase == PHASE_NEW)) {
-        bool long_one = message.len > WIRE_MESSAGE_LEN_MAX || sealed_too_long(message);
-        refuse(d, c, now_us, long_one ? WIRE_CLOSE_TOO_MUCH : WIRE_CLOSE_MALFORMED);
+    bool read = wire1_read(WIRE1_FROM_CLIENT, message, &parsed);
+    if (!read || (parsed.type == WIRE1_HELLO) != (c->phase == PHASE_NEW)) {
+        bool long_one = message.len > WIRE1_MESSAGE_LEN_MAX || sealed_too_long(message);
+        refuse(d, c, now_us, long_one ? WIRE1_CLOSE_TOO_MUCH : WIRE1_CLOSE_MALFORMED);
     } else if (!fair_charge(c, now_us, fair_price(c, &parsed), !was_asked(c, &parsed))) {
-        refuse(d, c, now_us, WIRE_CLOSE_TOO_MUCH);
+        refuse(d, c, now_us, WIRE1_CLOSE_TOO_MUCH);
     } else {
         take(d, c, now_us, unix_s, rng, &parsed);
         /* one of many acks changes nothing yet */
-        if (parsed.type == WIRE_ACK && m->unacked > 0 && now_us < assembly_deadline_us(m))
+        if (parsed.type == WIRE1_ACK && m->unacked > 0 && now_us < assembly_deadline_us(m))
             return;
     }
     settle(d, m, now_us);
@@ -603,7 +603,7 @@ void delivery_expel(struct delivery *d, uint64_t now_us, struct rng *rng, struct
         return;
     struct connection *c = delivery_connection_of(m, identity);
     if (c != NULL)
-        delivery_close(d, c, WIRE_GONE_REMOVED, WIRE_CLOSE_OVER);
+        delivery_close(d, c, WIRE1_GONE_REMOVED, WIRE1_CLOSE_OVER);
     assembly_leaves(m, identity);
     settle(d, m, now_us);
 }
@@ -614,8 +614,8 @@ bool delivery_is_member(const struct delivery *d, struct span meeting, struct sp
     const struct assembly *m = find_meeting(d, meeting);
     if (m == NULL || !m->active)
         return false;
-    uint32_t leaf = public_group_find(&m->group, identity);
-    return leaf != TREE_NONE && !public_group_is_leaving(&m->group, leaf);
+    uint32_t leaf = public1_group_find(&m->group, identity);
+    return leaf != TREE_NONE && !public1_group_is_leaving(&m->group, leaf);
 }
 
 bool delivery_member_next(const struct delivery *d, struct span meeting, uint32_t *cursor, struct span *identity) {
@@ -623,18 +623,18 @@ bool delivery_member_next(const struct delivery *d, struct span meeting, uint32_
     if (m == NULL || !m->active)
         return false;
     uint32_t leaf = tree_next_member(m->group.tree, *cursor);
-    while (leaf != TREE_NONE && public_group_is_leaving(&m->group, leaf))
+    while (leaf != TREE_NONE && public1_group_is_leaving(&m->group, leaf))
         leaf = tree_next_member(m->group.tree, leaf + 1);
     if (leaf == TREE_NONE)
         return false;
     *cursor = leaf + 1;
-    *identity = public_group_identity(&m->group, leaf);
+    *identity = public1_group_identity(&m->group, leaf);
     return true;
 }
 
 struct span delivery_tree(struct delivery *d, struct span meeting, struct span tree_hash) {
     struct assembly *m = find_meeting(d, meeting);
-    return m != NULL && m->active ? public_group_tree(&m->group, tree_hash) : span_of(NULL, 0);
+    return m != NULL && m->active ? public1_group_tree(&m->group, tree_hash) : span_of(NULL, 0);
 }
 
 struct span delivery_group_info(const struct delivery *d, struct span meeting) {

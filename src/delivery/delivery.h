@@ -35,7 +35,7 @@
 #include "base/secret.h"
 #include "crypto/backend.h"
 #include "e2ee/mls_codec.h"
-#include "group/wire.h"
+#include "group/wire1.h"
 
 struct delivery;
 

@@ -34,7 +34,7 @@ static void log_add(struct assembly *m, struct blob *blob) {
 }
 
 /* Numbers a message, keeps it, and sends it to all members but `except`. */
-static void broadcast(struct assembly *m, struct wire_message *message, const struct connection *except) {
+static void broadcast(struct assembly *m, struct wire1_message *message, const struct connection *except) {
     message->seq = ++m->seq;
     struct blob *blob = blob_of(message);
     if (blob == NULL) /* a gap in the log: whoever resumes over it is sent to rejoin */
@@ -48,7 +48,7 @@ static void broadcast(struct assembly *m, struct wire_message *message, const st
     blob_free(blob);
 }
 
-void assembly_tell_members(struct assembly *m, const struct wire_message *message) {
+void assembly_tell_members(struct assembly *m, const struct wire1_message *message) {
     struct blob *blob = blob_of(message);
     struct connection *c = NULL;
     while ((c = delivery_next_connection(m, c)) != NULL) {
@@ -62,18 +62,18 @@ void assembly_group_free(struct assembly *m) {
     while (m->log_count > 0)
         log_drop_oldest(m);
     if (m->active)
-        public_group_free(&m->group);
+        public1_group_free(&m->group);
     m->active = false;
 }
 
 /* ---- coming ---- */
 
 static void send_state(struct assembly *m, struct connection *c) {
-    struct wire_message state = {.type = WIRE_STATE,
-                                 .suite = m->owner->config.suite,
-                                 .active = m->active,
-                                 .seq = m->seq,
-                                 .external_sender = mls_buf_span(&m->owner->external_sender)};
+    struct wire1_message state = {.type = WIRE1_STATE,
+                                  .suite = m->owner->config.suite,
+                                  .active = m->active,
+                                  .seq = m->seq,
+                                  .external_sender = mls_buf_span(&m->owner->external_sender)};
     if (m->active) {
         state.epoch = m->group.epoch;
         state.group_info = mls_buf_span(&m->group.info);
@@ -91,7 +91,7 @@ void assembly_forget_absent(struct assembly *m, struct span identity) {
 
 static void become_member(struct assembly *m, struct connection *c) {
     connection_set(c, PHASE_MEMBER, false, false);
-    c->leaf = public_group_find(&m->group, name_span(&c->identity));
+    c->leaf = public1_group_find(&m->group, name_span(&c->identity));
     c->asked_to_add = false;
     c->turns_missed = 0;
     mls_buf_clear(&c->key_package);
@@ -138,7 +138,7 @@ static bool take_package(struct connection *c, struct span bytes) {
 static bool package_clashes(struct assembly *m, const struct connection *c) {
     const struct connection *other = NULL;
     uint32_t leaf = m->active ? tree_find_signature_key(m->group.tree, c->signature_key) : TREE_NONE;
-    if (leaf != TREE_NONE && !span_equal(public_group_identity(&m->group, leaf), name_span(&c->identity)))
+    if (leaf != TREE_NONE && !span_equal(public1_group_identity(&m->group, leaf), name_span(&c->identity)))
         return true;
     if (m->active && leaf == TREE_NONE && tree_has_encryption_key(m->group.tree, c->encryption_key))
         return true;
@@ -160,25 +160,25 @@ static bool may_wait(const struct assembly *m, const struct connection *c) {
            !(m->active && tree_member_count(m->group.tree) >= m->owner->config.members_max);
 }
 
-void assembly_hello(struct assembly *m, struct connection *c, uint64_t now_us, const struct wire_message *message) {
+void assembly_hello(struct assembly *m, struct connection *c, uint64_t now_us, const struct wire1_message *message) {
     struct delivery *d = m->owner;
-    uint32_t leaf = m->active ? public_group_find(&m->group, name_span(&c->identity)) : TREE_NONE;
+    uint32_t leaf = m->active ? public1_group_find(&m->group, name_span(&c->identity)) : TREE_NONE;
     if (message->resume) {
         if (!m->active) /* it was forgotten, by a restart or because everybody had gone: a new stay may begin */
-            delivery_close(d, c, WIRE_GONE_OVER, WIRE_CLOSE_OVER);
-        else if (leaf == TREE_NONE || public_group_is_leaving(&m->group, leaf))
-            delivery_close(d, c, WIRE_GONE_REMOVED, WIRE_CLOSE_OVER);
+            delivery_close(d, c, WIRE1_GONE_OVER, WIRE1_CLOSE_OVER);
+        else if (leaf == TREE_NONE || public1_group_is_leaving(&m->group, leaf))
+            delivery_close(d, c, WIRE1_GONE_REMOVED, WIRE1_CLOSE_OVER);
         else
             resume(m, c, message->seq);
         return;
     }
     if (!take_package(c, message->key_package) || package_clashes(m, c)) {
-        delivery_close(d, c, WIRE_GONE_REFUSED, WIRE_CLOSE_OVER);
+        delivery_close(d, c, WIRE1_GONE_REFUSED, WIRE1_CLOSE_OVER);
         return;
     }
     if (!may_wait(m, c)) {
         d->counters.delivery_refused_full++;
-        delivery_close(d, c, WIRE_GONE_FULL, WIRE_CLOSE_OVER);
+        delivery_close(d, c, WIRE1_GONE_FULL, WIRE1_CLOSE_OVER);
         return;
     }
     connection_set(c, PHASE_WAITING, false, false);
@@ -191,21 +191,21 @@ void assembly_hello(struct assembly *m, struct connection *c, uint64_t now_us, c
 }
 
 void assembly_created(struct assembly *m, struct connection *c, uint64_t now_us, struct rng *rng,
-                      const struct wire_message *message) {
+                      const struct wire1_message *message) {
     struct delivery *d = m->owner;
     if (m->active || m->lease != c->handle) {
-        struct wire_message stale = {.type = WIRE_STALE, .epoch = m->active ? m->group.epoch : 0};
+        struct wire1_message stale = {.type = WIRE1_STALE, .epoch = m->active ? m->group.epoch : 0};
         stale.reason = span_str("somebody else makes the group");
         delivery_send(d, c, &stale);
         return;
     }
     m->lease = 0;
-    enum mls_status status = public_group_create(
+    enum mls_status status = public1_group_create(
         &m->group, &d->crypto, d->config.members_max, message->group_info, message->tree, name_span(&c->identity),
         span_of(m->id_hash, sizeof m->id_hash), mls_buf_span(&d->external_sender), rng);
     if (status != MLS_OK) {
         d->counters.delivery_commits_refused++;
-        delivery_close(d, c, WIRE_GONE_REFUSED, WIRE_CLOSE_OVER);
+        delivery_close(d, c, WIRE1_GONE_REFUSED, WIRE1_CLOSE_OVER);
         return;
     }
     m->active = true;
@@ -214,7 +214,7 @@ void assembly_created(struct assembly *m, struct connection *c, uint64_t now_us,
     d->counters.delivery_groups++;
     become_member(m, c);
     connection_set(c, PHASE_MEMBER, true, false);
-    struct wire_message accepted = {.type = WIRE_ACCEPTED, .seq = ++m->seq, .epoch = 0};
+    struct wire1_message accepted = {.type = WIRE1_ACCEPTED, .seq = ++m->seq, .epoch = 0};
     delivery_send(d, c, &accepted);
     delivery_tell(d, DELIVERY_ADMITTED, m, name_span(&c->identity));
 }
@@ -222,8 +222,8 @@ void assembly_created(struct assembly *m, struct connection *c, uint64_t now_us,
 /* ---- commits ---- */
 
 static void send_stale(struct assembly *m, struct connection *c, const char *reason) {
-    struct wire_message stale = {
-        .type = WIRE_STALE, .epoch = m->active ? m->group.epoch : 0, .reason = span_str(reason)};
+    struct wire1_message stale = {
+        .type = WIRE1_STALE, .epoch = m->active ? m->group.epoch : 0, .reason = span_str(reason)};
     delivery_send(m->owner, c, &stale);
 }
 
@@ -236,14 +236,14 @@ static bool hash_commit(const struct assembly *m, struct span commit, struct mls
 static void welcome(struct assembly *m, struct connection *c, struct span bytes) {
     struct delivery *d = m->owner;
     struct mls_buf part;
-    mls_buf_init(&part, WIRE_MESSAGE_LEN_MAX);
+    mls_buf_init(&part, WIRE1_MESSAGE_LEN_MAX);
     enum mls_status status = mls_welcome_for(bytes, mls_hash_span(&c->ref), &part);
     become_member(m, c);
     if (status == MLS_OK) {
-        struct wire_message message = {.type = WIRE_WELCOME,
-                                       .seq = m->seq,
-                                       .welcome = mls_buf_span(&part),
-                                       .tree_hash = mls_hash_span(&m->group.tree_hash)};
+        struct wire1_message message = {.type = WIRE1_WELCOME,
+                                        .seq = m->seq,
+                                        .welcome = mls_buf_span(&part),
+                                        .tree_hash = mls_hash_span(&m->group.tree_hash)};
         delivery_send(d, c, &message);
         d->counters.delivery_joins_welcome++;
     } else {
@@ -256,7 +256,7 @@ static void welcome(struct assembly *m, struct connection *c, struct span bytes)
 /* Where a connection's person is in the tree now: members stay in their place, and who waits is found by its key. */
 static uint32_t place_of(const struct assembly *m, const struct connection *c) {
     uint32_t leaf = c->phase == PHASE_MEMBER ? c->leaf : tree_find_signature_key(m->group.tree, c->signature_key);
-    bool same = leaf != TREE_NONE && span_equal(public_group_identity(&m->group, leaf), name_span(&c->identity));
+    bool same = leaf != TREE_NONE && span_equal(public1_group_identity(&m->group, leaf), name_span(&c->identity));
     return same ? leaf : TREE_NONE;
 }
 
@@ -273,26 +273,26 @@ static void apply_membership(struct assembly *m, struct connection *committer, s
             welcome(m, c, welcome_bytes);
         } else if (c->phase == PHASE_MEMBER && leaf == TREE_NONE) {
             delivery_tell(d, DELIVERY_EXPELLED, m, name_span(&c->identity));
-            delivery_close(d, c, WIRE_GONE_REMOVED, WIRE_CLOSE_OVER);
+            delivery_close(d, c, WIRE1_GONE_REMOVED, WIRE1_CLOSE_OVER);
         } else if (c->phase == PHASE_MEMBER) {
             connection_set(c, PHASE_MEMBER, false, c->resyncing);
             c->passed_over = false;
         }
     }
     for (uint32_t i = 0; i < m->absent_count; i++) {
-        if (!span_equal(public_group_identity(&m->group, m->absent[i].leaf), name_span(&m->absent[i].identity)))
+        if (!span_equal(public1_group_identity(&m->group, m->absent[i].leaf), name_span(&m->absent[i].identity)))
             m->absent[i--] = m->absent[--m->absent_count];
     }
 }
 
-static void accepted(struct assembly *m, struct connection *c, uint64_t now_us, const struct wire_message *message,
-                     const struct public_group_result *result) {
+static void accepted(struct assembly *m, struct connection *c, uint64_t now_us, const struct wire1_message *message,
+                     const struct public1_group_result *result) {
     struct delivery *d = m->owner;
-    struct wire_message handshake = {.type = WIRE_HANDSHAKE, .message = message->commit};
+    struct wire1_message handshake = {.type = WIRE1_HANDSHAKE, .message = message->commit};
     bool newcomer = c->phase == PHASE_WAITING;
     d->counters.delivery_commits++;
     broadcast(m, &handshake, c);
-    struct wire_message yes = {.type = WIRE_ACCEPTED, .seq = m->seq, .epoch = m->group.epoch};
+    struct wire1_message yes = {.type = WIRE1_ACCEPTED, .seq = m->seq, .epoch = m->group.epoch};
     if (result->external)
         become_member(m, c);
     c->leaf = result->committer;
@@ -322,7 +322,7 @@ static void accepted(struct assembly *m, struct connection *c, uint64_t now_us, 
 static uint32_t leaving_names(struct assembly *m, struct name *names, uint32_t max) {
     uint32_t count = 0;
     for (uint32_t i = 0; i < m->group.removes_count && count < max; i++)
-        name_set(&names[count++], public_group_identity(&m->group, m->group.removes[i].leaf));
+        name_set(&names[count++], public1_group_identity(&m->group, m->group.removes[i].leaf));
     return count;
 }
 
@@ -355,7 +355,7 @@ static void commit_refused(struct assembly *m, struct connection *c, uint64_t no
 }
 
 void assembly_commit(struct assembly *m, struct connection *c, uint64_t now_us, uint64_t unix_s,
-                     const struct wire_message *message) {
+                     const struct wire1_message *message) {
     struct delivery *d = m->owner;
     struct mls_hash hash;
     if (!m->active || c->phase == PHASE_NEW || !hash_commit(m, message->commit, &hash)) {
@@ -363,7 +363,7 @@ void assembly_commit(struct assembly *m, struct connection *c, uint64_t now_us, 
         return;
     }
     if (taken_before(m, c, &hash)) {
-        struct wire_message again = {.type = WIRE_ACCEPTED, .seq = m->seq, .epoch = m->group.epoch};
+        struct wire1_message again = {.type = WIRE1_ACCEPTED, .seq = m->seq, .epoch = m->group.epoch};
         delivery_send(d, c, &again);
         return;
     }
@@ -373,13 +373,13 @@ void assembly_commit(struct assembly *m, struct connection *c, uint64_t now_us, 
         send_stale(m, c, refused);
         return;
     }
-    struct name *leaving = mls_alloc(PUBLIC_GROUP_REMOVES_MAX * sizeof *leaving);
-    uint32_t leaving_count = leaving != NULL ? leaving_names(m, leaving, PUBLIC_GROUP_REMOVES_MAX) : 0;
-    struct public_group_sender sender = {.identity = name_span(&c->identity), .may_join = m->lease == c->handle};
-    struct public_group_result result;
+    struct name *leaving = mls_alloc(PUBLIC1_GROUP_REMOVES_MAX * sizeof *leaving);
+    uint32_t leaving_count = leaving != NULL ? leaving_names(m, leaving, PUBLIC1_GROUP_REMOVES_MAX) : 0;
+    struct public1_group_sender sender = {.identity = name_span(&c->identity), .may_join = m->lease == c->handle};
+    struct public1_group_result result;
     enum mls_status status = leaving == NULL ? MLS_NO_MEMORY
-                                             : public_group_commit(&m->group, &sender, message->commit,
-                                                                   message->group_info, unix_s, &result);
+                                             : public1_group_commit(&m->group, &sender, message->commit,
+                                                                    message->group_info, unix_s, &result);
     if (status == MLS_OK) {
         uint64_t removes = d->counters.delivery_removes;
         m->last_commit = hash;
@@ -394,7 +394,7 @@ void assembly_commit(struct assembly *m, struct connection *c, uint64_t now_us, 
         commit_refused(m, c, now_us, message->commit, status);
     }
     if (leaving != NULL)
-        mls_free(leaving, PUBLIC_GROUP_REMOVES_MAX * sizeof *leaving);
+        mls_free(leaving, PUBLIC1_GROUP_REMOVES_MAX * sizeof *leaving);
 }
 
 void assembly_ack(struct assembly *m, struct connection *c, uint64_t epoch) {
@@ -404,28 +404,29 @@ void assembly_ack(struct assembly *m, struct connection *c, uint64_t epoch) {
 
 /* ---- sealed messages ---- */
 
-void assembly_app(struct assembly *m, struct connection *c, const struct wire_message *message) {
+void assembly_app(struct assembly *m, struct connection *c, const struct wire1_message *message) {
     struct mls_message_info info;
     if (mls_message_peek(message->message, &info) != MLS_OK || info.wire_format != MLS_WIRE_PRIVATE_MESSAGE ||
         info.content_type != MLS_CONTENT_APPLICATION) {
         m->owner->counters.delivery_app_dropped++;
         return;
     }
-    struct wire_message out = {.type = WIRE_APP_FROM, .identity = name_span(&c->identity), .message = message->message};
+    struct wire1_message out = {
+        .type = WIRE1_APP_FROM, .identity = name_span(&c->identity), .message = message->message};
     m->owner->counters.delivery_app++;
     broadcast(m, &out, c);
-    struct wire_message own = {.type = WIRE_SENT, .seq = m->seq};
+    struct wire1_message own = {.type = WIRE1_SENT, .seq = m->seq};
     delivery_send(m->owner, c, &own);
 }
 
-void assembly_direct(struct assembly *m, struct connection *c, const struct wire_message *message) {
+void assembly_direct(struct assembly *m, struct connection *c, const struct wire1_message *message) {
     struct connection *to = delivery_connection_of(m, message->identity);
     if (to == NULL || to->phase != PHASE_MEMBER) {
         m->owner->counters.delivery_app_dropped++;
         return;
     }
-    struct wire_message out = {
-        .type = WIRE_DIRECT_FROM, .identity = name_span(&c->identity), .sealed = message->sealed};
+    struct wire1_message out = {
+        .type = WIRE1_DIRECT_FROM, .identity = name_span(&c->identity), .sealed = message->sealed};
     m->owner->counters.delivery_app++;
     delivery_send(m->owner, to, &out);
 }
@@ -443,15 +444,15 @@ static void expect_back(struct assembly *m, struct span identity, uint32_t leaf,
 }
 
 void assembly_leaves(struct assembly *m, struct span identity) {
-    uint32_t leaf = m->active ? public_group_find(&m->group, identity) : TREE_NONE;
-    if (leaf == TREE_NONE || public_group_is_leaving(&m->group, leaf))
+    uint32_t leaf = m->active ? public1_group_find(&m->group, identity) : TREE_NONE;
+    if (leaf == TREE_NONE || public1_group_is_leaving(&m->group, leaf))
         return;
     struct delivery *d = m->owner;
     struct mls_buf message;
-    mls_buf_init(&message, PUBLIC_GROUP_INFO_LEN_MAX);
+    mls_buf_init(&message, PUBLIC1_GROUP_INFO_LEN_MAX);
     assembly_forget_absent(m, identity);
-    if (public_group_remove(&m->group, leaf, &d->signature_key, &message) == MLS_OK) {
-        struct wire_message handshake = {.type = WIRE_HANDSHAKE, .message = mls_buf_span(&message)};
+    if (public1_group_remove(&m->group, leaf, &d->signature_key, &message) == MLS_OK) {
+        struct wire1_message handshake = {.type = WIRE1_HANDSHAKE, .message = mls_buf_span(&message)};
         d->counters.delivery_removes++;
         broadcast(m, &handshake, NULL);
     } else {
@@ -462,7 +463,7 @@ void assembly_leaves(struct assembly *m, struct span identity) {
 }
 
 void assembly_lost(struct assembly *m, struct span identity, uint64_t now_us) {
-    uint32_t leaf = m->active ? public_group_find(&m->group, identity) : TREE_NONE;
+    uint32_t leaf = m->active ? public1_group_find(&m->group, identity) : TREE_NONE;
     if (leaf != TREE_NONE)
         expect_back(m, identity, leaf, now_us + DELIVERY_GRACE_US);
 }
@@ -482,10 +483,10 @@ static void remove_ghosts(struct assembly *m) {
         here[m->absent[i].leaf] = 1;
     const struct tree *tree = m->group.tree;
     for (uint32_t leaf = tree_next_member(tree, 0); leaf != TREE_NONE; leaf = tree_next_member(tree, leaf + 1)) {
-        if (here[leaf] != 0 || public_group_is_leaving(&m->group, leaf))
+        if (here[leaf] != 0 || public1_group_is_leaving(&m->group, leaf))
             continue;
         struct name identity;
-        name_set(&identity, public_group_identity(&m->group, leaf));
+        name_set(&identity, public1_group_identity(&m->group, leaf));
         m->owner->counters.delivery_ghosts++;
         assembly_leaves(m, name_span(&identity));
     }

@@ -23,25 +23,25 @@
 
 /* ---- work ---- */
 
-uint64_t fair_price(const struct connection *c, const struct wire_message *message) {
+uint64_t fair_price(const struct connection *c, const struct wire1_message *message) {
     uint64_t members = c->meeting->in_phase[PHASE_MEMBER];
     size_t len = message->commit.len + message->group_info.len + message->tree.len + message->welcome.len;
     switch (message->type) {
-    case WIRE_HELLO:
+    case WIRE1_HELLO:
         return message->resume ? PRICE_RESUME_US + PRICE_SEND_US * c->meeting->log_count : PRICE_HELLO_US;
-    case WIRE_CREATE:
+    case WIRE1_CREATE:
         return PRICE_CREATE_US + PRICE_COMMIT_KB_US * (len >> 10);
-    case WIRE_COMMIT:
+    case WIRE1_COMMIT:
         return PRICE_COMMIT_US + PRICE_COMMIT_KB_US * (len >> 10) + 2 * PRICE_SEND_US * members;
-    case WIRE_ACK:
+    case WIRE1_ACK:
         return PRICE_ACK_US;
-    case WIRE_BAD:
+    case WIRE1_BAD:
         return PRICE_BAD_US;
-    case WIRE_APP:
+    case WIRE1_APP:
         return PRICE_SEALED_US + PRICE_SEND_US * members;
-    case WIRE_DIRECT:
+    case WIRE1_DIRECT:
         return PRICE_SEALED_US + PRICE_SEND_US;
-    case WIRE_LEAVE:
+    case WIRE1_LEAVE:
         return PRICE_LEAVE_US + PRICE_SEND_US * members;
     default:
         return PRICE_MALFORMED_US;
@@ -130,7 +130,7 @@ struct conduct *fair_conduct(struct assembly *m, struct span identity) {
 
 bool fair_is_host(const struct connection *c) {
     return c->phase == PHASE_MEMBER && c->leaf != TREE_NONE && c->meeting->active &&
-           public_group_is_host(&c->meeting->group, c->leaf);
+           public1_group_is_host(&c->meeting->group, c->leaf);
 }
 
 static const struct conduct *known_conduct(const struct assembly *m, struct span identity) {
@@ -205,7 +205,7 @@ void fair_bad(struct assembly *m, struct connection *c, uint64_t now_us, uint64_
         if (authors >= AUTHORS_MAX) {
             struct name identity = c->identity;
             m->owner->counters.delivery_cannot_follow++;
-            delivery_close(m->owner, c, WIRE_GONE_CANNOT_FOLLOW, WIRE_CLOSE_OVER);
+            delivery_close(m->owner, c, WIRE1_GONE_CANNOT_FOLLOW, WIRE1_CLOSE_OVER);
             assembly_leaves(m, name_span(&identity));
             return;
         }

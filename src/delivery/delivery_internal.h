@@ -7,7 +7,7 @@
 #include "base/map.h"
 #include "delivery/budget.h"
 #include "delivery/delivery.h"
-#include "group/public.h"
+#include "group/public1.h"
 
 /* Bytes that wait for several connections at once. */
 struct blob {
@@ -25,7 +25,7 @@ enum phase {
 
 struct name {
     uint8_t len;
-    uint8_t bytes[WIRE_IDENTITY_LEN_MAX];
+    uint8_t bytes[WIRE1_IDENTITY_LEN_MAX];
 };
 
 struct connection {
@@ -103,7 +103,7 @@ struct assembly {
     uint8_t id[DELIVERY_MEETING_ID_LEN_MAX];
     uint8_t id_hash[SECURE_MEETING_HASH_LEN];
     bool active;
-    struct public_group group;
+    struct public1_group group;
     uint64_t seq;
     struct logged log[DELIVERY_LOG_MESSAGES_MAX];
     uint32_t log_first, log_count;
@@ -187,9 +187,9 @@ struct connection *delivery_find(struct delivery *d, uint32_t handle);
 struct connection *delivery_connection_of(struct assembly *m, struct span identity);
 /* Each connection of a meeting: start with NULL. */
 struct connection *delivery_next_connection(struct assembly *m, struct connection *after);
-struct blob *blob_of(const struct wire_message *message);
+struct blob *blob_of(const struct wire1_message *message);
 void blob_free(struct blob *blob);
-void delivery_send(struct delivery *d, struct connection *c, const struct wire_message *message);
+void delivery_send(struct delivery *d, struct connection *c, const struct wire1_message *message);
 void delivery_send_blob(struct delivery *d, struct connection *c, struct blob *blob);
 /* Says why (0: nothing) and closes; the connection object is free afterwards. */
 void delivery_close(struct delivery *d, struct connection *c, uint8_t gone, uint16_t code);
@@ -201,19 +201,19 @@ void connection_set(struct connection *c, enum phase phase, bool acked, bool res
 
 /* ---- delivery_assembly.c ---- */
 
-void assembly_hello(struct assembly *m, struct connection *c, uint64_t now_us, const struct wire_message *message);
+void assembly_hello(struct assembly *m, struct connection *c, uint64_t now_us, const struct wire1_message *message);
 void assembly_created(struct assembly *m, struct connection *c, uint64_t now_us, struct rng *rng,
-                      const struct wire_message *message);
+                      const struct wire1_message *message);
 void assembly_commit(struct assembly *m, struct connection *c, uint64_t now_us, uint64_t unix_s,
-                     const struct wire_message *message);
+                     const struct wire1_message *message);
 void assembly_ack(struct assembly *m, struct connection *c, uint64_t epoch);
-void assembly_app(struct assembly *m, struct connection *c, const struct wire_message *message);
-void assembly_direct(struct assembly *m, struct connection *c, const struct wire_message *message);
+void assembly_app(struct assembly *m, struct connection *c, const struct wire1_message *message);
+void assembly_direct(struct assembly *m, struct connection *c, const struct wire1_message *message);
 /* The person of a connection, or an identity without one, goes now: Remove is proposed. */
 void assembly_leaves(struct assembly *m, struct span identity);
 void assembly_lost(struct assembly *m, struct span identity, uint64_t now_us);
 void assembly_forget_absent(struct assembly *m, struct span identity);
-void assembly_tell_members(struct assembly *m, const struct wire_message *message);
+void assembly_tell_members(struct assembly *m, const struct wire1_message *message);
 void assembly_group_free(struct assembly *m);
 
 /* ---- delivery_pump.c ---- */
@@ -234,7 +234,7 @@ void assembly_not_committed(struct assembly *m);
  * paid. False: it has to be closed, since it does not mean to stop. `own` false: the server asked for it, so it is only
  * the crowd's. */
 bool fair_charge(struct connection *c, uint64_t now_us, uint64_t price_us, bool own);
-uint64_t fair_price(const struct connection *c, const struct wire_message *message);
+uint64_t fair_price(const struct connection *c, const struct wire1_message *message);
 void fair_release(struct assembly *m, uint64_t now_us);
 struct conduct *fair_conduct(struct assembly *m, struct span identity);
 bool fair_is_host(const struct connection *c);

@@ -19,7 +19,7 @@ bool assembly_is_over(const struct assembly *m) {
 
 static bool eligible(const struct assembly *m, const struct connection *c) {
     return c->phase == PHASE_MEMBER && c->acked && !c->resyncing && c->leaf != TREE_NONE && c->held_until_us == 0 &&
-           !public_group_is_leaving(&m->group, c->leaf);
+           !public1_group_is_leaving(&m->group, c->leaf);
 }
 
 /* Hosts by leaf, then others by leaf; who was passed over only when nobody else is there, and whose commits were
@@ -30,7 +30,7 @@ static struct connection *choose_committer(struct assembly *m) {
     while ((c = delivery_next_connection(m, c)) != NULL) {
         if (!eligible(m, c))
             continue;
-        uint64_t rank = c->leaf + (public_group_is_host(&m->group, c->leaf) ? 0 : UINT64_C(1) << 20) +
+        uint64_t rank = c->leaf + (public1_group_is_host(&m->group, c->leaf) ? 0 : UINT64_C(1) << 20) +
                         (c->passed_over ? UINT64_C(1) << 21 : 0) + (fair_distrusted(m, c) ? UINT64_C(1) << 22 : 0);
         if (rank < best_rank) {
             best = c;
@@ -52,7 +52,7 @@ static bool can_be_added(const struct assembly *m, const struct connection *c) {
 /* The packages to add, those who wait longest first. */
 static void list_adds(struct assembly *m, struct mls_buf *list) {
     struct connection *line[DELIVERY_WAITING_MAX], *c = NULL;
-    uint32_t count = 0, max = m->adds_max == 0 ? WIRE_ADDS_MAX : m->adds_max;
+    uint32_t count = 0, max = m->adds_max == 0 ? WIRE1_ADDS_MAX : m->adds_max;
     while ((c = delivery_next_connection(m, c)) != NULL) {
         c->asked_to_add = false;
         if (c->phase != PHASE_WAITING || count == DELIVERY_WAITING_MAX || !can_be_added(m, c))
@@ -73,9 +73,9 @@ static void list_adds(struct assembly *m, struct mls_buf *list) {
 static void name_committer(struct assembly *m, struct connection *committer, uint64_t now_us) {
     struct delivery *d = m->owner;
     struct mls_buf list;
-    mls_buf_init(&list, WIRE_MESSAGE_LEN_MAX - 64);
+    mls_buf_init(&list, WIRE1_MESSAGE_LEN_MAX - 64);
     list_adds(m, &list);
-    struct wire_message message = {.type = WIRE_COMMIT_NOW, .epoch = m->group.epoch, .list = mls_buf_span(&list)};
+    struct wire1_message message = {.type = WIRE1_COMMIT_NOW, .epoch = m->group.epoch, .list = mls_buf_span(&list)};
     delivery_send(d, committer, &message);
     mls_buf_free(&list);
     m->named = committer->handle;
@@ -119,11 +119,11 @@ void assembly_note_left_out(struct assembly *m, const struct connection *committ
 }
 
 static void lease(struct assembly *m, struct connection *c, uint64_t now_us) {
-    struct wire_message message = {.type = WIRE_CREATE_NOW};
+    struct wire1_message message = {.type = WIRE1_CREATE_NOW};
     if (m->active) {
-        message = (struct wire_message){.type = c->resyncing ? WIRE_RESYNC : WIRE_JOIN_NOW,
-                                        .group_info = mls_buf_span(&m->group.info),
-                                        .tree_hash = mls_hash_span(&m->group.tree_hash)};
+        message = (struct wire1_message){.type = c->resyncing ? WIRE1_RESYNC : WIRE1_JOIN_NOW,
+                                         .group_info = mls_buf_span(&m->group.info),
+                                         .tree_hash = mls_hash_span(&m->group.tree_hash)};
         m->owner->counters.delivery_resyncs += c->resyncing;
     }
     delivery_send(m->owner, c, &message);
@@ -206,7 +206,7 @@ static void pump_membership(struct assembly *m, uint64_t now_us) {
 static void pump_ready(struct assembly *m) {
     if (m->ready_told || m->unacked > 0)
         return;
-    struct wire_message ready = {.type = WIRE_READY, .epoch = m->group.epoch};
+    struct wire1_message ready = {.type = WIRE1_READY, .epoch = m->group.epoch};
     assembly_tell_members(m, &ready);
     m->ready_told = true;
 }
@@ -220,13 +220,13 @@ static void pump_online(struct assembly *m, uint64_t now_us) {
     if (now_us < m->online_at_us)
         return;
     struct mls_buf list;
-    mls_buf_init(&list, WIRE_MESSAGE_LEN_MAX - 64);
+    mls_buf_init(&list, WIRE1_MESSAGE_LEN_MAX - 64);
     struct connection *c = NULL;
     while ((c = delivery_next_connection(m, c)) != NULL) {
         if (c->phase == PHASE_MEMBER)
             mls_wr_vec(&list, name_span(&c->identity));
     }
-    struct wire_message online = {.type = WIRE_ONLINE, .list = mls_buf_span(&list)};
+    struct wire1_message online = {.type = WIRE1_ONLINE, .list = mls_buf_span(&list)};
     assembly_tell_members(m, &online);
     mls_buf_free(&list);
     m->online_changed = false;
@@ -263,14 +263,14 @@ static void pump_patience(struct assembly *m, uint64_t now_us) {
         uint64_t until_us = c->since_us + (c->phase == PHASE_NEW ? DELIVERY_HELLO_US : DELIVERY_WAIT_US);
         if (c->phase == PHASE_NEW && now_us >= until_us) {
             m->owner->counters.delivery_silent++;
-            delivery_close(m->owner, c, 0, WIRE_CLOSE_MALFORMED);
+            delivery_close(m->owner, c, 0, WIRE1_CLOSE_MALFORMED);
         } else if (c->phase == PHASE_WAITING && (tired || now_us >= until_us)) {
             m->owner->counters.delivery_tired++;
-            delivery_close(m->owner, c, WIRE_GONE_TIMEOUT, WIRE_CLOSE_OVER);
+            delivery_close(m->owner, c, WIRE1_GONE_TIMEOUT, WIRE1_CLOSE_OVER);
         } else if (c->phase == PHASE_MEMBER && c->resyncing && tired) {
             struct name identity = c->identity;
             m->owner->counters.delivery_cannot_follow++;
-            delivery_close(m->owner, c, WIRE_GONE_CANNOT_FOLLOW, WIRE_CLOSE_OVER);
+            delivery_close(m->owner, c, WIRE1_GONE_CANNOT_FOLLOW, WIRE1_CLOSE_OVER);
             assembly_leaves(m, name_span(&identity));
         } else if (c->phase != PHASE_MEMBER) {
             m->look_at_us = time_min(m->look_at_us, until_us);

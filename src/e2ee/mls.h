@@ -311,9 +311,10 @@ struct span mls_group_transcript_hash(const struct mls_group *group); /* confirm
 /* Section 8.7: equal at two members exactly if they agree on everything. Empty unless ACTIVE or REINIT. */
 struct span mls_epoch_authenticator(const struct mls_group *group);
 uint32_t mls_own_leaf(const struct mls_group *group);
-/* Leaf of who signed the GroupInfo by which we came in: of a Welcome, who added us. TREE_NONE (all ones): we made the
- * group, or it was restored. */
+/* Of the GroupInfo by which we came in, by Welcome or by external commit: the leaf that signed it, and its extensions
+ * (list of encoded). TREE_NONE (all ones) and empty when we made the group, or it was restored. */
 uint32_t mls_group_info_signer(const struct mls_group *group);
+struct span mls_group_info_extensions(const struct mls_group *group);
 /* MLS-Exporter (section 8.5). `out_len` <= MLS_EXPORT_LEN_MAX. */
 enum mls_status mls_export(const struct mls_group *group, const char *label, struct span context, uint8_t *out,
                            size_t out_len);

@@ -97,6 +97,7 @@ void mls_group_free(struct mls_group *group) {
     mls_epoch_free(&group->epoch);
     mls_bytes_free(&group->reinit);
     mls_free(group->resumption, group->resumption_max * sizeof *group->resumption);
+    mls_bytes_free(&group->info_extensions);
     mls_free(group, sizeof *group);
 }
 
@@ -331,6 +332,10 @@ struct span mls_epoch_authenticator(const struct mls_group *group) {
 
 uint32_t mls_group_info_signer(const struct mls_group *group) {
     return group->info_signer;
+}
+
+struct span mls_group_info_extensions(const struct mls_group *group) {
+    return mls_bytes_span(&group->info_extensions);
 }
 
 uint32_t mls_own_leaf(const struct mls_group *group) {

@@ -189,6 +189,7 @@ struct mls_group {
     enum mls_status broken_by;
     uint32_t own_leaf;
     uint32_t info_signer; /* TREE_NONE: we did not come in by a GroupInfo */
+    struct mls_bytes info_extensions;
     struct secret signature_key;
     struct tree *tree; /* NULL after a removal or a break */
     struct mls_epoch epoch;

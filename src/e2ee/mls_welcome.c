@@ -48,7 +48,7 @@ static enum mls_status check_signer(struct mls_group *g, const struct mls_group_
     if (status == MLS_OK)
         tree_set_verified(g->tree, info->signer);
     g->info_signer = info->signer;
-    return status;
+    return status == MLS_OK ? mls_bytes_copy(info->extensions.bytes, &g->info_extensions) : status;
 }
 
 enum mls_status mls_group_take_info(struct mls_client *client, const struct mls_crypto *crypto,

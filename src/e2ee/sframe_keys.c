@@ -112,6 +112,23 @@ enum sframe_status sframe_epochs_install(struct sframe_epochs *e, const struct s
     return SFRAME_OK;
 }
 
+sframe_slots sframe_epochs_withdraw(struct sframe_epochs *e, uint64_t epoch) {
+    ASSERT(e != NULL);
+    sframe_slots ended = 0;
+    if (!e->any || epoch != e->newest || (e->switched && epoch <= e->current))
+        return ended;
+    for (int i = 0; i < SFRAME_EPOCHS_MAX; i++) {
+        if (e->slots[i].live && e->slots[i].epoch == epoch)
+            ended |= end_slot(e, i);
+    }
+    if (ended == 0)
+        return ended;
+    e->any = epoch > 0;
+    e->newest = epoch > 0 ? epoch - 1 : 0;
+    note_next(e);
+    return ended;
+}
+
 void sframe_epochs_switch(struct sframe_epochs *e, uint64_t epoch, uint64_t now_us) {
     ASSERT(e != NULL && e->any && epoch <= e->newest);
     if (e->switched && epoch <= e->current)

@@ -92,6 +92,9 @@ void sframe_epochs_init(struct sframe_epochs *e, const struct crypto_backend *cr
                         const struct sframe_cipher *cipher, uint64_t late_us);
 enum sframe_status sframe_epochs_install(struct sframe_epochs *e, const struct sframe_epoch_key *key,
                                          sframe_slots *ended);
+/* The newest epoch, not in use yet, will not come: its commit was withdrawn. Its secret is wiped, and another key may
+ * be installed under its number. One in use, or another than the newest, stays: counters never begin again. */
+sframe_slots sframe_epochs_withdraw(struct sframe_epochs *e, uint64_t epoch);
 /* Puts an installed epoch into use; one that is not ahead of the current one changes nothing. */
 void sframe_epochs_switch(struct sframe_epochs *e, uint64_t epoch, uint64_t now_us);
 /* Does what the time asks for: switches and ends. To be called after a switch as well. */

@@ -131,6 +131,11 @@ enum sframe_status sframe_receiver_install(struct sframe_receiver *receiver, con
     return status;
 }
 
+void sframe_receiver_withdraw(struct sframe_receiver *receiver, uint64_t epoch) {
+    ASSERT(receiver != NULL);
+    drop_epochs(receiver, sframe_epochs_withdraw(&receiver->epochs, epoch));
+}
+
 void sframe_receiver_switch(struct sframe_receiver *receiver, uint64_t epoch, uint64_t now_us) {
     ASSERT(receiver != NULL);
     sframe_epochs_switch(&receiver->epochs, epoch, now_us);

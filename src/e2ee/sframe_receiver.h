@@ -81,6 +81,8 @@ void sframe_receiver_init(struct sframe_receiver *receiver, void *memory, uint32
 /* OK or NO_MEMORY, which changes nothing. */
 enum sframe_status sframe_receiver_install(struct sframe_receiver *receiver, const struct sframe_epoch_key *key,
                                            uint64_t now_us);
+/* The newest epoch, installed and not in use, does not come: its keys are wiped. Else nothing happens. */
+void sframe_receiver_withdraw(struct sframe_receiver *receiver, uint64_t epoch);
 /* `epoch` was installed (asserted). One that is not ahead of the current epoch changes nothing. */
 void sframe_receiver_switch(struct sframe_receiver *receiver, uint64_t epoch, uint64_t now_us);
 /* Switches and wipes what the time asks for. */

@@ -42,6 +42,11 @@ enum sframe_status sframe_sender_install(struct sframe_sender *sender, const str
     return status;
 }
 
+void sframe_sender_withdraw(struct sframe_sender *sender, uint64_t epoch) {
+    ASSERT(sender != NULL);
+    (void)sframe_epochs_withdraw(&sender->epochs, epoch); /* no stream has a key of it */
+}
+
 void sframe_sender_switch(struct sframe_sender *sender, uint64_t epoch, uint64_t now_us) {
     ASSERT(sender != NULL);
     sframe_epochs_switch(&sender->epochs, epoch, now_us);

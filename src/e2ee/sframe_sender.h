@@ -49,6 +49,8 @@ void sframe_sender_init(struct sframe_sender *sender, const struct crypto_backen
 /* OK or NO_MEMORY, which changes nothing. */
 enum sframe_status sframe_sender_install(struct sframe_sender *sender, const struct sframe_epoch_key *key,
                                          uint64_t now_us);
+/* The newest epoch, installed and not in use, does not come: its key is wiped. Else nothing happens. */
+void sframe_sender_withdraw(struct sframe_sender *sender, uint64_t epoch);
 /* `epoch` was installed (asserted). One that is not ahead of the current epoch changes nothing. */
 void sframe_sender_switch(struct sframe_sender *sender, uint64_t epoch, uint64_t now_us);
 /* Switches and wipes what the time asks for. */

@@ -11,14 +11,14 @@ bool secure_identity_good(struct span identity) {
         if (!good)
             return false;
     }
-    return identity.len > 0 && identity.len <= WIRE_IDENTITY_LEN_MAX;
+    return identity.len > 0 && identity.len <= WIRE1_IDENTITY_LEN_MAX;
 }
 
 static bool hosts_good(struct span hosts) {
     struct mls_reader r = mls_reader_of(hosts);
     size_t count = 0;
     while (mls_reader_left(&r) > 0) {
-        struct span identity = mls_rd_vec(&r, WIRE_IDENTITY_LEN_MAX, MLS_TOO_LARGE);
+        struct span identity = mls_rd_vec(&r, WIRE1_IDENTITY_LEN_MAX, MLS_TOO_LARGE);
         if (identity.len == 0 || ++count > SECURE_HOSTS_MAX)
             return false;
     }
@@ -30,7 +30,7 @@ bool secure_meeting_read(struct span data, struct secure_meeting *out) {
     uint8_t version = mls_rd_u8(&r);
     out->meeting = mls_rd_vec(&r, SECURE_MEETING_HASH_LEN, MLS_TOO_LARGE);
     out->policy = mls_rd_u8(&r);
-    out->hosts = mls_rd_vec(&r, SECURE_HOSTS_MAX * (WIRE_IDENTITY_LEN_MAX + 2), MLS_TOO_LARGE);
+    out->hosts = mls_rd_vec(&r, SECURE_HOSTS_MAX * (WIRE1_IDENTITY_LEN_MAX + 2), MLS_TOO_LARGE);
     return mls_reader_end(&r) == MLS_OK && version == SECURE_VERSION && out->meeting.len == SECURE_MEETING_HASH_LEN &&
            (out->policy & ~SECURE_POLICY_OPEN) == 0 && hosts_good(out->hosts);
 }
@@ -44,8 +44,8 @@ void secure_meeting_write(const struct secure_meeting *meeting, struct mls_buf *
 }
 
 bool secure_host_next(const struct secure_meeting *meeting, size_t *at, struct span *identity) {
-    struct wire_message list = {.list = meeting->hosts};
-    return wire_next(&list, at, identity);
+    struct wire1_message list = {.list = meeting->hosts};
+    return wire1_next(&list, at, identity);
 }
 
 bool secure_is_host(const struct secure_meeting *meeting, struct span identity) {
@@ -112,7 +112,7 @@ void secure_link_wipe(struct secure_link *link) {
 enum crypto_status secure_link_proof(const struct crypto_backend *crypto, const struct secure_link *link,
                                      struct span identity, struct span signature_key, uint8_t out[SECURE_PROOF_LEN]) {
     const uint8_t identity_len = (uint8_t)identity.len; /* so that the two parts cannot be divided elsewhere */
-    ASSERT(identity.len <= WIRE_IDENTITY_LEN_MAX);
+    ASSERT(identity.len <= WIRE1_IDENTITY_LEN_MAX);
     const struct span parts[] = {span_of(&identity_len, 1), identity, signature_key};
     return crypto->hmac(HASH_SHA256, secret_span(&link->proof_key), parts, ARRAY_LEN(parts), out);
 }

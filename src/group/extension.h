@@ -10,7 +10,7 @@
 #include "base/secret.h"
 #include "crypto/backend.h"
 #include "e2ee/mls_codec.h"
-#include "group/wire.h"
+#include "group/wire1.h"
 
 /* Private range of RFC 9420 section 17.3. */
 #define SECURE_EXTENSION_MEETING 0xF0C0
@@ -35,7 +35,7 @@ struct secure_meeting {
     struct span hosts;   /* identities, each <V>; secure_is_host looks in it */
 };
 
-/* An identity as leaves carry it: 1 to WIRE_IDENTITY_LEN_MAX of the letters A-Z and a-z, digits, "_", "-" and ".". So
+/* An identity as leaves carry it: 1 to WIRE1_IDENTITY_LEN_MAX of the letters A-Z and a-z, digits, "_", "-" and ".". So
  * no two of them look alike or become one in a decoder, and none is empty. */
 bool secure_identity_good(struct span identity);
 

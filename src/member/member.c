@@ -7,7 +7,7 @@
 #include "member/member_internal.h"
 
 #define SMALL_LEN_MAX 4096
-#define OUTPUT_LEN_MAX (2 * WIRE_MESSAGE_LEN_MAX)
+#define OUTPUT_LEN_MAX (2 * WIRE1_MESSAGE_LEN_MAX)
 
 #define ALARM_TEXT(name, text) text,
 static const char *const alarm_texts[] = {MEMBER_ALARMS(ALARM_TEXT)};
@@ -94,12 +94,12 @@ bool member_poll(struct member *m, struct member_output *out) {
     return true;
 }
 
-void member_send_wire(struct member *m, const struct wire_message *message) {
+void member_send_wire(struct member *m, const struct wire1_message *message) {
     struct mls_buf bytes;
     if (!m->connected)
         return;
     mls_buf_init(&bytes, OUTPUT_LEN_MAX);
-    wire_write(message, &bytes);
+    wire1_write(message, &bytes);
     if (mls_buf_ok(&bytes))
         member_put(m, &(struct member_output){.type = MEMBER_SEND, .bytes = mls_buf_span(&bytes)});
     mls_buf_free(&bytes);
@@ -178,7 +178,7 @@ static enum mls_status make_keys(struct member *m, const struct member_config *c
 
 enum mls_status member_create(const struct member_config *config, struct rng *rng, struct member **out) {
     ASSERT(config->link_secret.len == SECURE_LINK_SECRET_LEN);
-    ASSERT(config->identity.len > 0 && config->identity.len <= WIRE_IDENTITY_LEN_MAX);
+    ASSERT(config->identity.len > 0 && config->identity.len <= WIRE1_IDENTITY_LEN_MAX);
     ASSERT(config->meeting.len > 0 && config->meeting.len <= MEMBER_MEETING_ID_LEN_MAX);
     struct member *m = mls_alloc(sizeof *m);
     if (m == NULL)
@@ -194,8 +194,8 @@ enum mls_status member_create(const struct member_config *config, struct rng *rn
     buf_set(&m->software, config->software);
     buf_set(&m->bundle, config->bundle);
     mls_buf_init(&m->external_sender, SMALL_LEN_MAX);
-    mls_buf_init(&m->fetch_group_info, WIRE_MESSAGE_LEN_MAX);
-    mls_buf_init(&m->fetch_welcome, WIRE_MESSAGE_LEN_MAX);
+    mls_buf_init(&m->fetch_group_info, WIRE1_MESSAGE_LEN_MAX);
+    mls_buf_init(&m->fetch_welcome, WIRE1_MESSAGE_LEN_MAX);
     mls_buf_init(&m->inbox, INBOX_LEN_MAX);
     if (!text_set(&m->name, config->name))
         m->name.len = 0;

@@ -33,7 +33,7 @@
 #include "e2ee/mls.h"
 #include "group/code.h"
 #include "group/extension.h"
-#include "group/wire.h"
+#include "group/wire1.h"
 
 struct member;
 
@@ -177,7 +177,7 @@ struct member_output {
     enum member_alarm alarm;
     enum mls_status status;
     enum member_removal removal;
-    uint8_t gone; /* enum wire_gone, 0: we left */
+    uint8_t gone; /* enum wire1_gone, 0: we left */
     bool private_to_us;
     uint8_t context, source;
     uint32_t ticket, own_leaf;

@@ -6,7 +6,7 @@
 #include "e2ee/mls_direct.h"
 #include "member/member_internal.h"
 
-#define CONTENT_LEN_MAX (WIRE_APP_LEN_MAX - 2048) /* framing, tag, signature and padding */
+#define CONTENT_LEN_MAX (WIRE1_APP_LEN_MAX - 2048) /* framing, tag, signature and padding */
 #define ROSTER_PART_LEN_MAX (32u << 10)
 #define ID_LEN_MAX 32
 #define CODEC_LEN_MAX 16
@@ -19,10 +19,10 @@
 
 static enum mls_status send_to_all(struct member *m, struct rng *rng, struct span content) {
     struct mls_buf message;
-    mls_buf_init(&message, WIRE_APP_LEN_MAX);
+    mls_buf_init(&message, WIRE1_APP_LEN_MAX);
     enum mls_status status = mls_protect(m->group, content, span_of(NULL, 0), rng, &message);
     if (status == MLS_OK)
-        member_send_wire(m, &(struct wire_message){.type = WIRE_APP, .message = mls_buf_span(&message)});
+        member_send_wire(m, &(struct wire1_message){.type = WIRE1_APP, .message = mls_buf_span(&message)});
     mls_buf_free(&message);
     return status;
 }
@@ -31,7 +31,7 @@ static enum mls_status send_to_all(struct member *m, struct rng *rng, struct spa
 static enum mls_status seal_direct(struct member *m, struct rng *rng, struct span to, uint64_t number,
                                    struct span content, struct mls_buf *out) {
     struct mls_buf plain;
-    mls_buf_init(&plain, WIRE_APP_LEN_MAX);
+    mls_buf_init(&plain, WIRE1_APP_LEN_MAX);
     mls_wr_u64(&plain, member_epoch(m));
     mls_wr_vec(&plain, mls_buf_span(&m->identity));
     mls_wr_vec(&plain, to);
@@ -59,11 +59,11 @@ static enum mls_status seal_direct(struct member *m, struct rng *rng, struct spa
 static enum mls_status send_direct(struct member *m, struct rng *rng, struct span to, uint64_t number,
                                    struct span content) {
     struct mls_buf sealed;
-    mls_buf_init(&sealed, WIRE_APP_LEN_MAX);
+    mls_buf_init(&sealed, WIRE1_APP_LEN_MAX);
     enum mls_status status = seal_direct(m, rng, to, number, content, &sealed);
     if (status == MLS_OK)
-        member_send_wire(m,
-                         &(struct wire_message){.type = WIRE_DIRECT, .identity = to, .sealed = mls_buf_span(&sealed)});
+        member_send_wire(
+            m, &(struct wire1_message){.type = WIRE1_DIRECT, .identity = to, .sealed = mls_buf_span(&sealed)});
     mls_buf_free(&sealed);
     return status;
 }
@@ -272,7 +272,7 @@ enum mls_status member_rename(struct member *m, struct rng *rng, struct span nam
  * cross a departure. False when it is forged or malformed. */
 static bool take_profile(struct member *m, struct mls_reader *r) {
     size_t start = mls_reader_pos(r);
-    struct span identity = mls_rd_vec(r, WIRE_IDENTITY_LEN_MAX, MLS_TOO_LARGE);
+    struct span identity = mls_rd_vec(r, WIRE1_IDENTITY_LEN_MAX, MLS_TOO_LARGE);
     uint32_t version = mls_rd_u32(r);
     struct span name = mls_rd_vec(r, MEMBER_NAME_LEN_MAX, MLS_TOO_LARGE);
     struct span claim = mls_reader_since(r, start);
@@ -327,7 +327,7 @@ void member_send_roster(struct member *m, struct rng *rng) {
 bool member_ask_names(struct member *m, struct rng *rng) {
     struct mls_buf names, content = begin(CONTENT_WHO);
     uint32_t count = 0;
-    mls_buf_init(&names, NAMES_ASKED_MAX * (WIRE_IDENTITY_LEN_MAX + 2));
+    mls_buf_init(&names, NAMES_ASKED_MAX * (WIRE1_IDENTITY_LEN_MAX + 2));
     for (uint32_t i = 0; i < m->people_count && count < NAMES_ASKED_MAX; i++) {
         if (!m->people[i].named && m->people[i].online) {
             mls_wr_vec(&names, mls_buf_span(&m->people[i].identity));
@@ -360,12 +360,12 @@ static struct person *person_of(const struct member *m, const struct source *fro
 
 /* Somebody lacks names: if ours, it is told again a little later, once for all who ask meanwhile. */
 static bool take_who(struct member *m, const struct source *from, struct mls_reader *r) {
-    struct span names = mls_rd_vec(r, NAMES_ASKED_MAX * (WIRE_IDENTITY_LEN_MAX + 2), MLS_TOO_LARGE);
+    struct span names = mls_rd_vec(r, NAMES_ASKED_MAX * (WIRE1_IDENTITY_LEN_MAX + 2), MLS_TOO_LARGE);
     if (mls_reader_end(r) != MLS_OK)
         return false;
     struct mls_reader list = mls_reader_of(names);
     while (mls_reader_left(&list) > 0) {
-        struct span identity = mls_rd_vec(&list, WIRE_IDENTITY_LEN_MAX, MLS_TOO_LARGE);
+        struct span identity = mls_rd_vec(&list, WIRE1_IDENTITY_LEN_MAX, MLS_TOO_LARGE);
         if (span_equal(identity, mls_buf_span(&m->identity)) && m->profile_at_us == TIME_NEVER)
             m->profile_at_us = m->now_us + rng_below(from->rng, PROFILE_SPREAD_US);
     }
@@ -390,7 +390,7 @@ static bool read_roster(struct span content, struct roster_parts *out) {
 static void apply_roster(struct member *m, const struct roster_parts *parts) {
     struct mls_reader list = mls_reader_of(parts->hands);
     while (mls_reader_left(&list) > 0) {
-        struct person *p = member_find_person(m, mls_rd_vec(&list, WIRE_IDENTITY_LEN_MAX, MLS_TOO_LARGE));
+        struct person *p = member_find_person(m, mls_rd_vec(&list, WIRE1_IDENTITY_LEN_MAX, MLS_TOO_LARGE));
         if (p == NULL || p->hand_known)
             continue;
         p->hand = p->hand_known = true;
@@ -565,8 +565,8 @@ static bool direct_good(const struct member *m, const struct person *p, struct s
                         uint64_t *epoch, uint64_t *number, struct span *content) {
     struct mls_reader r = mls_reader_of(plain);
     *epoch = mls_rd_u64(&r);
-    struct span said_from = mls_rd_vec(&r, WIRE_IDENTITY_LEN_MAX, MLS_TOO_LARGE);
-    struct span to = mls_rd_vec(&r, WIRE_IDENTITY_LEN_MAX, MLS_TOO_LARGE);
+    struct span said_from = mls_rd_vec(&r, WIRE1_IDENTITY_LEN_MAX, MLS_TOO_LARGE);
+    struct span to = mls_rd_vec(&r, WIRE1_IDENTITY_LEN_MAX, MLS_TOO_LARGE);
     *number = mls_rd_u64(&r);
     *content = mls_rd_vec(&r, CONTENT_LEN_MAX, MLS_TOO_LARGE);
     struct span claim = mls_reader_since(&r, 0);
@@ -583,7 +583,7 @@ void member_take_direct(struct member *m, struct rng *rng, struct span from, str
     struct person *p = member_find_person(m, from);
     uint64_t epoch, number;
     struct span content;
-    mls_buf_init(&plain, WIRE_APP_LEN_MAX);
+    mls_buf_init(&plain, WIRE1_APP_LEN_MAX);
     if (p == NULL || mls_open_as_member(m->group, DIRECT_LABEL, span_of(NULL, 0), sealed, &plain) != MLS_OK) {
         m->dropped++; /* sealed to a key that we had before: it comes again */
     } else if (!direct_good(m, p, from, mls_buf_span(&plain), &epoch, &number, &content)) {

@@ -66,7 +66,7 @@ void member_entered(struct member *m, uint64_t now_us, uint64_t unix_s, struct r
         m->rejoin_tries = 0;
     }
     give_keys(m);
-    member_send_wire(m, &(struct wire_message){.type = WIRE_ACK, .epoch = member_epoch(m)});
+    member_send_wire(m, &(struct wire1_message){.type = WIRE1_ACK, .epoch = member_epoch(m)});
     plan_switch(m, now_us + MEMBER_SWITCH_US);
     if (entry != ENTRY_NEXT)
         member_switch(m, member_epoch(m));

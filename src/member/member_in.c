@@ -8,7 +8,7 @@
 #define GROUP_INFO_LEN_MAX (64u << 10)
 
 void member_send_bad(struct member *m, uint64_t epoch, enum mls_status status) {
-    member_send_wire(m, &(struct wire_message){.type = WIRE_BAD, .epoch = epoch, .status = (uint16_t)status});
+    member_send_wire(m, &(struct wire1_message){.type = WIRE1_BAD, .epoch = epoch, .status = (uint16_t)status});
 }
 
 /* ---- hello ---- */
@@ -20,17 +20,17 @@ void member_connected(struct member *m, uint64_t now_us, uint64_t unix_s, struct
     m->connected = true;
     m->unanswered = 0;
     if (m->group != NULL) {
-        member_send_wire(m, &(struct wire_message){.type = WIRE_HELLO, .resume = true, .seq = m->last_seq});
+        member_send_wire(m, &(struct wire1_message){.type = WIRE1_HELLO, .resume = true, .seq = m->last_seq});
         return;
     }
     struct mls_identity identity = member_identity(m);
     struct mls_buf package;
-    mls_buf_init(&package, WIRE_MESSAGE_LEN_MAX);
+    mls_buf_init(&package, WIRE1_MESSAGE_LEN_MAX);
     if (mls_key_package_create(m->client, &identity, NULL, unix_s, rng, &package) == MLS_OK) {
-        member_send_wire(m, &(struct wire_message){.type = WIRE_HELLO, .key_package = mls_buf_span(&package)});
+        member_send_wire(m, &(struct wire1_message){.type = WIRE1_HELLO, .key_package = mls_buf_span(&package)});
         member_set_state(m, MEMBER_WAITING);
     } else {
-        member_end(m, WIRE_GONE_REFUSED);
+        member_end(m, WIRE1_GONE_REFUSED);
     }
     mls_buf_free(&package);
 }
@@ -46,8 +46,8 @@ void member_lost(struct member *m, uint64_t now_us, uint16_t close_code) {
     /* what came while a tree was fetched belongs to that attempt; a server that was restarted counts anew */
     mls_buf_free(&m->inbox);
     m->inbox_count = 0;
-    if (close_code == WIRE_CLOSE_OVER || close_code == WIRE_CLOSE_REPLACED) {
-        member_end(m, close_code == WIRE_CLOSE_REPLACED ? 0 : WIRE_GONE_OVER);
+    if (close_code == WIRE1_CLOSE_OVER || close_code == WIRE1_CLOSE_REPLACED) {
+        member_end(m, close_code == WIRE1_CLOSE_REPLACED ? 0 : WIRE1_GONE_OVER);
         return;
     }
     member_set_state(m, m->group != NULL ? MEMBER_AWAY : MEMBER_CONNECTING);
@@ -56,11 +56,11 @@ void member_lost(struct member *m, uint64_t now_us, uint16_t close_code) {
     member_put(m, &(struct member_output){.type = MEMBER_CONNECT, .delay_us = time_min(delay_us, MEMBER_RETRY_MAX_US)});
 }
 
-static void on_state(struct member *m, const struct wire_message *message) {
+static void on_state(struct member *m, const struct wire1_message *message) {
     m->tries = 0;
     if (message->suite != m->suite.suite->id) {
         member_alarm(m, MEMBER_ALARM_SUITE, span_of(NULL, 0), MLS_SUITE_UNSUPPORTED);
-        member_end(m, WIRE_GONE_REFUSED);
+        member_end(m, WIRE1_GONE_REFUSED);
         return;
     }
     if (m->group != NULL) {
@@ -80,7 +80,7 @@ static enum mls_status context_extensions(struct member *m, struct mls_buf *out)
     static const uint16_t required[] = {SECURE_EXTENSION_MEETING, SECURE_EXTENSION_CLIENT};
     static const uint16_t credential[] = {MLS_CREDENTIAL_BASIC};
     struct mls_buf hosts, data;
-    mls_buf_init(&hosts, WIRE_IDENTITY_LEN_MAX + 2);
+    mls_buf_init(&hosts, WIRE1_IDENTITY_LEN_MAX + 2);
     mls_buf_init(&data, GROUP_INFO_LEN_MAX);
     mls_wr_vec(&hosts, mls_buf_span(&m->identity));
     if (mls_buf_ok(&hosts))
@@ -122,8 +122,8 @@ static void on_create_now(struct member *m, uint64_t unix_s, struct rng *rng) {
     if (status == MLS_OK) {
         m->creating = true;
         m->unanswered++;
-        member_send_wire(m, &(struct wire_message){
-                                .type = WIRE_CREATE, .group_info = mls_buf_span(&info), .tree = mls_buf_span(&tree)});
+        member_send_wire(m, &(struct wire1_message){
+                                .type = WIRE1_CREATE, .group_info = mls_buf_span(&info), .tree = mls_buf_span(&tree)});
         member_set_state(m, MEMBER_JOINING);
     } else {
         member_drop_joining(m);
@@ -135,7 +135,7 @@ static void on_create_now(struct member *m, uint64_t unix_s, struct rng *rng) {
 
 /* ---- entering a group ---- */
 
-void member_fetch_tree(struct member *m, enum fetch_purpose purpose, const struct wire_message *message) {
+void member_fetch_tree(struct member *m, enum fetch_purpose purpose, const struct wire1_message *message) {
     static const char digits[] = "0123456789abcdef";
     char path[16 + 2 * HASH_LEN_MAX];
     struct writer w = writer_of(path, sizeof path);
@@ -189,7 +189,7 @@ static void join_external(struct member *m, struct rng *rng, struct span tree, b
     struct mls_buf commit, info;
     if (m->joining != NULL)
         return;
-    mls_buf_init(&commit, WIRE_MESSAGE_LEN_MAX);
+    mls_buf_init(&commit, WIRE1_MESSAGE_LEN_MAX);
     mls_buf_init(&info, GROUP_INFO_LEN_MAX);
     struct mls_client *client = client_to_join(m);
     enum mls_status status = MLS_NO_MEMORY;
@@ -202,15 +202,15 @@ static void join_external(struct member *m, struct rng *rng, struct span tree, b
         not_joined(m);
     } else if (!member_group_good(m, m->joining) || (m->group != NULL && !member_rejoin_good(m))) {
         if (m->group == NULL)
-            member_end(m, WIRE_GONE_REFUSED);
+            member_end(m, WIRE1_GONE_REFUSED);
         else
             not_joined(m);
     } else {
         m->unanswered++;
         m->joining_since_us = m->now_us;
-        member_send_wire(m, &(struct wire_message){.type = WIRE_COMMIT,
-                                                   .commit = mls_buf_span(&commit),
-                                                   .group_info = mls_buf_span(&info)});
+        member_send_wire(m, &(struct wire1_message){.type = WIRE1_COMMIT,
+                                                    .commit = mls_buf_span(&commit),
+                                                    .group_info = mls_buf_span(&info)});
     }
     mls_buf_free(&commit);
     mls_buf_free(&info);
@@ -222,7 +222,7 @@ static void take_inbox(struct member *m, uint64_t now_us, uint64_t unix_s, struc
     m->inbox_count = 0;
     struct mls_reader r = mls_reader_of(mls_buf_span(&inbox));
     while (mls_reader_left(&r) > 0)
-        member_input(m, now_us, unix_s, rng, mls_rd_vec(&r, WIRE_MESSAGE_LEN_MAX, MLS_TOO_LARGE));
+        member_input(m, now_us, unix_s, rng, mls_rd_vec(&r, WIRE1_MESSAGE_LEN_MAX, MLS_TOO_LARGE));
     mls_buf_free(&inbox);
 }
 
@@ -240,7 +240,7 @@ static void join_welcome(struct member *m, uint64_t now_us, uint64_t unix_s, str
     }
     if (!member_group_good(m, group)) {
         mls_group_free(group);
-        member_end(m, WIRE_GONE_REFUSED);
+        member_end(m, WIRE1_GONE_REFUSED);
         return;
     }
     member_drop_joining(m);
@@ -275,7 +275,7 @@ static bool answers_newest(struct member *m) {
 }
 
 /* The server took a commit that we have given up waiting for: we cannot follow. */
-static void lost_track(struct member *m, const struct wire_message *message) {
+static void lost_track(struct member *m, const struct wire1_message *message) {
     if (m->group == NULL || message->epoch != mls_group_epoch(m->group) + 1)
         return; /* told again, or long ago */
     if (message->seq == m->last_seq + 1)
@@ -286,7 +286,7 @@ static void lost_track(struct member *m, const struct wire_message *message) {
 }
 
 static void on_accepted(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng *rng,
-                        const struct wire_message *message) {
+                        const struct wire1_message *message) {
     bool newest = answers_newest(m);
     if (m->joining != NULL) {
         enum mls_status status = m->creating ? MLS_OK : mls_commit_confirm(m->joining);
@@ -341,18 +341,18 @@ enum mls_status member_commit(struct member *m, struct rng *rng, struct span pro
                                          .pick = MLS_PICK_ALL,
                                          .frame = {.as_public = true},
                                          .group_info = {.external_pub = true}};
-    mls_buf_init(&bytes, WIRE_MESSAGE_LEN_MAX - GROUP_INFO_LEN_MAX);
-    mls_buf_init(&welcome, WIRE_MESSAGE_LEN_MAX - GROUP_INFO_LEN_MAX);
+    mls_buf_init(&bytes, WIRE1_MESSAGE_LEN_MAX - GROUP_INFO_LEN_MAX);
+    mls_buf_init(&welcome, WIRE1_MESSAGE_LEN_MAX - GROUP_INFO_LEN_MAX);
     mls_buf_init(&info, GROUP_INFO_LEN_MAX);
     enum mls_status status = mls_commit(m->group, &options, 0, rng, &bytes, &welcome, &info);
     if (status == MLS_OK) {
         m->pending_adds = adds;
         m->pending_since_us = m->now_us;
         m->unanswered++;
-        member_send_wire(m, &(struct wire_message){.type = WIRE_COMMIT,
-                                                   .commit = mls_buf_span(&bytes),
-                                                   .welcome = mls_buf_span(&welcome),
-                                                   .group_info = mls_buf_span(&info)});
+        member_send_wire(m, &(struct wire1_message){.type = WIRE1_COMMIT,
+                                                    .commit = mls_buf_span(&bytes),
+                                                    .welcome = mls_buf_span(&welcome),
+                                                    .group_info = mls_buf_span(&info)});
     }
     mls_buf_free(&bytes);
     mls_buf_free(&welcome);
@@ -360,15 +360,15 @@ enum mls_status member_commit(struct member *m, struct rng *rng, struct span pro
     return status;
 }
 
-static void on_commit_now(struct member *m, struct rng *rng, const struct wire_message *message) {
+static void on_commit_now(struct member *m, struct rng *rng, const struct wire1_message *message) {
     struct mls_buf proposals;
     struct span package;
     size_t at = 0;
     bool adds = false;
     if (m->group == NULL || message->epoch != mls_group_epoch(m->group) || mls_commit_is_pending(m->group))
         return;
-    mls_buf_init(&proposals, WIRE_MESSAGE_LEN_MAX);
-    while (wire_next(message, &at, &package)) {
+    mls_buf_init(&proposals, WIRE1_MESSAGE_LEN_MAX);
+    while (wire1_next(message, &at, &package)) {
         if (member_package_good(m, package) && mls_propose_write_add(package, &proposals) == MLS_OK)
             adds = true;
     }
@@ -416,7 +416,7 @@ static void on_remove_proposed(struct member *m, uint64_t now_us, const struct m
 
 static void on_commit(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng *rng) {
     struct mls_commit_info info;
-    uint8_t by[WIRE_IDENTITY_LEN_MAX];
+    uint8_t by[WIRE1_IDENTITY_LEN_MAX];
     struct mls_member sender;
     struct span committer = span_of(NULL, 0);
     uint64_t epoch = mls_group_epoch(m->group) + 1;
@@ -443,7 +443,7 @@ static void on_commit(struct member *m, uint64_t now_us, uint64_t unix_s, struct
     if (status != MLS_OK) {
         member_go_astray(m, epoch, status);
     } else if (out) {
-        member_end(m, WIRE_GONE_REMOVED);
+        member_end(m, WIRE1_GONE_REMOVED);
     } else {
         member_entered(m, now_us, unix_s, rng, span_of(by, committer.len), ENTRY_NEXT);
         /* a newcomer by external commit is greeted by the first of those who are here */
@@ -453,14 +453,14 @@ static void on_commit(struct member *m, uint64_t now_us, uint64_t unix_s, struct
 }
 
 static void on_message(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng *rng,
-                       const struct wire_message *message) {
+                       const struct wire1_message *message) {
     struct mls_received received;
     if (!in_order(m, message->seq))
         return;
-    if (message->type == WIRE_APP_FROM && span_equal(message->identity, mls_buf_span(&m->identity)))
+    if (message->type == WIRE1_APP_FROM && span_equal(message->identity, mls_buf_span(&m->identity)))
         return; /* our own, from the log */
     enum mls_status status = mls_process(m->group, message->message, 0, &received);
-    bool handshake = message->type == WIRE_HANDSHAKE;
+    bool handshake = message->type == WIRE1_HANDSHAKE;
     if (status != MLS_OK) {
         struct mls_message_info info;
         bool ahead = status == MLS_EPOCH_AHEAD && mls_message_peek(message->message, &info) == MLS_OK;
@@ -504,12 +504,12 @@ static void on_message(struct member *m, uint64_t now_us, uint64_t unix_s, struc
     }
 }
 
-static void on_online(struct member *m, const struct wire_message *message) {
+static void on_online(struct member *m, const struct wire1_message *message) {
     struct span identity;
     size_t at = 0;
     for (uint32_t i = 0; i < m->people_count; i++)
         m->people[i].online = span_equal(mls_buf_span(&m->people[i].identity), mls_buf_span(&m->identity));
-    while (wire_next(message, &at, &identity)) {
+    while (wire1_next(message, &at, &identity)) {
         struct person *p = member_find_person(m, identity);
         if (p != NULL)
             p->online = true;
@@ -521,15 +521,15 @@ static void on_online(struct member *m, const struct wire_message *message) {
 }
 
 void member_input(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng *rng, struct span bytes) {
-    struct wire_message message;
+    struct wire1_message message;
     m->now_us = now_us;
     if (m->ended_told)
         return;
-    if (!wire_read(WIRE_FROM_SERVER, bytes, &message)) {
+    if (!wire1_read(WIRE1_FROM_SERVER, bytes, &message)) {
         member_alarm(m, MEMBER_ALARM_CONTENT, span_of(NULL, 0), MLS_TRUNCATED);
         return;
     }
-    bool broadcast = message.type == WIRE_HANDSHAKE || message.type == WIRE_APP_FROM;
+    bool broadcast = message.type == WIRE1_HANDSHAKE || message.type == WIRE1_APP_FROM;
     if (broadcast && m->fetching == FETCH_WELCOME && m->group == NULL) {
         if (m->inbox_count < INBOX_MAX) {
             mls_wr_vec(&m->inbox, bytes);
@@ -540,17 +540,17 @@ void member_input(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng
     if (broadcast && m->group == NULL)
         return;
     switch (message.type) {
-    case WIRE_STATE:
+    case WIRE1_STATE:
         on_state(m, &message);
         break;
-    case WIRE_CREATE_NOW:
+    case WIRE1_CREATE_NOW:
         on_create_now(m, unix_s, rng);
         break;
-    case WIRE_JOIN_NOW:
+    case WIRE1_JOIN_NOW:
         if (m->group == NULL && m->joining == NULL)
             member_fetch_tree(m, FETCH_JOIN, &message);
         break;
-    case WIRE_WELCOME:
+    case WIRE1_WELCOME:
         if (m->group == NULL) {
             member_drop_joining(m); /* an attempt of our own, whose answer would come too late */
             member_fetch_tree(m, FETCH_WELCOME, &message);
@@ -558,38 +558,38 @@ void member_input(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng
             m->dropped++;
         }
         break;
-    case WIRE_RESYNC:
+    case WIRE1_RESYNC:
         member_on_resync(m, &message);
         break;
-    case WIRE_COMMIT_NOW:
+    case WIRE1_COMMIT_NOW:
         on_commit_now(m, rng, &message);
         break;
-    case WIRE_HANDSHAKE:
-    case WIRE_APP_FROM:
+    case WIRE1_HANDSHAKE:
+    case WIRE1_APP_FROM:
         on_message(m, now_us, unix_s, rng, &message);
         break;
-    case WIRE_ACCEPTED:
+    case WIRE1_ACCEPTED:
         on_accepted(m, now_us, unix_s, rng, &message);
         break;
-    case WIRE_SENT:
+    case WIRE1_SENT:
         if (message.seq == m->last_seq + 1)
             m->last_seq = message.seq;
         break;
-    case WIRE_STALE:
+    case WIRE1_STALE:
         on_stale(m);
         break;
-    case WIRE_DIRECT_FROM:
+    case WIRE1_DIRECT_FROM:
         if (m->group != NULL)
             member_take_direct(m, rng, message.identity, message.sealed);
         break;
-    case WIRE_READY:
+    case WIRE1_READY:
         if (m->group != NULL)
             member_switch(m, message.epoch);
         break;
-    case WIRE_ONLINE:
+    case WIRE1_ONLINE:
         on_online(m, &message);
         break;
-    case WIRE_GONE:
+    case WIRE1_GONE:
         member_end(m, message.gone);
         break;
     default:
@@ -598,7 +598,7 @@ void member_input(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng
 }
 
 void member_leave(struct member *m) {
-    member_send_wire(m, &(struct wire_message){.type = WIRE_LEAVE});
+    member_send_wire(m, &(struct wire1_message){.type = WIRE1_LEAVE});
     member_end(m, 0);
 }
 
@@ -607,7 +607,7 @@ void member_leave(struct member *m) {
 static void check_signatures(struct member *m, uint64_t now_us) {
     if (mls_verify_some(m->group, CHECKS_A_STEP) != MLS_OK || mls_group_state(m->group) == MLS_STATE_BROKEN) {
         member_alarm(m, MEMBER_ALARM_SIGNATURE, span_of(NULL, 0), MLS_LEAF_SIGNATURE_INVALID);
-        member_end(m, WIRE_GONE_REFUSED);
+        member_end(m, WIRE1_GONE_REFUSED);
         return;
     }
     bool more = mls_verify_left(m->group) > 0;

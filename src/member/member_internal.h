@@ -88,7 +88,7 @@ struct author {
     uint32_t leaf;
     bool host;
     uint8_t identity_len, key_len;
-    uint8_t identity[WIRE_IDENTITY_LEN_MAX], key[SIGN_PUBLIC_LEN_MAX];
+    uint8_t identity[WIRE1_IDENTITY_LEN_MAX], key[SIGN_PUBLIC_LEN_MAX];
 };
 struct roster {
     uint64_t epoch;
@@ -104,7 +104,7 @@ struct roster_held {
 /* Somebody whom our person, a host, wants out: until that seat is out of the tree. */
 struct removal {
     uint8_t identity_len, key_len;
-    uint8_t identity[WIRE_IDENTITY_LEN_MAX], key[SIGN_PUBLIC_LEN_MAX];
+    uint8_t identity[WIRE1_IDENTITY_LEN_MAX], key[SIGN_PUBLIC_LEN_MAX];
     uint64_t since_us;
 };
 
@@ -117,7 +117,7 @@ struct change {
     enum member_change_kind kind;
     uint64_t epoch, unix_s;
     uint8_t identity_len, by_len;
-    uint8_t identity[WIRE_IDENTITY_LEN_MAX], by[WIRE_IDENTITY_LEN_MAX];
+    uint8_t identity[WIRE1_IDENTITY_LEN_MAX], by[WIRE1_IDENTITY_LEN_MAX];
     struct text name;
 };
 
@@ -211,7 +211,7 @@ struct member {
 
 /* Queues an output. Its spans are copied. */
 void member_put(struct member *m, const struct member_output *output);
-void member_send_wire(struct member *m, const struct wire_message *message);
+void member_send_wire(struct member *m, const struct wire1_message *message);
 void member_alarm(struct member *m, enum member_alarm alarm, struct span identity, enum mls_status status);
 void member_set_state(struct member *m, enum member_state state);
 /* The end: wipes the groups, tells once. */
@@ -250,7 +250,7 @@ void member_note(struct member *m, enum member_change_kind kind, uint64_t unix_s
 /* ---- member_in.c ---- */
 
 void member_send_bad(struct member *m, uint64_t epoch, enum mls_status status);
-void member_fetch_tree(struct member *m, enum fetch_purpose purpose, const struct wire_message *message);
+void member_fetch_tree(struct member *m, enum fetch_purpose purpose, const struct wire1_message *message);
 /* Makes a commit of these proposals and of all that are stored, and sends it. */
 enum mls_status member_commit(struct member *m, struct rng *rng, struct span proposals, bool adds);
 
@@ -267,7 +267,7 @@ void member_rejoin_later(struct member *m);
 /* A connection resumed; `behind`: the server says that there is more than we have. */
 void member_rejoin_resumed(struct member *m, bool behind);
 void member_rejoin_tick(struct member *m, uint64_t now_us);
-void member_on_resync(struct member *m, const struct wire_message *message);
+void member_on_resync(struct member *m, const struct wire1_message *message);
 /* Is `joining`, entered by the GroupInfo of a resync, no less than what we know? On false an alarm was raised. */
 bool member_rejoin_good(struct member *m);
 

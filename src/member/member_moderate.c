@@ -100,7 +100,7 @@ static enum mls_status with_host(const struct member *m, struct span identity, s
     struct mls_buf hosts, changed, wrapped;
     if (!mls_group_extension(m->group, SECURE_EXTENSION_MEETING, &data) || !secure_meeting_read(data, &meeting))
         return MLS_WRONG_STATE;
-    mls_buf_init(&hosts, (SECURE_HOSTS_MAX + 1) * (WIRE_IDENTITY_LEN_MAX + 2));
+    mls_buf_init(&hosts, (SECURE_HOSTS_MAX + 1) * (WIRE1_IDENTITY_LEN_MAX + 2));
     mls_buf_init(&changed, GROUP_INFO_LEN_MAX);
     mls_buf_init(&wrapped, GROUP_INFO_LEN_MAX);
     size_t at = 0, count = 1;

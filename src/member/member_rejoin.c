@@ -101,7 +101,7 @@ static bool info_good(struct member *m, struct span bytes) {
     return true;
 }
 
-void member_on_resync(struct member *m, const struct wire_message *message) {
+void member_on_resync(struct member *m, const struct wire1_message *message) {
     if (m->group == NULL) { /* a newcomer whose Welcome was of no use: it knows nothing that could be contradicted */
         if (m->joining == NULL)
             member_fetch_tree(m, FETCH_RESYNC, message);

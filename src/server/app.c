@@ -94,7 +94,7 @@ static void on_message(void *context, uint64_t session, struct span message, boo
 
 static uint16_t on_too_long(void *context, uint64_t session) {
     (void)context;
-    return (session & SESSION_DELIVERY) != 0 ? WIRE_CLOSE_TOO_MUCH : CLOSE_TOO_LONG;
+    return (session & SESSION_DELIVERY) != 0 ? WIRE1_CLOSE_TOO_MUCH : CLOSE_TOO_LONG;
 }
 
 static void on_closed(void *context, uint64_t session, uint16_t code) {

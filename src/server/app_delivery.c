@@ -5,7 +5,7 @@
 #include "base/assert.h"
 #include "base/base64.h"
 #include "base/time.h"
-#include "group/wire.h"
+#include "group/wire1.h"
 #include "io/clock.h"
 #include "server/app_internal.h"
 
@@ -52,7 +52,7 @@ bool delivery_gate(void *context, struct span room, struct span identity) {
 /* ---- WebSockets ---- */
 
 bool delivery_path(struct span path) {
-    return span_equal_str(path, WIRE_PATH);
+    return span_equal_str(path, WIRE1_PATH);
 }
 
 static uint32_t connection_of(uint64_t session) {

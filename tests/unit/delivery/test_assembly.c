@@ -318,7 +318,7 @@ static void a_host_removes_somebody_and_others_may_not(void **state) {
     assembly_drain(&a, 0);
     assembly_run(&a, US_PER_S);
     assert_true(assembly_agree(&a));
-    assert_true(a.people[2].ended && a.people[2].gone == WIRE_GONE_REMOVED);
+    assert_true(a.people[2].ended && a.people[2].gone == WIRE1_GONE_REMOVED);
     assert_false(a.people[2].admitted);
     assert_int_equal(member_make_host(a.people[0].member, a.now_us, ASSEMBLY_UNIX_S(&a), &a.rng, span_str("p_1")),
                      MLS_OK);

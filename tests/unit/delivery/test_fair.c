@@ -29,10 +29,10 @@ static const struct delivery_counters *counters(void) {
 }
 
 /* The server gets this from the person's connection, whatever the person's own side does. */
-static void lie(int person, const struct wire_message *message) {
+static void lie(int person, const struct wire1_message *message) {
     struct mls_buf bytes;
-    mls_buf_init(&bytes, WIRE_MESSAGE_LEN_MAX);
-    wire_write(message, &bytes);
+    mls_buf_init(&bytes, WIRE1_MESSAGE_LEN_MAX);
+    wire1_write(message, &bytes);
     assembly_inject(&a, person, true, mls_buf_span(&bytes));
     mls_buf_free(&bytes);
 }
@@ -43,7 +43,7 @@ static void a_member_that_goes_on_refusing_commits_does_not_keep_the_group_busy(
     uint64_t before = epoch();
     for (int i = 0; i < 600; i++) {
         a.people[4].member->astray = true; /* it comes back each time it is told to */
-        lie(4, &(struct wire_message){.type = WIRE_BAD, .epoch = epoch(), .status = MLS_PROPOSAL_REFUSED});
+        lie(4, &(struct wire1_message){.type = WIRE1_BAD, .epoch = epoch(), .status = MLS_PROPOSAL_REFUSED});
         assembly_run(&a, 50 * US_PER_MS);
     }
     /* three turns at once, then after 1, 2, 4, 8 and 16 s */
@@ -88,11 +88,11 @@ static void who_refuses_the_commits_of_three_others_is_put_out(void **state) {
         /* a commit of this author, which everybody but one follows */
         heals(author);
         assembly_run(&a, 300 * US_PER_MS);
-        lie(5, &(struct wire_message){.type = WIRE_BAD, .epoch = epoch(), .status = MLS_PROPOSAL_REFUSED});
+        lie(5, &(struct wire1_message){.type = WIRE1_BAD, .epoch = epoch(), .status = MLS_PROPOSAL_REFUSED});
         assembly_run(&a, 3 * US_PER_S);
     }
     assert_true(a.people[5].ended);
-    assert_int_equal(a.people[5].gone, WIRE_GONE_CANNOT_FOLLOW);
+    assert_int_equal(a.people[5].gone, WIRE1_GONE_CANNOT_FOLLOW);
     assert_true(assembly_settle(&a, 5 * US_PER_S));
     assert_int_equal(member_people(a.people[0].member), 5);
     assembly_end(&a);
@@ -147,7 +147,7 @@ static void a_key_package_that_nobody_can_add_keeps_nobody_else_out(void **state
     char name[2] = "x";
     for (int i = 0; i < 4; i++, name[0]++) {
         /* with the key of somebody who is here */
-        mls_buf_init(&hello, WIRE_MESSAGE_LEN_MAX);
+        mls_buf_init(&hello, WIRE1_MESSAGE_LEN_MAX);
         hello_of(&a.people[1].member->signature_key, name, &hello);
         uint32_t connection = delivery_open(a.delivery, a.now_us, NULL, span_str(a.meeting), span_str(name));
         assert_true(connection != 0);
@@ -169,7 +169,7 @@ static void who_enters_after_a_commit_that_is_of_no_use_is_not_stuck(void **stat
     heals(3);
     assembly_run(&a, 300 * US_PER_MS);
     for (int i = 0; i < 3; i++)
-        lie(i, &(struct wire_message){.type = WIRE_BAD, .epoch = epoch(), .status = MLS_CONFIRMATION_TAG_INVALID});
+        lie(i, &(struct wire1_message){.type = WIRE1_BAD, .epoch = epoch(), .status = MLS_CONFIRMATION_TAG_INVALID});
     assembly_join(&a, 1);
     assert_true(assembly_settle(&a, 10 * US_PER_S));
     assert_int_equal(member_people(a.people[0].member), 5);
@@ -185,7 +185,7 @@ static void count_outputs(struct delivery *d) {
     while (delivery_poll(d, &out)) {
         held += out.type == DELIVERY_HOLD && out.held;
         released += out.type == DELIVERY_HOLD && !out.held;
-        closed += out.type == DELIVERY_CLOSE && out.code == WIRE_CLOSE_TOO_MUCH;
+        closed += out.type == DELIVERY_CLOSE && out.code == WIRE1_CLOSE_TOO_MUCH;
     }
 }
 
@@ -206,19 +206,19 @@ static void who_costs_too_much_is_not_read_from_and_then_closed(void **state) {
     assembly_begin(&a, 7, FAST);
     struct delivery *d = service(10, 100);
     struct mls_buf hello;
-    mls_buf_init(&hello, WIRE_MESSAGE_LEN_MAX);
+    mls_buf_init(&hello, WIRE1_MESSAGE_LEN_MAX);
     hello_of(NULL, "greedy", &hello);
     uint64_t now_us = US_PER_S;
     uint32_t connection = delivery_open(d, now_us, NULL, span_str(a.meeting), span_str("greedy"));
     delivery_message(d, now_us, ASSEMBLY_UNIX_S(&a), &a.rng, connection, mls_buf_span(&hello));
     mls_buf_free(&hello);
     struct mls_buf commit;
-    mls_buf_init(&commit, WIRE_MESSAGE_LEN_MAX);
+    mls_buf_init(&commit, WIRE1_MESSAGE_LEN_MAX);
     uint8_t junk[2000] = {0};
-    wire_write(&(struct wire_message){.type = WIRE_COMMIT,
-                                      .commit = span_of(junk, sizeof junk),
-                                      .group_info = span_of(junk, 100)},
-               &commit);
+    wire1_write(&(struct wire1_message){.type = WIRE1_COMMIT,
+                                        .commit = span_of(junk, sizeof junk),
+                                        .group_info = span_of(junk, 100)},
+                &commit);
     for (int i = 0; i < 20000 && closed == 0; i++, now_us += US_PER_MS) {
         delivery_tick(d, now_us, ASSEMBLY_UNIX_S(&a), &a.rng);
         delivery_message(d, now_us, ASSEMBLY_UNIX_S(&a), &a.rng, connection, mls_buf_span(&commit));
@@ -302,7 +302,7 @@ static void who_waits_for_entry_in_vain_is_sent_away(void **state) {
     assembly_begin(&a, 10, FAST);
     struct delivery *d = service(10, 100);
     struct mls_buf hello;
-    mls_buf_init(&hello, WIRE_MESSAGE_LEN_MAX);
+    mls_buf_init(&hello, WIRE1_MESSAGE_LEN_MAX);
     hello_of(NULL, "idle", &hello);
     uint64_t now_us = US_PER_S;
     uint32_t connection = delivery_open(d, now_us, NULL, span_str(a.meeting), span_str("idle"));

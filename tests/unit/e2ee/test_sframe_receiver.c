@@ -61,6 +61,36 @@ static void a_frame_opens_once_in_any_order(void **state) {
     pair_end(&p);
 }
 
+static void an_epoch_that_is_withdrawn_leaves_no_key_and_its_number_to_another(void **state) {
+    (void)state;
+    struct pair p;
+    pair_init(&p);
+    passes(&p, "first", 1);
+    pair_install(&p, 2, TIME_NEVER, 1);
+    uint8_t secret[64];
+    memcpy(secret, p.bob.epochs.slots[1].secret.bytes, 32);
+    sframe_sender_withdraw(&p.alice, 1); /* in use: stays */
+    sframe_receiver_withdraw(&p.bob, 1);
+    passes(&p, "still", 2);
+    sframe_sender_withdraw(&p.alice, 2);
+    sframe_receiver_withdraw(&p.bob, 2);
+    for (int i = 0; i < SFRAME_EPOCHS_MAX; i++) {
+        assert_memory_not_equal(p.alice.epochs.slots[i].secret.bytes, secret, 32);
+        assert_memory_not_equal(p.bob.epochs.slots[i].secret.bytes, secret, 32);
+    }
+    passes(&p, "under the former", 3);
+    /* another commit starts that epoch, with another key */
+    struct sframe_epoch_key key = pair_epoch_key(99, ALICE, TIME_NEVER);
+    key.epoch = 2;
+    assert_int_equal(sframe_sender_install(&p.alice, &key, 3), SFRAME_OK);
+    key.leaf = BOB;
+    assert_int_equal(sframe_receiver_install(&p.bob, &key, 3), SFRAME_OK);
+    sframe_sender_switch(&p.alice, 2, 4);
+    sframe_receiver_switch(&p.bob, 2, 4);
+    passes(&p, "under the new one", 5);
+    pair_end(&p);
+}
+
 static void a_frame_behind_the_window_is_refused(void **state) {
     (void)state;
     struct pair p;
@@ -343,6 +373,7 @@ static void short_memory_changes_nothing(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_frame_opens_once_in_any_order),
+        cmocka_unit_test(an_epoch_that_is_withdrawn_leaves_no_key_and_its_number_to_another),
         cmocka_unit_test(a_frame_behind_the_window_is_refused),
         cmocka_unit_test(a_frame_that_is_not_authentic_moves_no_window),
         cmocka_unit_test(frames_count_only_for_the_member_whose_stream_they_came_on),

@@ -44,10 +44,10 @@ static struct span kept(void) {
     return span_of(h.kept, h.kept_len);
 }
 
-static void inject(int person, const struct wire_message *message) {
+static void inject(int person, const struct wire1_message *message) {
     struct mls_buf bytes;
-    mls_buf_init(&bytes, WIRE_MESSAGE_LEN_MAX);
-    wire_write(message, &bytes);
+    mls_buf_init(&bytes, WIRE1_MESSAGE_LEN_MAX);
+    wire1_write(message, &bytes);
     assert_true(mls_buf_ok(&bytes));
     assembly_inject(&a, person, false, mls_buf_span(&bytes));
     mls_buf_free(&bytes);
@@ -59,9 +59,9 @@ static bool down(void *context, int person, struct span message) {
         return true;
     if (message.data[0] == h.keep_type)
         keep(message);
-    if (message.data[0] == WIRE_RESYNC && h.spoil_group_info) {
-        struct wire_message resync;
-        assert_true(wire_read(WIRE_FROM_SERVER, message, &resync));
+    if (message.data[0] == WIRE1_RESYNC && h.spoil_group_info) {
+        struct wire1_message resync;
+        assert_true(wire1_read(WIRE1_FROM_SERVER, message, &resync));
         keep(resync.group_info);
         h.kept[h.kept_len - 1] ^= 1; /* of its signature */
         h.spoil_group_info = false;
@@ -74,10 +74,10 @@ static bool down(void *context, int person, struct span message) {
 
 static bool up(void *context, int person, struct span message) {
     (void)context;
-    struct wire_message sent;
+    struct wire1_message sent;
     struct mls_message_info info;
-    if (h.person == person && message.data[0] == WIRE_COMMIT) {
-        assert_true(wire_read(WIRE_FROM_CLIENT, message, &sent) && mls_message_peek(sent.commit, &info) == MLS_OK);
+    if (h.person == person && message.data[0] == WIRE1_COMMIT) {
+        assert_true(wire1_read(WIRE1_FROM_CLIENT, message, &sent) && mls_message_peek(sent.commit, &info) == MLS_OK);
         h.rejoins += info.sender_type == MLS_SENDER_NEW_MEMBER_COMMIT;
     }
     return !concerns(person) || h.drop_up[message.data[0]] == 0;
@@ -104,9 +104,9 @@ static uint32_t alarms(int person, enum member_alarm alarm) {
     return a.people[person].alarms_by_kind[alarm];
 }
 
-static struct wire_message kept_message(void) {
-    struct wire_message message;
-    assert_true(wire_read(WIRE_FROM_SERVER, kept(), &message));
+static struct wire1_message kept_message(void) {
+    struct wire1_message message;
+    assert_true(wire1_read(WIRE1_FROM_SERVER, kept(), &message));
     return message;
 }
 
@@ -120,12 +120,12 @@ static void renew(int person) {
 /* The server's own resync for the present epoch, as it would send it. */
 static void keep_resync(int person) {
     h.person = person;
-    h.keep_type = WIRE_RESYNC;
-    h.drop_down[WIRE_RESYNC] = 1;
-    struct wire_message bad = {.type = WIRE_BAD, .epoch = 0, .status = 1};
+    h.keep_type = WIRE1_RESYNC;
+    h.drop_down[WIRE1_RESYNC] = 1;
+    struct wire1_message bad = {.type = WIRE1_BAD, .epoch = 0, .status = 1};
     struct mls_buf bytes;
     mls_buf_init(&bytes, 64);
-    wire_write(&bad, &bytes);
+    wire1_write(&bad, &bytes);
     assembly_inject(&a, person, true, mls_buf_span(&bytes));
     mls_buf_free(&bytes);
     assembly_run(&a, US_PER_S);
@@ -152,12 +152,12 @@ static void a_resync_into_a_fork_is_refused(void **state) {
     begin(2, 3);
     /* the third is told that its own commit was taken, while the others go on with another */
     h.person = 2;
-    h.drop_up[WIRE_COMMIT] = h.drop_down[WIRE_HANDSHAKE] = 1;
+    h.drop_up[WIRE1_COMMIT] = h.drop_down[WIRE1_HANDSHAKE] = 1;
     uint64_t epoch = a.people[2].key_epoch;
     assert_int_equal(member_commit(a.people[2].member, &a.rng, span_of(NULL, 0), false), MLS_OK);
     assembly_drain(&a, 2);
-    inject(2,
-           &(struct wire_message){.type = WIRE_ACCEPTED, .seq = a.people[2].member->last_seq + 1, .epoch = epoch + 1});
+    inject(2, &(struct wire1_message){
+                  .type = WIRE1_ACCEPTED, .seq = a.people[2].member->last_seq + 1, .epoch = epoch + 1});
     assembly_run(&a, 1000);
     assert_int_equal(a.people[2].key_epoch, epoch + 1);
     renew(0);
@@ -166,7 +166,7 @@ static void a_resync_into_a_fork_is_refused(void **state) {
     /* now it misses something, and is led over */
     keep_resync(2);
     a.people[2].member->astray = true;
-    h.drop_up[WIRE_COMMIT] = 0;
+    h.drop_up[WIRE1_COMMIT] = 0;
     assembly_inject(&a, 2, false, kept());
     assembly_run(&a, 3 * US_PER_S);
     assert_int_equal(a.people[2].key_epoch, epoch + 1);
@@ -198,7 +198,7 @@ static void a_resync_to_another_group_is_refused(void **state) {
     /* another meeting of the same id and link, as a server that has the link can make it */
     begin(4, 2);
     keep_resync(1);
-    struct wire_message foreign = kept_message();
+    struct wire1_message foreign = kept_message();
     struct mls_buf info;
     mls_buf_init(&info, foreign.group_info.len);
     mls_wr_span(&info, foreign.group_info);
@@ -224,10 +224,10 @@ static void a_resync_to_another_group_is_refused(void **state) {
 /* A commit that person 2 alone cannot read, with all that follows. */
 static void spoil_a_commit(void) {
     h.person = 2;
-    h.keep_type = WIRE_HANDSHAKE;
-    h.drop_down[WIRE_HANDSHAKE] = 1;
+    h.keep_type = WIRE1_HANDSHAKE;
+    h.drop_down[WIRE1_HANDSHAKE] = 1;
     renew(0);
-    h.drop_down[WIRE_HANDSHAKE] = 0;
+    h.drop_down[WIRE1_HANDSHAKE] = 0;
     h.keep_type = 0;
     h.kept[h.kept_len - 1] ^= 1;
     struct mls_buf copy;
@@ -241,14 +241,14 @@ static void a_good_group_is_kept_until_a_better_one_works(void **state) {
     (void)state;
     struct member_code code;
     begin(6, 3);
-    h.drop_down[WIRE_ACCEPTED] = h.drop_down[WIRE_STALE] = 1; /* the way back is never answered */
+    h.drop_down[WIRE1_ACCEPTED] = h.drop_down[WIRE1_STALE] = 1; /* the way back is never answered */
     spoil_a_commit();
     for (int i = 0; i < 100; i++) {
         assembly_run(&a, 50000);
         assert_true(member_code(a.people[2].member, &code));
         assert_false(a.people[2].ended);
     }
-    h.drop_down[WIRE_ACCEPTED] = h.drop_down[WIRE_STALE] = 0;
+    h.drop_down[WIRE1_ACCEPTED] = h.drop_down[WIRE1_STALE] = 0;
     assembly_cut(&a, 2, false); /* it does not hear of its own way back */
     assembly_run(&a, 100000);
     assert_true(member_code(a.people[2].member, &code));
@@ -271,7 +271,7 @@ static void a_welcome_during_a_join_overwrites_nothing(void **state) {
     (void)state;
     begin(8, 2);
     h.person = 2;
-    h.drop_up[WIRE_COMMIT] = 1; /* its external commit does not arrive, and it waits for an answer */
+    h.drop_up[WIRE1_COMMIT] = 1; /* its external commit does not arrive, and it waits for an answer */
     int late = assembly_join(&a, 1);
     assert_int_equal(late, 2);
     assembly_run(&a, 1500000);
@@ -279,8 +279,8 @@ static void a_welcome_during_a_join_overwrites_nothing(void **state) {
     assert_true(assembly_settle(&a, 10 * US_PER_S));
     assert_true(delivery_counters_get(a.delivery)->delivery_joins_welcome > 0);
     /* the answer to what it had begun, now that it is in */
-    inject(2, &(struct wire_message){
-                  .type = WIRE_ACCEPTED, .seq = a.people[2].member->last_seq, .epoch = a.people[2].key_epoch});
+    inject(2, &(struct wire1_message){
+                  .type = WIRE1_ACCEPTED, .seq = a.people[2].member->last_seq, .epoch = a.people[2].key_epoch});
     assembly_run(&a, US_PER_S);
     assert_true(assembly_agree(&a));
     assembly_end(&a); /* which finds a group that nobody owns */
@@ -292,15 +292,15 @@ static void a_forged_author_across_epochs_is_refused(void **state) {
     (void)state;
     begin(9, 3);
     h.person = 2;
-    h.keep_type = WIRE_APP_FROM;
-    h.drop_down[WIRE_APP_FROM] = 1;
+    h.keep_type = WIRE1_APP_FROM;
+    h.drop_down[WIRE1_APP_FROM] = 1;
     assert_int_equal(
         member_chat(a.people[1].member, 1, &a.rng, span_of(NULL, 0), span_str("id"), span_str("I am the host")),
         MLS_OK);
     assembly_drain(&a, 1);
     assembly_run(&a, US_PER_S);
-    h.drop_down[WIRE_APP_FROM] = h.keep_type = 0;
-    struct wire_message forged = kept_message();
+    h.drop_down[WIRE1_APP_FROM] = h.keep_type = 0;
+    struct wire1_message forged = kept_message();
     renew(0);
     forged.identity = span_str("p_0");
     forged.seq = a.people[2].member->last_seq + 1;
@@ -316,14 +316,14 @@ static void a_late_message_of_one_who_left_keeps_its_author(void **state) {
     begin(10, 3);
     a.people[0].delay_us = a.people[2].delay_us = 1000;
     h.person = 2;
-    h.keep_type = WIRE_APP_FROM;
-    h.drop_down[WIRE_APP_FROM] = 1;
+    h.keep_type = WIRE1_APP_FROM;
+    h.drop_down[WIRE1_APP_FROM] = 1;
     assert_int_equal(member_chat(a.people[1].member, 1, &a.rng, span_of(NULL, 0), span_str("id"), span_str("bye")),
                      MLS_OK);
     assembly_drain(&a, 1);
     assembly_run(&a, US_PER_S);
-    h.drop_down[WIRE_APP_FROM] = h.keep_type = 0;
-    struct wire_message late = kept_message();
+    h.drop_down[WIRE1_APP_FROM] = h.keep_type = 0;
+    struct wire1_message late = kept_message();
     assembly_leave(&a, 1);
     assembly_run(&a, US_PER_S);
     assert_int_equal(member_people(a.people[2].member), 2);
@@ -339,10 +339,10 @@ static void a_late_message_of_one_who_left_keeps_its_author(void **state) {
 /* What a changed program of that person sends to all. */
 static void say(int person, struct span content) {
     struct mls_buf message, bytes;
-    mls_buf_init(&message, WIRE_APP_LEN_MAX);
-    mls_buf_init(&bytes, WIRE_MESSAGE_LEN_MAX);
+    mls_buf_init(&message, WIRE1_APP_LEN_MAX);
+    mls_buf_init(&bytes, WIRE1_MESSAGE_LEN_MAX);
     assert_int_equal(mls_protect(a.people[person].member->group, content, span_of(NULL, 0), &a.rng, &message), MLS_OK);
-    wire_write(&(struct wire_message){.type = WIRE_APP, .message = mls_buf_span(&message)}, &bytes);
+    wire1_write(&(struct wire1_message){.type = WIRE1_APP, .message = mls_buf_span(&message)}, &bytes);
     assembly_inject(&a, person, true, mls_buf_span(&bytes));
     mls_buf_free(&message);
     mls_buf_free(&bytes);
@@ -407,7 +407,7 @@ static void a_private_message_does_not_come_twice_however_many_follow(void **sta
     (void)state;
     begin(13, 2);
     h.person = 0;
-    h.keep_type = WIRE_DIRECT_FROM;
+    h.keep_type = WIRE1_DIRECT_FROM;
     for (int i = 0; i < 70; i++) {
         uint8_t text = (uint8_t)('0' + i);
         assert_int_equal(member_chat(a.people[1].member, 1, &a.rng, span_str("p_0"), span_str("id"), span_of(&text, 1)),
@@ -433,7 +433,7 @@ static void two_identities_never_become_one(void **state) {
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         struct member *other;
         struct member_output out;
-        struct wire_message hello;
+        struct wire1_message hello;
         if (names[i][0] == 0) {
             assert_false(secure_identity_good(span_str("")));
             continue;
@@ -449,11 +449,11 @@ static void two_identities_never_become_one(void **state) {
         assert_int_equal(member_create(&config, &a.rng, &other), MLS_OK);
         member_connected(other, a.now_us, ASSEMBLY_UNIX_S(&a), &a.rng);
         assert_true(member_poll(other, &out) && out.type == MEMBER_SEND);
-        assert_true(wire_read(WIRE_FROM_CLIENT, out.bytes, &hello));
+        assert_true(wire1_read(WIRE1_FROM_CLIENT, out.bytes, &hello));
         struct mls_buf list;
-        mls_buf_init(&list, WIRE_MESSAGE_LEN_MAX);
+        mls_buf_init(&list, WIRE1_MESSAGE_LEN_MAX);
         mls_wr_vec(&list, hello.key_package);
-        inject(0, &(struct wire_message){.type = WIRE_COMMIT_NOW, .epoch = 0, .list = mls_buf_span(&list)});
+        inject(0, &(struct wire1_message){.type = WIRE1_COMMIT_NOW, .epoch = 0, .list = mls_buf_span(&list)});
         assembly_run(&a, US_PER_S);
         assert_int_equal(alarms(0, MEMBER_ALARM_ADD), i + 1);
         assert_int_equal(member_epoch(a.people[0].member), 0);
@@ -485,7 +485,7 @@ static void a_removal_that_the_server_never_takes_is_told(void **state) {
     (void)state;
     begin(16, 3);
     h.person = 0;
-    h.drop_up[WIRE_COMMIT] = 1;
+    h.drop_up[WIRE1_COMMIT] = 1;
     assert_int_equal(member_remove(a.people[0].member, a.now_us, ASSEMBLY_UNIX_S(&a), &a.rng, span_str("p_2")), MLS_OK);
     assembly_drain(&a, 0);
     assembly_run(&a, MEMBER_REMOVAL_US - US_PER_S);
@@ -498,7 +498,7 @@ static void a_removal_that_the_server_never_takes_is_told(void **state) {
 static void a_departure_withheld_behind_other_commits_is_shown(void **state) {
     (void)state;
     begin(17, 3);
-    h.drop_up[WIRE_COMMIT] = 1; /* the members' commits, with which it would be carried out */
+    h.drop_up[WIRE1_COMMIT] = 1; /* the members' commits, with which it would be carried out */
     h.person = 0;
     assembly_leave(&a, 2);
     a.people[1].crashed = true; /* commits neither */

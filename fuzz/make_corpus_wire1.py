@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Writes fuzz/corpus/wire: one message of each type of the delivery protocol, and the extensions of a meeting."""
+"""Writes fuzz/corpus/wire1: one message of each type of the delivery protocol, and the extensions of a meeting."""
 import os
 
-OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'corpus/wire')
+OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'corpus/wire1')
 
 
 def vec(data):
