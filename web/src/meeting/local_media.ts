@@ -289,13 +289,16 @@ export class LocalMedia {
      * server's word that it does not take a track: then nothing is sent, and the switch goes off and says so.
      */
     private unpublished({ source, track }: LocalTrackPublication): void {
+        // what the person saw: it may have been given up before it was wholly published
+        const micShown = this.live.mic.peek();
+        const cameraShown = this.live.camera.peek();
         this.look();
         if (!track || this.own.has(track)) return;
         setTimeout(() => {
             if (this.closed || this.room.state !== ConnectionState.Connected || this.own.has(track)) return;
             if (this.room.localParticipant.getTrackPublication(source)) return;
-            if (track === this.micTrack.peek()) void this.lost('microphone', track);
-            else if (track === this.cameraTrack.peek()) void this.lost('camera', track);
+            if (track === this.micTrack.peek()) void this.lost('microphone', track, micShown);
+            else if (track === this.cameraTrack.peek()) void this.lost('camera', track, cameraShown);
             else if (source === Track.Source.ScreenShare && this.screen.isOn && !this.screen.busy.peek()) {
                 // When the person stopped it in the browser's own bar, the track has ended already.
                 if (captured(track)) this.listener.note(t.meeting.publishFailed(t.device.kind.screen), true);
@@ -304,9 +307,9 @@ export class LocalMedia {
         });
     }
 
-    private async lost(kind: 'microphone' | 'camera', track: LocalTrack): Promise<void> {
+    private async lost(kind: 'microphone' | 'camera', track: LocalTrack, shown: boolean): Promise<void> {
         const control = kind === 'microphone' ? this.mic : this.camera;
-        const wasOn = control.isOn;
+        const wasOn = shown || control.isOn;
         (kind === 'microphone' ? this.micTrack : this.cameraTrack).value = undefined;
         track.stop();
         control.observe(false);
