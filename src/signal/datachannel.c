@@ -101,6 +101,9 @@ static bool packet_arrived(const struct pc *from, struct span payload, bool loss
     struct datapacket *packet = control->packet;
     if (!datapacket_parse(payload, packet) || !may_send(sender, packet))
         return false;
+    /* A channel of that name that is not reliable: nothing would make its sender wait for those who receive. */
+    if (!lossy && *charged_bytes == 0)
+        return false;
     if (!lossy && !data_sequence_take(&sender->data_seq, packet->sequence))
         return false;
     struct writer w = writer_of(control->packet_bytes, ENGINE_MESSAGE_LEN_MAX);
@@ -174,11 +177,17 @@ static uint32_t last_received(Livekit__DataChannelReceiveState **states, size_t 
 
 void data_replay(struct peer *peer, const Livekit__SyncState *state) {
     const struct data_history *history = &peer->participant->room->history;
+    const struct pc *pc = data_pc(peer);
+    /* Nobody waits for what is sent again, so it must not gather: while that much is on its way, what is asked for is
+     * part of it. */
+    if (pc == NULL || pc->outbox.queued_bytes > DATA_SLACK_BYTES)
+        return;
     size_t count = state->n_datachannel_receive_states;
     if (count > 0)
         qsort(state->datachannel_receive_states, count, sizeof *state->datachannel_receive_states, compare_states);
     const struct data_entry *entry;
     for (uint32_t n = 0; (entry = data_history_at(history, n)) != NULL; n++) {
+        peer->control->work_ns += WORK_ENTRY_NS + entry->len / 2;
         /* without a number the receiver could not tell it from one it has */
         if (entry->sequence > last_received(state->datachannel_receive_states, count, entry->sender_sid) &&
             entry->at_us >= peer->participant->joined_us)

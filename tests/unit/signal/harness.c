@@ -576,6 +576,7 @@ void channel_open(struct world *world, uint32_t transport) {
 void channel_message(struct world *world, uint32_t transport, const char *label, struct span bytes) {
     struct engine_event message = {.type = ENGINE_EV_CHANNEL_MESSAGE, .object = transport, .payload = bytes};
     strcpy(message.message.label, label);
+    message.message.charged_bytes = strcmp(label, "_reliable") == 0 ? engine_channel_charge(bytes.len) : 0;
     event(world, shard_of(world, transport), &message);
 }
 
