@@ -128,7 +128,7 @@ static void hold_messages(struct engine *e, struct transport *t) {
 static bool tell_sent(struct engine *e, struct transport *t) {
     if (t->tx_refusal_due && event_refused(e, t->handle, ENGINE_CHANNEL_SEND))
         t->tx_refusal_due = false;
-    uint64_t settled_bytes = data_channels_settled(&t->channels, DATA_CHANNEL_RELIABLE);
+    uint64_t settled_bytes = data_channels_settled(&t->channels, DATA_CHANNEL_RELIABLE) + t->tx_refused_bytes;
     uint64_t new_bytes = settled_bytes - t->tx_told_bytes;
     bool due =
         new_bytes >= CHANNEL_TELL_BYTES || (new_bytes > 0 && settled_bytes == t->tx_given_bytes[DATA_CHANNEL_RELIABLE]);
@@ -204,6 +204,8 @@ void channels_send(struct engine *e, struct transport *t, const struct engine_ch
         t->tx_given_bytes[account] += charge_bytes;
     } else if (reliable) {
         e->counters.channel_send_refused++;
+        t->tx_given_bytes[DATA_CHANNEL_RELIABLE] += charge_bytes; /* else the control side's window would stay closed by it */
+        t->tx_refused_bytes += charge_bytes;
         t->tx_refusal_due = !event_refused(e, t->handle, ENGINE_CHANNEL_SEND) || t->tx_refusal_due;
     } else {
         e->counters.channel_send_dropped++;

@@ -316,6 +316,7 @@ struct transport {
     bool label_reliable[ENGINE_CHANNELS_MAX], label_open[ENGINE_CHANNELS_MAX];
     uint32_t rx_charged_bytes;  /* told and not released */
     uint64_t tx_given_bytes[2]; /* charges of what was sent, by enum data_channel_account */
+    uint64_t tx_refused_bytes;  /* of reliable ones that no channel took: settled at once */
     uint64_t tx_told_bytes;     /* of the reliable ones, as last told */
     bool tx_refusal_due;        /* a reliable message was refused, and there was no room to tell */
     uint64_t message_credit;    /* messages that may come, times US_PER_S */

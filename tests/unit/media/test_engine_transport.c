@@ -265,6 +265,28 @@ static void a_reliable_message_that_cannot_be_taken_is_told(void **state) {
     world_free(w);
 }
 
+static void what_a_closed_channel_refused_closes_no_window(void **state) {
+    (void)state;
+    struct world *w = world_make(125, NULL);
+    uint32_t channel;
+    struct peer *p = peer_with_channel(w, "_reliable", true, &channel);
+    data_channels_close(&p->channels, w->now_us, channel);
+    world_run(w, 1000000);
+    static uint8_t piece[60000];
+    for (int i = 0; i < 3; i++) /* almost the window */
+        world_send(w, p->transport, "_reliable", false, piece, sizeof piece);
+    assert_true(world_count(w, ENGINE_EV_REFUSED, p->transport) > 0);
+    struct dcep_open open = {.label = span_str("_reliable"), .priority = 256, .reliability = DCEP_RELIABLE};
+    assert_true(data_channels_open(&p->channels, w->now_us, &open, &channel));
+    world_run(w, 1000000);
+    world_send(w, p->transport, "_reliable", false, piece, sizeof piece);
+    world_run(w, 2000000);
+    const struct engine_event *sent = world_last(w, ENGINE_EV_CHANNEL_SENT, p->transport);
+    assert_non_null(sent);
+    assert_int_equal(sent->channel_sent.total_bytes, 4 * engine_channel_charge(sizeof piece));
+    world_free(w);
+}
+
 static void a_flood_of_tiny_messages_is_held_back_at_its_sender(void **state) {
     (void)state;
     struct world *w = world_make(124, NULL);
@@ -728,6 +750,7 @@ int main(void) {
         cmocka_unit_test(what_is_sent_reliably_waits_at_its_sender_until_it_is_passed_on_and_arrives_whole),
         cmocka_unit_test(what_is_lossy_does_not_take_the_room_of_what_is_reliable),
         cmocka_unit_test(a_reliable_message_that_cannot_be_taken_is_told),
+        cmocka_unit_test(what_a_closed_channel_refused_closes_no_window),
         cmocka_unit_test(a_flood_of_tiny_messages_is_held_back_at_its_sender),
         cmocka_unit_test(media_goes_on_through_an_ice_restart_and_the_old_name_dies),
         cmocka_unit_test(a_new_address_is_used_after_its_check_and_not_before),
