@@ -124,6 +124,7 @@ void control_tick(struct control *control, uint64_t now_us, uint64_t unix_us) {
         LIST_EACH(&room->participants, struct participant, node, participant) {
             peer_tick(peer_of(participant));
         }
+        room_catch_up(control, room);
         room_tick(control, room);
         /* messages that had waited are charged already */
         work_charge_room(control, room, before_ns + (control->work_charged_ns - charged_ns));

@@ -149,6 +149,7 @@ struct session {
     size_t queued_bytes;
     uint64_t budget_us; /* request allowance, in time */
     uint64_t work_us;   /* when the work that it caused is paid for */
+    uint64_t turn;      /* the last in which one of its waiting messages went on */
     struct waiting_message *waiting_first, *waiting_last;
     uint32_t waiting_count;
     size_t waiting_bytes;
@@ -248,6 +249,7 @@ struct control {
     size_t data_waiting_bytes; /* of reliable data of all rooms */
     uint64_t work_ns, work_charged_ns; /* ever done; and of that charged to a room */
     uint64_t visits;           /* walks over what may be met twice */
+    uint64_t turns;            /* of sessions whose messages wait */
     struct arena reply_arena;  /* of the last HTTP reply */
     struct datapacket *packet; /* scratch of the data path */
     uint8_t *packet_bytes;
@@ -317,8 +319,8 @@ bool token_permits(const struct token *token, enum peer_kind kind);
 void peer_stats(struct pc *pc, const struct engine_stats *stats);
 void peer_transport_state(struct pc *pc, enum engine_transport_state state);
 void peer_tick(struct peer *peer);
-/* Messages of the session that had to wait and now may go on. Its peer may be gone after it. */
-void session_catch_up(struct control *control, struct session *session);
+/* Messages of its sessions that had to wait and now may go on, in turns. Participants may be gone after it. */
+void room_catch_up(struct control *control, struct room *room);
 void room_tick(struct control *control, struct room *room);
 
 /* ---- message.c: the model as messages ---------------------------------------------------------------------------- */

@@ -467,12 +467,6 @@ void peer_tick(struct peer *peer) {
     }
     if (silent_us > 0)
         timer_arm(control, peer->participant->room, peer->session->seen_us + silent_us);
-    if (peer->session->waiting_first != NULL) {
-        struct session *session = peer->session;
-        session_catch_up(control, session);
-        if (session->peer != peer)
-            return; /* it left */
-    }
     if (now_us >= peer->token_at_us)
         peer_send_token(peer);
     timer_arm(control, peer->participant->room, peer->token_at_us);

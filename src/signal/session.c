@@ -488,17 +488,35 @@ static void waiting_free(struct waiting_message *waiting) {
     free(waiting);
 }
 
-void session_catch_up(struct control *control, struct session *session) {
-    while (session->waiting_first != NULL && session->peer != NULL && !session->closing) {
-        uint64_t until_us = waits_until_us(control, session);
-        if (until_us > control->now_us) {
-            timer_arm(control, session->peer->participant->room, until_us);
-            return;
-        }
+/* Whose turn it is: of those who may go on whoever had none for the longest time, so that however many keep the room
+ * busy, each of the others has its part. NULL: nobody's before `until_us`. */
+static struct session *next_turn(const struct control *control, const struct room *room, uint64_t *until_us) {
+    struct session *next = NULL;
+    *until_us = TIME_NEVER;
+    LIST_EACH(&room->participants, struct participant, node, participant) {
+        struct session *session = peer_of(participant)->session;
+        if (session == NULL || session->waiting_first == NULL || session->closing)
+            continue;
+        uint64_t waits_us = waits_until_us(control, session);
+        if (waits_us > control->now_us)
+            *until_us = time_min(*until_us, waits_us);
+        else if (next == NULL || session->turn < next->turn)
+            next = session;
+    }
+    return next;
+}
+
+void room_catch_up(struct control *control, struct room *room) {
+    struct session *session;
+    uint64_t until_us;
+    while ((session = next_turn(control, room, &until_us)) != NULL) {
         struct waiting_message *waiting = take_waiting(session);
+        session->turn = ++control->turns;
         handle_charged(control, session, span_of(waiting->buffer->data, waiting->buffer->len));
         waiting_free(waiting);
     }
+    if (until_us != TIME_NEVER)
+        timer_arm(control, room, until_us);
 }
 
 void control_session_message(struct control *control, uint64_t now_us, uint64_t unix_us, uint32_t handle,

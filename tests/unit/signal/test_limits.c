@@ -297,6 +297,66 @@ static void who_asks_for_much_work_waits_for_it_and_others_do_not(void **state) 
     world_stop(world);
 }
 
+/* Ten times something that is told to everybody, and never more waiting than a session may have. */
+static void keep_busy(struct world *world, struct client *client, char *text, uint32_t *outstanding) {
+    Livekit__SignalRequest ping;
+    livekit__signal_request__init(&ping);
+    ping.message_case = LIVEKIT__SIGNAL_REQUEST__MESSAGE_PING;
+    ping.ping = 1;
+    *outstanding -= (uint32_t)count_of(client, M(PONG));
+    forget(client);
+    if (*outstanding == 4)
+        return;
+    for (int i = 0; i < 10; i++) {
+        text[0] = text[0] == 'z' ? 'a' : (char)(text[0] + 1);
+        say(world, client, text);
+    }
+    send_request(world, client, &ping);
+    (*outstanding)++;
+}
+
+static void many_who_keep_a_room_busy_leave_a_turn_to_each_of_the_others(void **state) {
+    (void)state;
+    enum { BUSY = 10 };
+    struct world *world = world_start(NULL);
+    static char names[60][16];
+    struct client *people[60];
+    uint32_t outstanding[BUSY] = {0};
+    for (int i = 0; i < 60; i++) {
+        (void)snprintf(names[i], sizeof names[i], "person-%d", i);
+        people[i] = join_v0(world, names[i], "tea", "");
+        assert_non_null(people[i]);
+    }
+    struct client *eva = people[59];
+    Livekit__SignalRequest ping;
+    livekit__signal_request__init(&ping);
+    ping.message_case = LIVEKIT__SIGNAL_REQUEST__MESSAGE_PING;
+    ping.ping = 1;
+    uint32_t asked = 0, answered = 0;
+    char *text = text_of(4000);
+    text[0] = 'a';
+    for (uint32_t round = 0; round < 600; round++) { /* 12 s; eva asks twice a second */
+        for (int i = 0; i < BUSY && round % 3 == 0; i++)
+            keep_busy(world, people[i], text, &outstanding[i]);
+        if (round % 25 == 0 && asked < 20) {
+            send_request(world, eva, &ping);
+            asked++;
+        }
+        pass(world, 20 * US_PER_MS);
+        answered += (uint32_t)count_of(eva, M(PONG));
+        for (int i = BUSY; i < 60; i++)
+            forget(people[i]);
+    }
+    free(text);
+    assert_false(people[0]->closed);
+    struct control_counters counters;
+    control_counters_get(world->control, &counters);
+    assert_true(counters.messages_waited > 100);
+    assert_false(eva->closed);
+    assert_in_range(answered, 15, 20);
+    world_stop(world);
+}
+
 /* ---- shares ------------------------------------------------------------------------------------------------------ */
 
 static uint16_t validate_and_join(struct world *world, const char *identity, const char *room, uint8_t from) {
@@ -372,6 +432,7 @@ int main(void) {
         cmocka_unit_test(a_refresh_token_fits_into_the_request_that_it_comes_back_in),
         cmocka_unit_test(a_track_named_four_thousand_times_is_one_request),
         cmocka_unit_test(who_asks_for_much_work_waits_for_it_and_others_do_not),
+        cmocka_unit_test(many_who_keep_a_room_busy_leave_a_turn_to_each_of_the_others),
         cmocka_unit_test(rooms_of_one_source_leave_rooms_for_others),
         cmocka_unit_test(one_participant_leaves_tracks_for_others),
     };
