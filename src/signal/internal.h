@@ -170,6 +170,7 @@ struct peer {
     uint64_t absent_since_us; /* TIME_NEVER while there is a session */
     uint64_t failed_since_us; /* TIME_NEVER while the primary transport is usable */
     uint64_t token_at_us;
+    uint64_t work_us, budget_us; /* while it has no session: as that left them */
     uint64_t visited; /* by the walk with this number */
     /* WHEP: whose tracks, "" = the first publisher's */
     char *whep_identity;
@@ -319,6 +320,8 @@ bool token_permits(const struct token *token, enum peer_kind kind);
 void peer_stats(struct pc *pc, const struct engine_stats *stats);
 void peer_transport_state(struct pc *pc, enum engine_transport_state state);
 void peer_tick(struct peer *peer);
+/* The peer goes on without its session, and owes what that did. */
+void session_detach(struct peer *peer);
 /* Messages of its sessions that had to wait and now may go on, in turns. Participants may be gone after it. */
 void room_catch_up(struct control *control, struct room *room);
 void room_tick(struct control *control, struct room *room);

@@ -387,8 +387,7 @@ static void handle_simulate(struct peer *peer, const Livekit__SimulateScenario *
     case LIVEKIT__SIMULATE_SCENARIO__SCENARIO_SWITCH_CANDIDATE_PROTOCOL: {
         /* both protocols are in every answer; the client chooses when it restarts, which is what it waits for */
         struct session *session = peer->session;
-        peer->session = NULL;
-        session->peer = NULL;
+        session_detach(peer);
         peer->absent_since_us = peer->control->now_us;
         timer_arm(peer->control, peer->participant->room, peer->absent_since_us + ABSENT_MAX_US);
         session_leave(peer->control, session, ROOM_LEAVE_UNKNOWN, LIVEKIT__LEAVE_REQUEST__ACTION__RESUME);

@@ -239,9 +239,19 @@ static void attach(struct peer *peer, struct session *session) {
     ASSERT(peer->session == NULL);
     peer->session = session;
     session->peer = peer;
+    session->work_us = peer->work_us;
+    session->budget_us = peer->budget_us;
     peer->absent_since_us = TIME_NEVER;
     timer_arm(peer->control, peer->participant->room,
               peer->control->now_us + peer->control->config.ping_timeout_s * 2 * US_PER_S);
+}
+
+void session_detach(struct peer *peer) {
+    struct session *session = peer->session;
+    peer->work_us = session->work_us;
+    peer->budget_us = session->budget_us;
+    peer->session = NULL;
+    session->peer = NULL;
 }
 
 static void start_negotiation(struct peer *peer, const Livekit__JoinRequest *request) {
@@ -315,8 +325,7 @@ static void resume(struct control *control, struct session *session, struct admi
     }
     if (peer->session != NULL) {
         struct session *old = peer->session;
-        old->peer = NULL;
-        peer->session = NULL;
+        session_detach(peer);
         output_close(control, old, 1000);
     }
     if (peer->drop_on_resume) {
@@ -546,6 +555,23 @@ void control_session_message(struct control *control, uint64_t now_us, uint64_t 
     updates_flush(control);
 }
 
+/* Longer than a goodbye is. */
+#define GOODBYE_LEN_MAX 256
+
+/* Is the last thing that waits a goodbye? It costs next to nothing, and nobody is there to wait for its turn. */
+static bool says_goodbye(const struct session *session) {
+    const struct waiting_message *last = session->waiting_last;
+    if (last == NULL || last->buffer->len > GOODBYE_LEN_MAX)
+        return false;
+    struct arena arena;
+    arena_init(&arena, arena_decode_max(last->buffer->len));
+    const Livekit__SignalRequest *request =
+        livekit__signal_request__unpack(arena_allocator(&arena), last->buffer->len, last->buffer->data);
+    bool is = request != NULL && request->message_case == LIVEKIT__SIGNAL_REQUEST__MESSAGE_LEAVE;
+    arena_free(&arena);
+    return is;
+}
+
 void control_session_closed(struct control *control, uint64_t now_us, uint32_t handle) {
     clock_set(control, now_us, 0);
     if (!pool_live(&control->sessions, handle))
@@ -554,10 +580,12 @@ void control_session_closed(struct control *control, uint64_t now_us, uint32_t h
     struct peer *peer = session->peer;
     if (peer != NULL) {
         ASSERT(peer->session == session);
-        peer->session = NULL;
-        session->peer = NULL;
+        bool goodbye = says_goodbye(session);
+        session_detach(peer);
         peer->absent_since_us = now_us;
-        if (!peer->ever_connected) {
+        if (goodbye) {
+            peer_gone(peer, ROOM_LEAVE_CLIENT);
+        } else if (!peer->ever_connected) {
             peer_gone(peer, ROOM_LEAVE_SIGNAL_CLOSE);
         } else {
             timer_arm(control, peer->participant->room, now_us + ABSENT_MAX_US);

@@ -357,6 +357,53 @@ static void many_who_keep_a_room_busy_leave_a_turn_to_each_of_the_others(void **
     world_stop(world);
 }
 
+/* Joined, with sixty others in the room, and with more said than there was time for. */
+static struct client *in_debt(struct world *world) {
+    static char names[60][16];
+    struct client *ana = ready(world, "ana", "tea", "");
+    for (int i = 0; i < 60; i++) {
+        (void)snprintf(names[i], sizeof names[i], "person-%d", i);
+        assert_non_null(join_v0(world, names[i], "tea", ""));
+    }
+    char *text = text_of(40 << 10);
+    struct control_counters counters = {0};
+    for (int i = 0; i < 65 && counters.messages_waited == 0; i++) {
+        say(world, ana, text);
+        control_counters_get(world->control, &counters);
+    }
+    free(text);
+    assert_true(counters.messages_waited > 0);
+    return ana;
+}
+
+static void who_connects_anew_still_owes_what_it_caused(void **state) {
+    (void)state;
+    struct world *world = world_start(NULL);
+    struct client *ana = in_debt(world);
+    lose(world, ana);
+    struct client *again = resume_v0(world, ana, "tea");
+    assert_non_null(again);
+    Livekit__SignalRequest ping;
+    livekit__signal_request__init(&ping);
+    ping.message_case = LIVEKIT__SIGNAL_REQUEST__MESSAGE_PING;
+    ping.ping = 1;
+    send_request(world, again, &ping);
+    assert_int_equal(count_of(again, M(PONG)), 0);
+    pass(world, 5 * US_PER_S);
+    assert_int_equal(count_of(again, M(PONG)), 1);
+    world_stop(world);
+}
+
+static void who_says_goodbye_and_hangs_up_is_gone_however_busy_it_was(void **state) {
+    (void)state;
+    struct world *world = world_start(NULL);
+    struct client *ana = in_debt(world), *other = &world->clients[1];
+    leave(world, ana);
+    lose(world, ana);
+    assert_int_equal(info_of(other, "ana")->state, LIVEKIT__PARTICIPANT_INFO__STATE__DISCONNECTED);
+    world_stop(world);
+}
+
 /* ---- shares ------------------------------------------------------------------------------------------------------ */
 
 static uint16_t validate_and_join(struct world *world, const char *identity, const char *room, uint8_t from) {
@@ -432,6 +479,8 @@ int main(void) {
         cmocka_unit_test(a_refresh_token_fits_into_the_request_that_it_comes_back_in),
         cmocka_unit_test(a_track_named_four_thousand_times_is_one_request),
         cmocka_unit_test(who_asks_for_much_work_waits_for_it_and_others_do_not),
+        cmocka_unit_test(who_connects_anew_still_owes_what_it_caused),
+        cmocka_unit_test(who_says_goodbye_and_hangs_up_is_gone_however_busy_it_was),
         cmocka_unit_test(many_who_keep_a_room_busy_leave_a_turn_to_each_of_the_others),
         cmocka_unit_test(rooms_of_one_source_leave_rooms_for_others),
         cmocka_unit_test(one_participant_leaves_tracks_for_others),
