@@ -106,7 +106,7 @@ void connection_linger(struct http_connection *c, uint64_t now_us) {
     request_release(c);
     request_drop_input(c);
     connection_busy(c, PHASE_LINGER);
-    c->blocked = false;
+    c->blocked = c->held = false; /* or what is unread would reset the connection at the end */
     c->deadline_us = now_us + HTTP_LINGER_US;
     if (!stream_shut(&c->stream))
         connection_end(c);
@@ -281,7 +281,9 @@ void connection_passed(struct http_connection *c, size_t len) {
 static void set_interest(struct http_connection *c) {
     if (c->phase == PHASE_DEAD)
         return;
-    bool out = c->blocked || c->stream.read_wants_write, in = (c->phase != PHASE_REPLY && !c->held) || c->stream.write_wants_read;
+    /* a socket that can be written to brings the next turn for what came early */
+    bool out = c->blocked || c->early || c->stream.read_wants_write;
+    bool in = (c->phase != PHASE_REPLY && !c->held && !c->early) || c->stream.write_wants_read;
     uint32_t events = (in ? EPOLLIN : 0u) | (out ? EPOLLOUT : 0u);
     if (events != c->interest)
         watch(c, EPOLL_CTL_MOD, events);
@@ -346,9 +348,11 @@ void connection_event(struct http_connection *c, uint64_t now_us, uint32_t event
     bool in = (events & EPOLLIN) != 0 || gone, out = (events & EPOLLOUT) != 0 || gone;
     if (c->phase == PHASE_HANDSHAKE)
         shake_hands(c);
+    if (c->early && out)
+        (void)request_input(c, now_us, NULL, 0);
     if (c->phase == PHASE_LINGER)
         drain(c);
-    else if (c->phase != PHASE_DEAD && c->phase != PHASE_HANDSHAKE && (gone || !c->held) &&
+    else if (c->phase != PHASE_DEAD && c->phase != PHASE_HANDSHAKE && (gone || !c->held) && !c->early &&
              (in || (out && c->stream.read_wants_write)))
         read_on(c, now_us);
     if (c->phase != PHASE_DEAD && (out || (in && c->stream.write_wants_read) || c->phase == PHASE_REPLY))

@@ -88,6 +88,7 @@ struct http_connection {
     bool idle, dirty;
     bool held;    /* is not read from: its handler has had enough of it for now */
     bool blocked; /* has something to write that the socket did not take */
+    bool early;   /* what came behind the request that was answered last is looked at in the next turn */
     uint32_t interest; /* epoll's events */
     struct net_addr peer, local;
     enum http_listener listener;

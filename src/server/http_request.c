@@ -261,7 +261,7 @@ static size_t gather(struct http_connection *c, uint64_t body_len, uint8_t *out)
     return part > 0 ? len + part : 0;
 }
 
-/* The answer is out. What came meanwhile is the next request. */
+/* The answer is out. What came meanwhile is the next request, of another turn: some kilobytes can hold hundreds, and others wait. */
 static bool finish_reply(struct http_connection *c, uint64_t now_us) {
     bool close = c->reply->close;
     request_release(c);
@@ -272,7 +272,8 @@ static bool finish_reply(struct http_connection *c, uint64_t now_us) {
     c->served = true;
     connection_wait_for_request(c, now_us, HTTP_IDLE_US);
     c->rx_seen = 0;
-    return c->rx_len == 0 || request_input(c, now_us, NULL, 0);
+    c->early = c->rx_len > 0;
+    return true;
 }
 
 bool request_output(struct http_connection *c, uint64_t now_us) {
@@ -513,6 +514,7 @@ static bool find_head(struct http_connection *c, uint64_t now_us) {
 }
 
 bool request_input(struct http_connection *c, uint64_t now_us, uint8_t *data, size_t len) {
+    c->early = false;
     while (c->phase == PHASE_BODY && len > 0) {
         size_t taken = take_body(c, now_us, data, len);
         data += taken;

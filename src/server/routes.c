@@ -257,7 +257,8 @@ static void serve_api(struct app *app, const struct http_request *request, struc
 uint32_t routes_body_begin(void *context, const struct http_request *request, uint64_t len, struct http_reply *reply) {
     struct app *app = context;
     struct span id, rest;
-    if (!is_method(request, "POST") || !delivery_split(request->path, &id, &rest) || !files_path(rest))
+    /* what is asked at the metrics port gets metrics, and nobody would end the upload */
+    if (request->metrics_port || !is_method(request, "POST") || !delivery_split(request->path, &id, &rest) || !files_path(rest))
         return 0;
     if (same_origin(request))
         return files_begin(app, request, len, reply);

@@ -72,21 +72,29 @@ static void page_headers(const struct http_request *request, bool hsts, struct h
         http_reply_header(reply, "Strict-Transport-Security", "max-age=31536000");
 }
 
-/* Unpacks for a client that does not take gzip; such clients are rare, so nothing is kept. */
-static bool unpack(const struct asset *asset, struct http_reply *reply) {
+/* For clients that do not take gzip. Unpacking costs milliseconds of the thread that carries all messages, and the question costs
+ * its sender nothing, so it is done once for each asset and kept: in all no more than the bundle is long. */
+static struct span unpacked(const struct asset *asset) {
+    static uint8_t **kept; /* of the control thread, by place in `assets` */
+    size_t at = (size_t)(asset - assets);
+    if (kept == NULL)
+        kept = calloc(assets_count, sizeof *kept);
+    if (kept == NULL)
+        return span_of(NULL, 0);
+    if (kept[at] != NULL)
+        return span_of(kept[at], asset->len);
     uint8_t *bytes = malloc(asset->len + 1);
     z_stream z = {.next_in = (Bytef *)(uintptr_t)asset->bytes, .avail_in = (uInt)asset->stored_len,
                   .next_out = bytes, .avail_out = (uInt)asset->len + 1};
     if (bytes == NULL || inflateInit2(&z, 16 + MAX_WBITS) != Z_OK) {
         free(bytes);
-        return false;
+        return span_of(NULL, 0);
     }
     int result = inflate(&z, Z_FINISH);
     (void)inflateEnd(&z);
     ASSERT(result == Z_STREAM_END && z.total_out == asset->len);
-    reply->owned = bytes;
-    reply->body = span_of(bytes, asset->len);
-    return true;
+    kept[at] = bytes;
+    return span_of(bytes, asset->len);
 }
 
 static void serve(const struct http_request *request, const struct asset *asset, bool page, bool hsts,
@@ -108,8 +116,10 @@ static void serve(const struct http_request *request, const struct asset *asset,
         if (asset->gzip)
             http_reply_header(reply, "Content-Encoding", "gzip");
         reply->body = span_of(asset->bytes, asset->stored_len);
-    } else if (!unpack(asset, reply)) {
-        reply->status = 503;
+    } else {
+        reply->body = unpacked(asset);
+        if (reply->body.data == NULL)
+            reply->status = 503;
     }
 }
 

@@ -579,8 +579,33 @@ static void heads_that_do_not_end_have_a_ceiling_in_all(void **state) {
     finish(s);
 }
 
+/* ---- turns ---- */
+
+static void many_requests_sent_at_once_are_answered_one_a_turn(void **state) {
+    (void)state;
+    static const char one[] = "HEAD /p HTTP/1.1\r\nHost: x\r\n\r\n";
+    enum { COUNT = 300 };
+    struct served *s = fresh();
+    s->http = open_http(s, 64);
+    const struct http_counters *counters = http_counters_get(s->http);
+    int fd = dial(s->port);
+    for (size_t i = 0; i < COUNT; i++)
+        memcpy(bulk + i * (sizeof one - 1), one, sizeof one - 1);
+    assert_true(put(fd, bulk, COUNT * (sizeof one - 1)));
+    uint64_t before = 0;
+    for (int turn = 0; turn < 4 * COUNT && counters->http_requests < COUNT; turn++) {
+        http_turn(s->http);
+        assert_true(counters->http_requests <= before + 1);
+        before = counters->http_requests;
+    }
+    assert_int_equal(counters->http_requests, COUNT);
+    close(fd);
+    finish(s);
+}
+
 int main(void) {
     const struct CMUnitTest hostile[] = {
+        cmocka_unit_test(many_requests_sent_at_once_are_answered_one_a_turn),
         cmocka_unit_test(an_answer_arrives_although_the_client_sends_on),
         cmocka_unit_test(who_expects_100_continue_hears_it_before_sending_the_body),
         cmocka_unit_test(a_head_that_could_be_read_in_two_ways_is_refused),
