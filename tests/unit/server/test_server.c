@@ -300,6 +300,20 @@ static void who_does_not_take_gzip_gets_the_file_unpacked(void **state) {
     http_free_reply(&reply);
 }
 
+static void asking_for_a_file_without_gzip_again_costs_no_unpacking(void **state) {
+    (void)state;
+    const struct asset *file = script();
+    assert_true(file->gzip);
+    assert_true(get(file->path, "*/*", "", "", false));
+    const uint8_t *first = reply.body.data;
+    assert_true(get(file->path, "*/*", "", "", false));
+    assert_int_equal(reply.body.len, file->len);
+    /* the same bytes, which no reply takes away with it */
+    assert_ptr_equal(reply.body.data, first);
+    assert_null(reply.owned);
+    http_free_reply(&reply);
+}
+
 static void what_is_not_among_the_files_is_not_served(void **state) {
     (void)state;
     assert_false(get("/assets/nothing.js", "*/*", "gzip", "", false));
@@ -432,6 +446,7 @@ static void a_port_in_use_is_named_by_serve_and_by_check(void **state) {
 
 int main(void) {
     const struct CMUnitTest server[] = {
+        TEST(asking_for_a_file_without_gzip_again_costs_no_unpacking),
         TEST(secrets_are_made_once_and_found_again),
         TEST(a_damaged_secret_is_an_error_and_not_replaced),
         TEST(the_self_made_certificate_names_all_ways_to_this_machine),
