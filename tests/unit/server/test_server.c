@@ -15,6 +15,7 @@
 #include "base/counter.h"
 #include "base/rng.h"
 #include "base/time.h"
+#include "server/app_internal.h"
 #include "server/assets.h"
 #include "server/metrics.h"
 #include "server/site.h"
@@ -326,6 +327,23 @@ static void what_is_not_among_the_files_is_not_served(void **state) {
     http_free_reply(&reply);
 }
 
+static void no_upload_begins_at_the_metrics_port_where_nobody_would_end_it(void **state) {
+    (void)state;
+    char path[128] = "/api/v1/meetings/";
+    memset(path + strlen(path), 'a', MEETING_ID_LEN);
+    (void)strcat(path, "/files");
+    /* of another origin, so that who looks at it at all has something to say */
+    struct http_request request = {.method = span_str("POST"), .path = span_str(path), .host = span_str("x"),
+                                   .origin = span_str("http://y"), .metrics_port = true};
+    http_reply_init(&reply, 0);
+    assert_int_equal(routes_body_begin(NULL, &request, 5, &reply), 0);
+    assert_int_equal(reply.status, 0);
+    request.metrics_port = false;
+    assert_int_equal(routes_body_begin(NULL, &request, 5, &reply), 0);
+    assert_int_equal(reply.status, 403);
+    http_free_reply(&reply);
+}
+
 /* ---- the command line ---- */
 
 static char output[65536];
@@ -447,6 +465,7 @@ static void a_port_in_use_is_named_by_serve_and_by_check(void **state) {
 int main(void) {
     const struct CMUnitTest server[] = {
         TEST(asking_for_a_file_without_gzip_again_costs_no_unpacking),
+        TEST(no_upload_begins_at_the_metrics_port_where_nobody_would_end_it),
         TEST(secrets_are_made_once_and_found_again),
         TEST(a_damaged_secret_is_an_error_and_not_replaced),
         TEST(the_self_made_certificate_names_all_ways_to_this_machine),
