@@ -579,6 +579,30 @@ static void heads_that_do_not_end_have_a_ceiling_in_all(void **state) {
     finish(s);
 }
 
+/* ---- the end of a session that is held ---- */
+
+static void held_client(struct served *s) {
+    int fd = dial_socket(s);
+    size_t len;
+    EXPECT(get_frame(fd, frame, sizeof frame, &len) == 0x81); /* the welcome */
+    /* in one piece: what was read with the message that had it held still comes */
+    static const char both[] = "\x81\x87\0\0\0\0hold me\x81\x88\0\0\0\0too much";
+    EXPECT(put(fd, both, sizeof both - 1));
+    EXPECT(get_frame(fd, frame, sizeof frame, &len) == 0x88 && len == 2);
+    /* it sends on for longer than buffers take */
+    for (int i = 0; i < 6; i++)
+        EXPECT(put(fd, bulk, sizeof bulk));
+    close(fd);
+}
+
+static void a_session_that_ends_while_it_is_held_is_read_to_its_end(void **state) {
+    (void)state;
+    struct served *s = fresh();
+    serve_with(s, 64, held_client);
+    check_client();
+    finish(s);
+}
+
 /* ---- turns ---- */
 
 static void many_requests_sent_at_once_are_answered_one_a_turn(void **state) {
@@ -605,6 +629,7 @@ static void many_requests_sent_at_once_are_answered_one_a_turn(void **state) {
 
 int main(void) {
     const struct CMUnitTest hostile[] = {
+        cmocka_unit_test(a_session_that_ends_while_it_is_held_is_read_to_its_end),
         cmocka_unit_test(many_requests_sent_at_once_are_answered_one_a_turn),
         cmocka_unit_test(an_answer_arrives_although_the_client_sends_on),
         cmocka_unit_test(who_expects_100_continue_hears_it_before_sending_the_body),
