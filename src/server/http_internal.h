@@ -86,7 +86,7 @@ struct http_connection {
     struct http_connection *idle_next, *idle_previous; /* those that wait for a request, longest first */
     struct http_connection *dirty_next, *buried_next;
     bool idle, dirty;
-    bool held;    /* is not read from: its handler has had enough of it for now */
+    bool held;    /* not read from until its handler calls http_hold again */
     bool blocked; /* has something to write that the socket did not take */
     bool early;   /* what came behind the request that was answered last is looked at in the next turn */
     uint32_t interest; /* epoll's events */
