@@ -262,6 +262,9 @@ struct participant {
     uint32_t speaking_step; /* last announced loudness in eighths */
 };
 
+/* What a room takes of its engine. */
+enum room_object { ROOM_TRANSPORTS, ROOM_SOURCES, ROOM_SINKS, ROOM_OBJECTS };
+
 struct room {
     struct list node;       /* of rooms.list */
     struct list dirty_node; /* of rooms.dirty: a room update is due */
@@ -271,6 +274,7 @@ struct room {
     struct net_addr source; /* who began it; family 0 = nobody whom shares count */
     uint64_t tag; /* never used twice; names the room towards the engine */
     uint32_t shard;
+    uint32_t objects[ROOM_OBJECTS]; /* how many it has */
     uint32_t empty_timeout_s, departure_timeout_s;
     uint32_t participants_max; /* 0 = no limit of its own */
     uint64_t created_us, created_unix_us;

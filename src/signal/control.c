@@ -46,6 +46,8 @@ struct control *control_create(const struct control_config *config, struct rng *
     control->unix_us = unix_us;
     control->next_us = TIME_NEVER;
     control->queue_tail = &control->queue_head;
+    for (int i = 0; i < 2; i++)
+        control->debts_key[i] = rng_u64(rng);
     rooms_init(&control->rooms, rng);
     arena_init(&control->reply_arena, ARENA_UNLIMITED);
     control->sessions_memory = calloc(1, pool_size(config->sessions_max));
@@ -67,8 +69,7 @@ static void drop_rooms(struct control *control, enum room_leave_reason reason, L
         LIST_EACH(&room->participants, struct participant, node, participant) {
             peer_leave(peer_of(participant), reason, action);
         }
-        webhook_event(control, "room_finished", room, NULL, NULL);
-        room_close(room);
+        room_finish(control, room);
     }
 }
 
@@ -129,8 +130,7 @@ void control_tick(struct control *control, uint64_t now_us, uint64_t unix_us) {
         /* messages that had waited are charged already */
         work_charge_room(control, room, before_ns + (control->work_charged_ns - charged_ns));
         if (now_us >= room_expires_us(room)) {
-            webhook_event(control, "room_finished", room, NULL, NULL);
-            room_close(room);
+            room_finish(control, room);
         }
     }
     for (uint32_t i = 0; i < control->config.shards; i++) {
@@ -143,15 +143,15 @@ void control_tick(struct control *control, uint64_t now_us, uint64_t unix_us) {
 /* ---- engine events ----------------------------------------------------------------------------------------------- */
 
 static struct pc *transport_of(struct shard *shard, uint32_t handle) {
-    return pool_live(&shard->transports, handle) ? shard->transport_owner[pool_index(handle)] : NULL;
+    return pool_live(&shard->objects[ROOM_TRANSPORTS], handle) ? shard->transport_owner[pool_index(handle)] : NULL;
 }
 
 static struct track *source_of(struct shard *shard, uint32_t handle) {
-    return pool_live(&shard->sources, handle) ? shard->source_owner[pool_index(handle)] : NULL;
+    return pool_live(&shard->objects[ROOM_SOURCES], handle) ? shard->source_owner[pool_index(handle)] : NULL;
 }
 
 static struct subscription *sink_of(struct shard *shard, uint32_t handle) {
-    return pool_live(&shard->sinks, handle) ? shard->sink_owner[pool_index(handle)] : NULL;
+    return pool_live(&shard->objects[ROOM_SINKS], handle) ? shard->sink_owner[pool_index(handle)] : NULL;
 }
 
 static bool refused(struct control *control, struct shard *shard, uint32_t object, enum engine_command_type command) {

@@ -217,6 +217,7 @@ bool token_sign(const struct control_key *key, uint64_t unix_us, const struct co
     X(data_slow_ended, "participants put out because senders waited for them to take reliable data")                   \
     X(data_holes, "participants put out because an engine could not take reliable data for them")                      \
     X(limit_refused, "requests refused because of a limit")                                                            \
+    X(room_share_refused, "transports, tracks and subscriptions refused because their room had its share")             \
     X(messages_waited, "messages that waited because their session or room had its share of the thread")               \
     X(queue_overrun, "sessions closed because too many messages waited for them")                                      \
     X(messages_too_long, "messages not sent because they were longer than a message may be")                           \

@@ -30,7 +30,7 @@ struct outbox_entry {
 
 /* The window of whoever sent it opens again. */
 static void give_back(struct control *control, struct data_message *message) {
-    if (message->charged_bytes != 0 && pool_live(&control->shards[message->shard].transports, message->transport)) {
+    if (message->charged_bytes != 0 && pool_live(&control->shards[message->shard].objects[ROOM_TRANSPORTS], message->transport)) {
         struct engine_command command = {.type = ENGINE_CHANNEL_RELEASE, .object = message->transport};
         command.channel_release.bytes = message->charged_bytes;
         output_command(control, message->shard, &command, NULL);

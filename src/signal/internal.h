@@ -51,7 +51,12 @@
 /* Rooms that one source may have begun at a time: this part of all, and at least so many. */
 #define ROOMS_SOURCE_PARTS 8u
 #define ROOMS_SOURCE_MIN 16u
-/* When half of an engine's tracks are taken, nobody opens more than these, and no room more than half of all. */
+/* A room has at most so many times what is free of its engine's transports, tracks and subscriptions: one alone two
+ * thirds, two of them two fifths each. So something is left for whoever comes, however many rooms are greedy; and a
+ * small one gets what is left in any case. */
+#define ROOM_SHARE_OF_FREE 2u
+#define ROOM_SHARE_MIN 16u
+/* When half of an engine's tracks are taken, nobody opens more than these. */
 #define SOURCES_SCARCE_MAX 8u
 /* How often a connection's quality is told that did not change: to those who came later. */
 #define QUALITY_REPEAT_US (10 * US_PER_S)
@@ -107,6 +112,7 @@ struct outbox {
 #define WORK_ATTRIBUTE_NS 10u  /* an attribute compared with another */
 #define WORK_BYTE_IN_NS 8u     /* of a message that is decoded */
 #define WORK_DESCRIPTION_NS 30u /* a byte of a session description, read and answered */
+#define WORK_HELLO_NS 60000u    /* a token verified, a join request read, somebody shown in or back */
 #define WORK_SESSION_PARTS 20u
 #define WORK_SESSION_BURST_US (2 * US_PER_S) /* of its own time: 100 ms of the thread's */
 #define WORK_ROOM_PARTS 4u
@@ -114,6 +120,18 @@ struct outbox {
 /* Messages that wait for a session's or room's time. */
 #define WORK_WAITING_MAX 64
 #define WORK_WAITING_BYTES_MAX (512u << 10)
+/* Who owes more than this is not let in again, be it by resuming or anew: longer than a session may come to owe by its
+ * messages, which wait before, and paid long before its room's, so that nobody shuts a room by coming again and again. */
+#define WORK_ENTRY_US (2 * WORK_SESSION_BURST_US)
+/* What people and rooms owed as they went, for as long as they owe it: a few seconds. When four of the same place in the
+ * table owe, the least is forgotten. */
+#define DEBTS_MAX 1024u
+#define DEBTS_WAYS 4u
+
+struct debt {
+    uint64_t key; /* of the names of room and participant; "" for the room itself */
+    uint64_t work_us, budget_us;
+};
 
 struct waiting_message {
     struct waiting_message *next;
@@ -133,7 +151,7 @@ struct output_node {
 };
 
 struct shard {
-    struct pool transports, sources, sinks;
+    struct pool objects[ROOM_OBJECTS];
     struct pc **transport_owner;
     struct track **source_owner;
     struct subscription **sink_owner;
@@ -170,7 +188,7 @@ struct peer {
     uint64_t absent_since_us; /* TIME_NEVER while there is a session */
     uint64_t failed_since_us; /* TIME_NEVER while the primary transport is usable */
     uint64_t token_at_us;
-    uint64_t work_us, budget_us; /* while it has no session: as that left them */
+    uint64_t work_us, budget_us; /* while it has no session: as that left them, or what it owes of an earlier stay */
     uint64_t visited; /* by the walk with this number */
     /* WHEP: whose tracks, "" = the first publisher's */
     char *whep_identity;
@@ -254,6 +272,8 @@ struct control {
     struct arena reply_arena;  /* of the last HTTP reply */
     struct datapacket *packet; /* scratch of the data path */
     uint8_t *packet_bytes;
+    struct debt debts[DEBTS_MAX];
+    uint64_t debts_key[2];
     uint32_t whip_resources;
     uint8_t nonces[CONTROL_NONCES_MAX][16]; /* of the last SendData calls: a repeated call is not sent again */
     uint32_t nonces_next;
@@ -282,12 +302,21 @@ void room_send(struct control *control, struct room *room, const struct particip
                const Livekit__SignalResponse *response);
 /* Charges a room with what was done since `before_ns`. */
 void work_charge_room(struct control *control, struct room *room, uint64_t before_ns);
+/* Charges whoever this is with the same. */
+void work_charge_peer(struct peer *peer, uint64_t before_ns);
+/* What was owed by somebody who is not there, or by a room that ended; zeros when nothing. */
+struct debt debt_of(const struct control *control, const char *room, const char *identity);
+void debt_keep(struct control *control, const char *room, const char *identity, uint64_t work_us, uint64_t budget_us);
+/* May this identity come in: see WORK_ENTRY_US. `room` may be NULL. */
+bool work_lets_in(const struct control *control, const struct room *room, const struct token *token);
 /* Has the room done so much lately that what is not urgent waits? */
 bool work_room_waits(const struct control *control, const struct room *room);
 /* Something of this room is due then. */
 void timer_arm(struct control *control, struct room *room, uint64_t at_us);
 
-/* Handles of engine objects; 0 when the shard is full. */
+/* Handles of engine objects; 0 when the shard is full or the room has its share (ROOM_SHARE_OF_FREE). */
+uint32_t room_take(struct control *control, struct room *room, enum room_object object);
+void room_give(struct control *control, struct room *room, enum room_object object, uint32_t handle);
 bool shards_init(struct control *control);
 void shards_free(struct control *control);
 uint32_t shard_least_loaded(const struct control *control);
@@ -309,6 +338,8 @@ void session_leave(struct control *control, struct session *session, enum room_l
 struct room *room_open_configured(struct control *control, const char *name, const struct token *token,
                                   const struct net_addr *source);
 
+/* Everybody has left. */
+void room_finish(struct control *control, struct room *room);
 void room_end(struct control *control, struct room *room, enum room_leave_reason reason);
 void participant_touch(struct participant *participant);
 void room_touch(struct room *room);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/map.h"
 #include "room/memory.h"
 #include "signal/internal.h"
 
@@ -185,6 +186,49 @@ void work_charge_room(struct control *control, struct room *room, uint64_t befor
     control->work_charged_ns += control->work_ns - before_ns;
 }
 
+void work_charge_peer(struct peer *peer, uint64_t before_ns) {
+    const struct control *control = peer->control;
+    uint64_t *work_us = peer->session != NULL ? &peer->session->work_us : &peer->work_us;
+    uint64_t from_us = *work_us > control->now_us ? *work_us : control->now_us;
+    *work_us = from_us + (control->work_ns - before_ns) * WORK_SESSION_PARTS / 1000;
+}
+
+static uint64_t debt_key(const struct control *control, const char *room, const char *identity) {
+    uint64_t parts[2] = {siphash13(control->debts_key, room, strlen(room)),
+                         siphash13(control->debts_key, identity, strlen(identity))};
+    return siphash13(control->debts_key, parts, sizeof parts);
+}
+
+struct debt debt_of(const struct control *control, const char *room, const char *identity) {
+    uint64_t key = debt_key(control, room, identity);
+    const struct debt *set = &control->debts[key % (DEBTS_MAX / DEBTS_WAYS) * DEBTS_WAYS];
+    for (uint32_t i = 0; i < DEBTS_WAYS; i++) {
+        if (set[i].key == key)
+            return set[i];
+    }
+    return (struct debt){0};
+}
+
+void debt_keep(struct control *control, const char *room, const char *identity, uint64_t work_us, uint64_t budget_us) {
+    uint64_t key = debt_key(control, room, identity);
+    struct debt *set = &control->debts[key % (DEBTS_MAX / DEBTS_WAYS) * DEBTS_WAYS], *place = NULL;
+    for (uint32_t i = 0; i < DEBTS_WAYS && (place == NULL || place->key != key); i++) {
+        if (place == NULL || set[i].key == key || set[i].work_us < place->work_us)
+            place = &set[i];
+    }
+    if (place->key == key || place->work_us < work_us || place->work_us <= control->now_us)
+        *place = (struct debt){key, work_us, budget_us};
+}
+
+bool work_lets_in(const struct control *control, const struct room *room, const struct token *token) {
+    const struct participant *participant = room != NULL ? participant_find(room, token->identity) : NULL;
+    const struct peer *peer = participant != NULL ? peer_of(participant) : NULL;
+    uint64_t work_us = peer == NULL            ? debt_of(control, token->room, token->identity).work_us
+                       : peer->session != NULL ? peer->session->work_us
+                                               : peer->work_us;
+    return work_us <= control->now_us + WORK_ENTRY_US;
+}
+
 bool work_room_waits(const struct control *control, const struct room *room) {
     return room->work_us > control->now_us + WORK_ROOM_BURST_US;
 }
@@ -196,6 +240,12 @@ void timer_arm(struct control *control, struct room *room, uint64_t at_us) {
 
 /* ---- shards ------------------------------------------------------------------------------------------------------ */
 
+static uint32_t capacity_of(const struct control_config *config, enum room_object object) {
+    const uint32_t capacities[ROOM_OBJECTS] = {
+        [ROOM_TRANSPORTS] = config->transports_max, [ROOM_SOURCES] = config->sources_max, [ROOM_SINKS] = config->sinks_max};
+    return capacities[object];
+}
+
 /* Pools lie behind each other in one block: each starts aligned. */
 static size_t pool_room(uint32_t capacity) {
     return (pool_size(capacity) + 15) & ~(size_t)15;
@@ -203,13 +253,14 @@ static size_t pool_room(uint32_t capacity) {
 
 bool shards_init(struct control *control) {
     const struct control_config *config = &control->config;
+    size_t len = 0;
+    for (int object = 0; object < ROOM_OBJECTS; object++)
+        len += pool_room(capacity_of(config, object));
     for (uint32_t i = 0; i < config->shards; i++) {
         struct shard *shard = &control->shards[i];
         list_init(&shard->data_waiting);
         shard->data_room_bytes = SIZE_MAX;
-        size_t transports = pool_room(config->transports_max), sources = pool_room(config->sources_max),
-               sinks = pool_room(config->sinks_max);
-        uint8_t *memory = calloc(1, transports + sources + sinks);
+        uint8_t *memory = calloc(1, len);
         shard->transport_owner = calloc(config->transports_max, sizeof(struct pc *));
         shard->source_owner = calloc(config->sources_max, sizeof(struct track *));
         shard->sink_owner = calloc(config->sinks_max, sizeof(struct subscription *));
@@ -217,9 +268,10 @@ bool shards_init(struct control *control) {
         if (memory == NULL || shard->transport_owner == NULL || shard->source_owner == NULL ||
             shard->sink_owner == NULL)
             return false;
-        pool_init(&shard->transports, memory, config->transports_max);
-        pool_init(&shard->sources, memory + transports, config->sources_max);
-        pool_init(&shard->sinks, memory + transports + sources, config->sinks_max);
+        for (int object = 0; object < ROOM_OBJECTS; object++) {
+            pool_init(&shard->objects[object], memory, capacity_of(config, object));
+            memory += pool_room(capacity_of(config, object));
+        }
     }
     return true;
 }
@@ -227,12 +279,31 @@ bool shards_init(struct control *control) {
 void shards_free(struct control *control) {
     for (uint32_t i = 0; i < control->config.shards; i++) {
         struct shard *shard = &control->shards[i];
-        ASSERT(shard->transports.used == 0 && shard->sources.used == 0 && shard->sinks.used == 0);
+        for (int object = 0; object < ROOM_OBJECTS; object++)
+            ASSERT(shard->objects[object].used == 0);
         free(control->shard_memory[i]);
         free(shard->transport_owner);
         free(shard->source_owner);
         free(shard->sink_owner);
     }
+}
+
+uint32_t room_take(struct control *control, struct room *room, enum room_object object) {
+    struct pool *pool = &control->shards[room->shard].objects[object];
+    uint32_t left = pool->capacity - pool->used, own = room->objects[object];
+    if (own >= ROOM_SHARE_MIN && own / ROOM_SHARE_OF_FREE >= left) {
+        control->counters.room_share_refused++;
+        return 0;
+    }
+    uint32_t handle = pool_take(pool);
+    room->objects[object] += handle != 0;
+    return handle;
+}
+
+void room_give(struct control *control, struct room *room, enum room_object object, uint32_t handle) {
+    ASSERT(room->objects[object] > 0);
+    room->objects[object]--;
+    pool_give(&control->shards[room->shard].objects[object], handle);
 }
 
 uint32_t shard_least_loaded(const struct control *control) {
@@ -241,7 +312,9 @@ uint32_t shard_least_loaded(const struct control *control) {
     for (uint32_t i = 0; i < control->config.shards; i++) {
         const struct shard *shard = &control->shards[i];
         /* sinks are what costs; a room without media yet still counts by its transports */
-        uint64_t load = (uint64_t)shard->sinks.used + shard->sources.used + shard->transports.used;
+        uint64_t load = 0;
+        for (int object = 0; object < ROOM_OBJECTS; object++)
+            load += shard->objects[object].used;
         LIST_EACH(&control->rooms.list, struct room, node, room) {
             if (room->shard == i && room->participants_count == 0)
                 load++;

@@ -41,6 +41,7 @@ struct room *room_open_configured(struct control *control, const char *name, con
     }
     struct room *room = room_open(&control->rooms, name, control->now_us, control->unix_us);
     room->shard = shard_least_loaded(control);
+    room->work_us = debt_of(control, name, "").work_us;
     if (source != NULL)
         room->source = *source;
     room->empty_timeout_s = config->empty_timeout_s;
@@ -59,12 +60,17 @@ struct room *room_open_configured(struct control *control, const char *name, con
     return room;
 }
 
+void room_finish(struct control *control, struct room *room) {
+    webhook_event(control, "room_finished", room, NULL, NULL);
+    debt_keep(control, room->name, "", room->work_us, 0);
+    room_close(room);
+}
+
 void room_end(struct control *control, struct room *room, enum room_leave_reason reason) {
     LIST_EACH(&room->participants, struct participant, node, participant) {
         peer_leave(peer_of(participant), reason, LIVEKIT__LEAVE_REQUEST__ACTION__DISCONNECT);
     }
-    webhook_event(control, "room_finished", room, NULL, NULL);
-    room_close(room);
+    room_finish(control, room);
 }
 
 static void send_speakers(struct control *control, struct room *room, const struct speaking_change *changes,
@@ -194,6 +200,9 @@ struct peer *peer_join(struct control *control, enum peer_kind kind, const struc
     peer->absent_since_us = peer->failed_since_us = peer->token_at_us = TIME_NEVER;
     peer->whep_identity = memory_text("");
     participant->user = peer;
+    struct debt debt = debt_of(control, room->name, participant->identity);
+    peer->work_us = debt.work_us;
+    peer->budget_us = debt.budget_us;
     adopt_token(participant, token, room_is_meeting(control, room->name));
     participant->auto_subscribe = kind != PEER_WHIP;
     if (!open_connections(peer)) {
@@ -254,10 +263,11 @@ void peer_gone(struct peer *peer, enum room_leave_reason reason) {
     struct control *control = peer->control;
     struct participant *participant = peer->participant;
     struct room *room = participant->room;
+    uint64_t before_ns = control->work_ns;
     if (peer->session != NULL) {
-        peer->session->peer = NULL;
-        output_close(control, peer->session, 1000);
-        peer->session = NULL;
+        struct session *session = peer->session;
+        session_detach(peer);
+        output_close(control, session, 1000);
     }
     peer->leaving = true;
     participant->leave_reason = reason;
@@ -275,6 +285,8 @@ void peer_gone(struct peer *peer, enum room_leave_reason reason) {
     webhook_event(control, "participant_left", room, participant, NULL);
     if (peer->kind == PEER_WHIP || peer->kind == PEER_WHEP)
         control->whip_resources--;
+    work_charge_peer(peer, before_ns);
+    debt_keep(control, room->name, participant->identity, peer->work_us, peer->budget_us);
     participant_close(participant, control->now_us);
     data_tracks_changed(room);
     LIST_EACH(&room->participants, struct participant, node, other) {

@@ -33,7 +33,7 @@ struct pc *pc_open(struct peer *peer, enum pc_role role) {
     struct control *control = peer->control;
     uint32_t shard_number = peer->participant->room->shard;
     struct shard *shard = &control->shards[shard_number];
-    uint32_t transport = pool_take(&shard->transports);
+    uint32_t transport = room_take(control, peer->participant->room, ROOM_TRANSPORTS);
     if (transport == 0) {
         control->counters.limit_refused++;
         return NULL;
@@ -53,7 +53,8 @@ struct pc *pc_open(struct peer *peer, enum pc_role role) {
 }
 
 void pc_close(struct pc *pc) {
-    struct shard *shard = &pc->peer->control->shards[pc->shard];
+    struct control *control = pc->peer->control;
+    struct shard *shard = &control->shards[pc->shard];
     outbox_clear(pc);
     for (uint32_t i = 0; i < pc->sections_count; i++) {
         ASSERT(pc->sections[i]->track == NULL && pc->sections[i]->subscription == NULL);
@@ -63,7 +64,7 @@ void pc_close(struct pc *pc) {
     }
     transport_command(pc, ENGINE_TRANSPORT_CLOSE);
     shard->transport_owner[pool_index(pc->transport)] = NULL;
-    pool_give(&shard->transports, pc->transport);
+    room_give(control, pc->peer->participant->room, ROOM_TRANSPORTS, pc->transport);
     free(pc->sections);
     free(pc);
 }

@@ -258,24 +258,22 @@ bool publish_remind(struct peer *peer) {
 
 /* Others come, too: see SOURCES_SCARCE_MAX. */
 static bool sources_scarce(const struct pc *pc, const struct shard *shard) {
-    uint32_t half = pc->peer->control->config.sources_max / 2, own = 0, rooms = 0;
-    if (shard->sources.used < half)
+    uint32_t own = 0;
+    if (shard->objects[ROOM_SOURCES].used < shard->objects[ROOM_SOURCES].capacity / 2)
         return false;
-    LIST_EACH(&pc->peer->participant->room->participants, struct participant, node, participant) {
-        LIST_EACH(&participant->tracks, struct track, node, track) {
-            rooms += track->source != 0;
-            own += track->source != 0 && participant == pc->peer->participant;
-        }
+    LIST_EACH(&pc->peer->participant->tracks, struct track, node, track) {
+        own += track->source != 0;
     }
-    return own >= SOURCES_SCARCE_MAX || rooms >= half;
+    return own >= SOURCES_SCARCE_MAX;
 }
 
 static bool source_open(struct pc *pc, struct section *section) {
-    struct shard *shard = &pc->peer->control->shards[pc->shard];
+    struct control *control = pc->peer->control;
+    struct shard *shard = &control->shards[pc->shard];
     struct track *track = section->track;
     if (sources_scarce(pc, shard))
         return false;
-    track->source = pool_take(&shard->sources);
+    track->source = room_take(control, track->publisher->room, ROOM_SOURCES);
     if (track->source == 0)
         return false;
     shard->source_owner[pool_index(track->source)] = track;
@@ -291,7 +289,7 @@ static bool source_open(struct pc *pc, struct section *section) {
     memcpy(open->rids, section->rids, sizeof open->rids);
     memcpy(open->ssrcs, section->ssrcs, sizeof open->ssrcs);
     memcpy(open->rtx_ssrcs, section->rtx_ssrcs, sizeof open->rtx_ssrcs);
-    output_command(pc->peer->control, pc->shard, &command, NULL);
+    output_command(control, pc->shard, &command, NULL);
     return true;
 }
 
@@ -360,7 +358,7 @@ void publish_remove(struct track *track, bool tell) {
         struct engine_command command = {.type = ENGINE_SOURCE_CLOSE, .object = track->source};
         output_command(control, track->publisher->room->shard, &command, NULL);
         shard->source_owner[pool_index(track->source)] = NULL;
-        pool_give(&shard->sources, track->source);
+        room_give(control, track->publisher->room, ROOM_SOURCES, track->source);
         track->source = 0;
     }
     if (track->published) {

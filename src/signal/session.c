@@ -128,6 +128,8 @@ static bool admit(struct control *control, const struct control_http_request *ht
         !check_meeting(control, &out->token, reply) || !read_request(control, http, arena, out, reply))
         return false;
     out->room = room_find(&control->rooms, out->token.room);
+    if (!work_lets_in(control, out->room, &out->token))
+        return refuse(control, reply, 503, "this participant has come too often or caused too much work: wait a little");
     if (out->request->reconnect)
         return true;
     if (out->room == NULL && !control->config.auto_create && !out->token.room_create)
@@ -274,6 +276,7 @@ static bool join(struct control *control, struct session *session, struct admiss
             return refuse(control, reply, 503, "too many rooms");
     }
     struct participant *before = participant_find(room, token->identity);
+    control->work_ns += WORK_HELLO_NS;
     if (before != NULL)
         peer_leave(peer_of(before), ROOM_LEAVE_DUPLICATE, LIVEKIT__LEAVE_REQUEST__ACTION__DISCONNECT);
     struct peer *peer = peer_join(control, admission->v1 ? PEER_V1 : PEER_V0, token, room);
@@ -291,6 +294,8 @@ static bool join(struct control *control, struct session *session, struct admiss
     webhook_event(control, "participant_joined", room, peer->participant, NULL);
     start_negotiation(peer, admission->request);
     work_charge_room(control, room, before_ns);
+    if (session->peer != NULL) /* else it is gone, and has paid */
+        work_charge_peer(session->peer, before_ns);
     return true;
 }
 
@@ -336,6 +341,9 @@ static void resume(struct control *control, struct session *session, struct admi
         timer_arm(control, peer->participant->room, peer->absent_since_us + ABSENT_MAX_US);
         return;
     }
+    uint64_t before_ns = control->work_ns;
+    struct room *room = peer->participant->room;
+    control->work_ns += WORK_HELLO_NS;
     control->counters.resumes++;
     attach(peer, session);
     updates_flush(control);
@@ -355,6 +363,9 @@ static void resume(struct control *control, struct session *session, struct admi
         request_offer(peer, admission->request->publisher_offer);
     else if (peer->kind == PEER_V1 && peer->publisher->dirty)
         pc_schedule(peer->publisher, false);
+    work_charge_room(control, room, before_ns);
+    if (session->peer != NULL)
+        work_charge_peer(session->peer, before_ns);
 }
 
 /* ---- sessions ---------------------------------------------------------------------------------------------------- */
@@ -455,11 +466,13 @@ static void handle_charged(struct control *control, struct session *session, str
     struct room *room = session->peer->participant->room;
     uint64_t before_ns = control->work_ns;
     control->work_ns += WORK_MESSAGE_NS + message.len * WORK_BYTE_IN_NS;
+    work_charge_peer(session->peer, before_ns);
+    uint64_t rest_ns = control->work_ns;
     handle_message(control, session, message);
     updates_flush(control);
     work_charge_room(control, room, before_ns); /* rooms end by themselves later than their last participant */
-    uint64_t from_us = session->work_us > control->now_us ? session->work_us : control->now_us;
-    session->work_us = from_us + (control->work_ns - before_ns) * WORK_SESSION_PARTS / 1000;
+    if (session->peer != NULL) /* what is gone has paid for its going */
+        work_charge_peer(session->peer, rest_ns);
 }
 
 static void put_waiting(struct control *control, struct session *session, struct span message, uint64_t until_us) {

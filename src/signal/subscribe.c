@@ -26,7 +26,7 @@ static void sink_close(struct subscription *subscription) {
     struct engine_command command = {.type = ENGINE_SINK_CLOSE, .object = subscription->sink};
     output_command(control, subscription->subscriber->room->shard, &command, NULL);
     shard->sink_owner[pool_index(subscription->sink)] = NULL;
-    pool_give(&shard->sinks, subscription->sink);
+    room_give(control, subscription->subscriber->room, ROOM_SINKS, subscription->sink);
     subscription->sink = 0;
 }
 
@@ -368,7 +368,7 @@ static void sink_open(struct pc *pc, struct section *section) {
     struct control *control = pc->peer->control;
     struct shard *shard = &control->shards[pc->shard];
     struct subscription *subscription = section->subscription;
-    subscription->sink = pool_take(&shard->sinks);
+    subscription->sink = room_take(control, subscription->subscriber->room, ROOM_SINKS);
     if (subscription->sink == 0) {
         control->counters.limit_refused++;
         section->agreed = false; /* not tried again with every description */

@@ -53,6 +53,17 @@ static bool authorize(struct control *control, const struct control_http_request
 
 /* ---- POST -------------------------------------------------------------------------------------------------------- */
 
+/* Who offers, restarts and goes again and again waits, as who joins by signalling does. */
+static bool may_enter(struct control *control, const struct token *token, struct control_http_reply *reply) {
+    const struct room *room = room_find(&control->rooms, token->room);
+    bool busy = room != NULL && room->work_us > control->now_us + 2 * WORK_ROOM_BURST_US;
+    if (!busy && work_lets_in(control, room, token))
+        return true;
+    control->counters.limit_refused++;
+    http_text(reply, 503, busy ? "the room is busy" : "this participant has come too often: wait a little");
+    return false;
+}
+
 static struct peer *create_peer(struct control *control, const struct token *token, const struct net_addr *source,
                                 bool whep, struct control_http_reply *reply) {
     struct room *room = room_find(&control->rooms, token->room);
@@ -96,19 +107,24 @@ static void post(struct control *control, const struct control_http_request *req
     arena_init(&arena, ARENA_UNLIMITED);
     struct peer *peer = NULL;
     struct span watched;
+    uint64_t before_ns = control->work_ns;
+    control->work_ns += WORK_HELLO_NS;
     if (control->shutting_down)
         http_text(reply, 503, "the server is shutting down");
     else if (!media_type_is(request->content_type, OFFER_TYPE))
         http_text(reply, 415, "an offer of type application/sdp is needed");
-    else if (authorize(control, request, whep, &arena, token, reply))
+    else if (authorize(control, request, whep, &arena, token, reply) && may_enter(control, token, reply))
         peer = create_peer(control, token, &request->source, whep, reply);
     if (peer != NULL) {
+        struct room *room = peer->participant->room;
         if (whep && query_get(request->query, "participant", &arena, &watched))
             memory_set_text(&peer->whep_identity, arena_text(&arena, watched));
         webhook_event(control, "participant_joined", peer->participant->room, peer->participant, NULL);
         subscribe_update_participant(peer->participant);
         participant_touch(peer->participant);
         const char *answer = pc_answer(peer->publisher, request->body, &control->reply_arena);
+        work_charge_room(control, room, before_ns);
+        work_charge_peer(peer, before_ns);
         const char *missing = answer != NULL && !whep ? codec_missing(peer->publisher) : NULL;
         if (missing != NULL) { /* RFC 9725 section 4.2: all of it or nothing */
             control->counters.negotiations_failed++;
@@ -230,6 +246,7 @@ static void resource(struct control *control, const struct control_http_request 
     struct arena arena;
     struct token *token = memory_new(sizeof *token);
     arena_init(&arena, ARENA_UNLIMITED);
+    uint64_t before_ns = control->work_ns;
     char sid[ROOM_SID_SIZE];
     bool is_patch = span_equal_str(request->method, "PATCH"), is_delete = span_equal_str(request->method, "DELETE");
     if (!is_patch && !is_delete) {
@@ -239,9 +256,12 @@ static void resource(struct control *control, const struct control_http_request 
         if (peer == NULL || strcmp(peer->participant->identity, token->identity) != 0 ||
             strcmp(peer->participant->room->name, token->room) != 0) {
             http_text(reply, 404, "no such resource");
-        } else if (is_patch) {
+        } else if (is_patch && may_enter(control, token, reply)) {
+            control->work_ns += WORK_HELLO_NS + request->body.len * WORK_DESCRIPTION_NS;
             patch(control, peer, request, reply);
-        } else {
+            work_charge_room(control, peer->participant->room, before_ns);
+            work_charge_peer(peer, before_ns);
+        } else if (is_delete) {
             peer_gone(peer, ROOM_LEAVE_CLIENT);
             http_text(reply, 200, "");
         }

@@ -305,6 +305,29 @@ static void the_type_of_an_offer_is_compared_without_case_and_parameters(void **
     world_stop(world);
 }
 
+static void who_publishes_by_whip_again_and_again_is_told_to_wait(void **state) {
+    (void)state;
+    struct world *world = world_start(NULL);
+    struct offer offer = {
+        .count = 2,
+        .sections = {{.active = true, .cid = "a"}, {.video = true, .active = true, .cid = "v", .rids = "q;h;f"}}};
+    char *sdp = offer_text(&offer), *token = token_for(world, "encoder", "tea"), *other = token_for(world, "ben", "tea");
+    uint32_t taken = 0;
+    while (taken < 5000 && whip_post(world, "/whip/v1", "", token, sdp).status == 201) {
+        taken++;
+        pass(world, US_PER_MS);
+    }
+    assert_in_range(taken, 20, 4999);
+    assert_int_equal(whip_post(world, "/whip/v1", "", token, sdp).status, 503);
+    assert_int_equal(whip_post(world, "/whip/v1", "", other, sdp).status, 201); /* somebody else need not */
+    pass(world, 5 * US_PER_S);
+    assert_int_equal(whip_post(world, "/whip/v1", "", token, sdp).status, 201);
+    free(sdp);
+    free(token);
+    free(other);
+    world_stop(world);
+}
+
 static void a_whip_resource_whose_media_stops_is_gone(void **state) {
     (void)state;
     struct world *world = world_start(NULL);
@@ -553,6 +576,7 @@ int main(void) {
         cmocka_unit_test(a_whip_resource_lives_from_post_to_delete),
         cmocka_unit_test(whip_is_refused_without_the_right_and_for_meetings),
         cmocka_unit_test(the_type_of_an_offer_is_compared_without_case_and_parameters),
+        cmocka_unit_test(who_publishes_by_whip_again_and_again_is_told_to_wait),
         cmocka_unit_test(a_whip_resource_whose_media_stops_is_gone),
         cmocka_unit_test(whep_watches_what_is_there_and_what_comes),
         cmocka_unit_test(rooms_are_made_listed_and_deleted_by_the_api),

@@ -394,6 +394,113 @@ static void who_connects_anew_still_owes_what_it_caused(void **state) {
     world_stop(world);
 }
 
+static Livekit__SignalRequest *a_ping(void) {
+    static Livekit__SignalRequest ping;
+    livekit__signal_request__init(&ping);
+    ping.message_case = LIVEKIT__SIGNAL_REQUEST__MESSAGE_PING;
+    ping.ping = 1;
+    return &ping;
+}
+
+static void who_joins_anew_still_owes_what_it_caused(void **state) {
+    (void)state;
+    struct world *world = world_start(NULL);
+    struct client *ana = in_debt(world);
+    leave(world, ana);
+    lose(world, ana);
+    struct client *again = join_v0(world, "ana", "tea", "");
+    assert_non_null(again);
+    send_request(world, again, a_ping());
+    assert_int_equal(count_of(again, M(PONG)), 0);
+    pass(world, 5 * US_PER_S);
+    assert_int_equal(count_of(again, M(PONG)), 1);
+    world_stop(world);
+}
+
+static void who_takes_its_own_place_again_still_owes_what_it_caused(void **state) {
+    (void)state;
+    struct world *world = world_start(NULL);
+    (void)in_debt(world);
+    struct client *again = join_v0(world, "ana", "tea", ""); /* the former one is put out */
+    assert_non_null(again);
+    send_request(world, again, a_ping());
+    assert_int_equal(count_of(again, M(PONG)), 0);
+    world_stop(world);
+}
+
+/* How many of the tries to come in were let in, 20 ms after another. */
+static uint32_t come_again_and_again(struct world *world, bool resume, uint32_t tries, uint32_t *first_refused) {
+    static char names[60][16];
+    struct client *ana = ready(world, "ana", "tea", "");
+    for (int i = 0; i < 55; i++) {
+        (void)snprintf(names[i], sizeof names[i], "person-%d", i);
+        assert_non_null(join_v0(world, names[i], "tea", ""));
+    }
+    connect_all(world);
+    uint32_t in = 0;
+    *first_refused = tries;
+    for (uint32_t i = 0; i < tries; i++) {
+        struct client before = *ana;
+        if (ana->session != 0)
+            lose(world, ana);
+        forget(ana);
+        before.count = 0;
+        ana->identity = NULL; /* its place may be used again */
+        ana = resume ? resume_v0(world, &before, "tea") : join_v0(world, "ana", "tea", "");
+        if (ana == NULL) {
+            *first_refused = i;
+            break;
+        }
+        in++;
+        pass(world, 2 * US_PER_MS);
+        for (size_t k = 0; k < CLIENTS_MAX; k++) {
+            if (world->clients[k].identity != NULL && &world->clients[k] != ana)
+                forget(&world->clients[k]);
+        }
+    }
+    return in;
+}
+
+static void who_resumes_again_and_again_is_told_to_wait(void **state) {
+    (void)state;
+    struct world *world = world_start(NULL);
+    uint32_t refused_at;
+    (void)come_again_and_again(world, true, 2000, &refused_at);
+    assert_in_range(refused_at, 100, 1999);
+    struct client *ben = join_v0(world, "ben", "tea", ""); /* others come in all the same */
+    assert_non_null(ben);
+    pass(world, 5 * US_PER_S);
+    assert_non_null(join_v0(world, "ana", "tea", ""));
+    world_stop(world);
+}
+
+static void who_joins_again_and_again_is_told_to_wait_before_the_room_is(void **state) {
+    (void)state;
+    struct world *world = world_start(NULL);
+    uint32_t refused_at;
+    (void)come_again_and_again(world, false, 2000, &refused_at);
+    assert_in_range(refused_at, 20, 1999);
+    assert_non_null(join_v0(world, "ben", "tea", ""));
+    pass(world, 5 * US_PER_S);
+    assert_non_null(join_v0(world, "ana", "tea", ""));
+    world_stop(world);
+}
+
+static void a_room_that_ends_still_owes_what_it_caused(void **state) {
+    (void)state;
+    struct world *world = world_start(NULL);
+    struct client *ana = in_debt(world);
+    control_room_end(world->control, world->now_us, span_str("tea"));
+    drain(world);
+    assert_true(ana->closed || ana->session == 0);
+    lose(world, ana);
+    struct client *again = join_v0(world, "ana", "tea", "");
+    assert_non_null(again);
+    send_request(world, again, a_ping());
+    assert_int_equal(count_of(again, M(PONG)), 0);
+    world_stop(world);
+}
+
 static void who_says_goodbye_and_hangs_up_is_gone_however_busy_it_was(void **state) {
     (void)state;
     struct world *world = world_start(NULL);
@@ -470,6 +577,101 @@ static void one_participant_leaves_tracks_for_others(void **state) {
     world_stop(world);
 }
 
+/* One after the other comes into a room from an address of its own; how many were let in. */
+static uint32_t crowd(struct world *world, const char *room, uint32_t people, char names[][24]) {
+    uint32_t in = 0;
+    for (uint32_t i = 0; i < people; i++) {
+        (void)snprintf(names[i], sizeof names[i], "%s-%u", room, i);
+        in += validate_and_join(world, names[i], room, (uint8_t)(i + 1)) == 0;
+    }
+    return in;
+}
+
+static void one_room_leaves_connections_for_others(void **state) {
+    (void)state;
+    static char tea[60][24], milk[60][24];
+    struct control_config config = test_config();
+    config.transports_max = 48;
+    struct world *world = world_start(&config);
+    uint32_t in = crowd(world, "tea", 48, tea);
+    assert_in_range(in, 24, 32); /* as many as are free, twice */
+    struct control_counters counters;
+    control_counters_get(world->control, &counters);
+    assert_int_equal(counters.room_share_refused, 48 - in);
+    assert_in_range(crowd(world, "milk", 15, milk), 10, 15);
+    world_stop(world);
+}
+
+static void a_small_room_gets_what_is_left_however_much_others_have(void **state) {
+    (void)state;
+    static char tea[60][24], milk[60][24];
+    struct control_config config = test_config();
+    config.transports_max = 30;
+    struct world *world = world_start(&config);
+    (void)crowd(world, "tea", 30, tea);
+    size_t left = 30 - objects_of(world, OBJECT_TRANSPORT);
+    assert_in_range(left, 8, 14);
+    assert_int_equal(crowd(world, "milk", 14, milk), left);
+    world_stop(world);
+}
+
+static void one_room_leaves_tracks_for_others(void **state) {
+    (void)state;
+    struct control_config config = test_config();
+    config.sources_max = 48;
+    config.tracks_per_participant_max = 64;
+    struct world *world = world_start(&config);
+    struct client *ana[4], *ben = ready(world, "ben", "milk", "");
+    static const char *const names[4] = {"ana", "eva", "ivo", "uta"};
+    struct offer other = {0};
+    for (int k = 0; k < 4; k++) {
+        struct offer offer = {0};
+        ana[k] = ready(world, names[k], "tea", "");
+        for (uint32_t i = 0; i < 30; i++) {
+            char cid[16];
+            (void)snprintf(cid, sizeof cid, "mic-%u", i);
+            add_track(world, ana[k], cid, false, false);
+            offer.sections[offer.count] = (struct section_wish){.active = true};
+            strcpy(offer.sections[offer.count++].cid, cid);
+        }
+        char *text = offer_text(&offer);
+        send_text_offer(world, ana[k], text, ++offer.id);
+        free(text);
+    }
+    size_t taken = objects_of(world, OBJECT_SOURCE);
+    assert_in_range(taken, 24, 32);
+    struct control_counters counters;
+    control_counters_get(world->control, &counters);
+    assert_true(counters.room_share_refused > 0);
+    (void)publish(world, ben, &other, "mic", false);
+    assert_int_equal(objects_of(world, OBJECT_SOURCE), taken + 1);
+    world_stop(world);
+}
+
+static void one_room_leaves_subscriptions_for_others(void **state) {
+    (void)state;
+    struct control_config config = test_config();
+    config.sinks_max = 48;
+    struct world *world = world_start(&config);
+    static char names[12][16];
+    for (int i = 0; i < 12; i++) { /* everybody hears everybody: 132 */
+        struct offer offer = {0};
+        (void)snprintf(names[i], sizeof names[i], "person-%d", i);
+        (void)publish(world, ready(world, names[i], "tea", ""), &offer, "mic", false);
+        settle(world);
+    }
+    size_t taken = objects_of(world, OBJECT_SINK);
+    assert_in_range(taken, 24, 32);
+    struct offer offer = {0};
+    struct client *ben = ready(world, "ben", "milk", "");
+    (void)ready(world, "eva", "milk", "");
+    (void)publish(world, ben, &offer, "mic", false);
+    settle(world);
+    settle(world);
+    assert_int_equal(objects_of(world, OBJECT_SINK), taken + 1);
+    world_stop(world);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_refused_request_as_long_as_a_message_is_answered_in_a_few_bytes),
@@ -480,10 +682,19 @@ int main(void) {
         cmocka_unit_test(a_track_named_four_thousand_times_is_one_request),
         cmocka_unit_test(who_asks_for_much_work_waits_for_it_and_others_do_not),
         cmocka_unit_test(who_connects_anew_still_owes_what_it_caused),
+        cmocka_unit_test(who_joins_anew_still_owes_what_it_caused),
+        cmocka_unit_test(who_takes_its_own_place_again_still_owes_what_it_caused),
+        cmocka_unit_test(who_resumes_again_and_again_is_told_to_wait),
+        cmocka_unit_test(who_joins_again_and_again_is_told_to_wait_before_the_room_is),
+        cmocka_unit_test(a_room_that_ends_still_owes_what_it_caused),
         cmocka_unit_test(who_says_goodbye_and_hangs_up_is_gone_however_busy_it_was),
         cmocka_unit_test(many_who_keep_a_room_busy_leave_a_turn_to_each_of_the_others),
         cmocka_unit_test(rooms_of_one_source_leave_rooms_for_others),
         cmocka_unit_test(one_participant_leaves_tracks_for_others),
+        cmocka_unit_test(one_room_leaves_connections_for_others),
+        cmocka_unit_test(a_small_room_gets_what_is_left_however_much_others_have),
+        cmocka_unit_test(one_room_leaves_tracks_for_others),
+        cmocka_unit_test(one_room_leaves_subscriptions_for_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
