@@ -59,7 +59,7 @@ struct media;
     X(steer_addresses_refused, "addresses of other threads not learned because the table was full")                    \
     X(events_dropped, "engine events without lasting meaning dropped because the control thread was behind")           \
     X(events_stuck, "times that reliable data waited because the control thread was behind")                           \
-    X(events_lost, "engine state changes lost because the control thread stood still")
+    X(events_waited, "times that engine events were left in the engine because the control thread stood still")
 COUNTERS_DEFINE(media_counters, MEDIA_COUNTERS)
 
 struct media_insight {

@@ -81,30 +81,36 @@ static void take_event(struct media_thread *t, const struct engine_event *event)
         t->counters.events_stuck++;
     } else if (is_transient(event)) {
         t->counters.events_dropped++;
-    } else if (t->backlog_count == MEDIA_EVENT_BACKLOG_MAX) {
-        t->counters.events_lost++;
     } else {
+        ASSERT(t->backlog_count < MEDIA_EVENT_BACKLOG_MAX);
         struct engine_event *to = &t->backlog[(t->backlog_start + t->backlog_count++) % MEDIA_EVENT_BACKLOG_MAX];
         *to = *event;
         to->payload = span_of(NULL, 0);
     }
 }
 
+/* What finds no room here waits in the engine, which tells again what must not be lost (ENGINE_EV_CHANNEL_SENT,
+ * ENGINE_EV_REFUSED) when its own queue was full as well. */
 static void take_events(struct media_thread *t) {
     struct engine_event event;
-    while (!t->has_stuck && engine_poll_event(t->engine, &event))
+    while (!t->has_stuck && t->backlog_count < MEDIA_EVENT_BACKLOG_MAX && engine_poll_event(t->engine, &event))
         take_event(t, &event);
+    if (t->backlog_count == MEDIA_EVENT_BACKLOG_MAX)
+        t->counters.events_waited++;
 }
 
 static void retry_events(struct media_thread *t) {
+    bool full = t->backlog_count == MEDIA_EVENT_BACKLOG_MAX;
     while (t->backlog_count > 0 && put_event(t, &t->backlog[t->backlog_start])) {
         t->backlog_start = (t->backlog_start + 1) % MEDIA_EVENT_BACKLOG_MAX;
         t->backlog_count--;
     }
-    if (!t->has_stuck || t->backlog_count > 0 || !put_event(t, &t->stuck))
-        return;
-    t->has_stuck = false;
-    take_events(t);
+    if (t->has_stuck && t->backlog_count == 0 && put_event(t, &t->stuck)) {
+        t->has_stuck = false;
+        full = true;
+    }
+    if (full)
+        take_events(t);
 }
 
 /* ---- the engine's law: after each input, poll until empty ---- */

@@ -44,6 +44,7 @@ void channels_start(struct engine *e, struct transport *t) {
     uint8_t *memory = e->slices + (size_t)t->index * e->slice_len + e->slice_sctp;
     t->sctp = sctp_init(memory, &e->sctp_config, e->rng, e->now_us);
     bool client = dtls_role(t->dtls) == DTLS_CLIENT;
+    t->controls_paid = 0;
     data_channels_init(&t->channels, t->sctp, client ? DCEP_DTLS_CLIENT : DCEP_DTLS_SERVER, &e->modules.dcep);
     for (int i = 0; i < ENGINE_CHANNELS_MAX; i++) {
         if (t->pending[i].used && !open_now(e, t, &t->pending[i].open))
@@ -70,7 +71,7 @@ static void take_message(struct engine *e, struct transport *t, const struct dat
     uint8_t *payload = event_push(e, &event, incoming->len_bytes);
     ASSERT(payload != NULL); /* else the message would have been held: see hold_messages */
     t->rx_charged_bytes += event.message.charged_bytes;
-    t->message_credit -= US_PER_S;
+    t->message_credit -= (int64_t)US_PER_S;
     struct writer w = writer_of(payload, incoming->len_bytes);
     data_channels_copy(&t->channels, incoming, &w);
     ASSERT(writer_ok(&w) && w.len == incoming->len_bytes);
@@ -108,15 +109,19 @@ static void take_event(struct engine *e, struct transport *t, const struct data_
 }
 
 static void refill_credit(struct engine *e, struct transport *t) {
-    uint64_t most = (uint64_t)CHANNEL_MESSAGES_BURST * US_PER_S;
+    const int64_t most = (int64_t)(CHANNEL_MESSAGES_BURST * US_PER_S);
     uint64_t passed_us = time_min(time_since(e->now_us, t->message_credit_us), US_PER_S);
-    t->message_credit = time_min(t->message_credit + passed_us * CHANNEL_MESSAGES_PER_S, most);
+    t->message_credit += (int64_t)(passed_us * CHANNEL_MESSAGES_PER_S);
+    t->message_credit = t->message_credit < most ? t->message_credit : most;
     t->message_credit_us = e->now_us;
 }
 
 /* Which messages may come out. Nothing reliable is ever dropped here: what finds no room stays in the association. */
 static void hold_messages(struct engine *e, struct transport *t) {
-    if (!event_room(e, ENGINE_MESSAGE_LEN_MAX) || t->message_credit < US_PER_S)
+    uint64_t controls = t->channels.controls - t->controls_paid;
+    t->message_credit -= (int64_t)(controls * CHANNEL_CONTROL_MESSAGES * US_PER_S);
+    t->controls_paid += controls;
+    if (!event_room(e, ENGINE_MESSAGE_LEN_MAX) || t->message_credit < (int64_t)US_PER_S)
         data_channels_hold(&t->channels, DATA_CHANNELS_HOLD_ALL);
     else if (t->rx_charged_bytes >= ENGINE_CHANNEL_RX_WINDOW_BYTES)
         data_channels_hold(&t->channels, DATA_CHANNELS_HOLD_RELIABLE);

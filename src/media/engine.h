@@ -12,7 +12,8 @@
  * say comes out of the two poll functions.
  *
  * The law: after any input, command or tick, call engine_poll_tx until it answers 0 and engine_poll_event until it
- * answers false, then sleep until engine_next_deadline_us. Several inputs may be given before the polls: that makes
+ * answers false, then sleep until engine_next_deadline_us. Who has no room for events may leave them for a while: they
+ * wait in a queue (512 kB), then messages wait in their associations. Several inputs may be given before the polls: that makes
  * longer runs for one destination. Events are valid until the next call that is not a poll, descriptors until the next
  * engine_poll_tx.
  *

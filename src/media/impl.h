@@ -70,6 +70,9 @@
  * in pieces of 15 kB, so this is 30 MB a second. */
 #define CHANNEL_MESSAGES_PER_S 2000
 #define CHANNEL_MESSAGES_BURST 500
+/* What opens a channel is looked at like so many messages: two events that are told once, an answer, and a reset. A
+ * hundred a second, then, and all sixteen channels at once. */
+#define CHANNEL_CONTROL_MESSAGES 20
 /* When a message that had to wait for room or for its share is tried again. */
 #define CHANNEL_RETRY_US UINT64_C(2000)
 /* How much must have been acknowledged before it is told while more waits. */
@@ -319,8 +322,9 @@ struct transport {
     uint64_t tx_refused_bytes;  /* of reliable ones that no channel took: settled at once */
     uint64_t tx_told_bytes;     /* of the reliable ones, as last told */
     bool tx_refusal_due;        /* a reliable message was refused, and there was no room to tell */
-    uint64_t message_credit;    /* messages that may come, times US_PER_S */
+    int64_t message_credit;     /* messages that may come, times US_PER_S; below 0 when one cost more than there was */
     uint64_t message_credit_us; /* when it was last worked out */
+    uint64_t controls_paid;     /* of data_channels.controls */
     /* transport_open leaves what follows as it is */
     char labels[ENGINE_CHANNELS_MAX][ENGINE_LABEL_LEN_MAX + 1]; /* by channel number: the name outlives the channel */
     struct pending_channel pending[ENGINE_CHANNELS_MAX];

@@ -259,6 +259,7 @@ static bool on_control(struct data_channels *set, uint64_t now_us, const struct 
     struct writer w = writer_of(bytes, sizeof bytes);
     sctp_message_copy(set->sctp, &w);
     struct span message = writer_span(&w);
+    set->controls++;
     if (writer_ok(&w) && dcep_is_ack(message)) {
         struct dcep_channel *c = by_stream(set, m->stream);
         if (c == NULL || c->state != DCEP_OPENING) {
@@ -351,13 +352,16 @@ void data_channels_hold(struct data_channels *set, enum data_channels_hold hold)
     set->hold = (uint8_t)hold;
 }
 
-/* Whether the next message has to wait. What makes and unmakes channels never does. */
+/* Whether the next message has to wait. What makes channels does only with everything: it is told once, and costs more
+ * than a message. */
 static bool must_wait(struct data_channels *set) {
     struct sctp_message next;
-    if (set->hold == DATA_CHANNELS_HOLD_NONE || !sctp_peek_message(set->sctp, &next) || next.ppid == DCEP_PPID_CONTROL)
+    if (set->hold == DATA_CHANNELS_HOLD_NONE || !sctp_peek_message(set->sctp, &next))
         return false;
     if (set->hold == DATA_CHANNELS_HOLD_ALL)
         return true;
+    if (next.ppid == DCEP_PPID_CONTROL)
+        return false;
     const struct dcep_channel *c = by_stream(set, next.stream);
     return c != NULL && c->state != DCEP_CLOSING && c->reliability == DCEP_RELIABLE;
 }

@@ -104,6 +104,7 @@ struct data_channels {
     enum dcep_side side;
     bool down;
     bool holds;   /* a message waits because of `hold` */
+    uint64_t controls; /* DCEP messages that were taken in, ever, good or bad: for their price */
     uint8_t hold; /* enum data_channels_hold */
     struct dcep_channel channels[DATA_CHANNELS_MAX];
 };
@@ -133,8 +134,9 @@ struct data_channel_event {
 /* The next event, after answering what DCEP asks for; false when there is none. A restart of the association by its
  * peer closes every channel. */
 bool data_channels_poll(struct data_channels *set, uint64_t now_us, struct data_channel_event *event);
-/* Which messages data_channels_poll may hand out at the moment: none, only those of channels that are not reliable, or
- * all (as at first). Those that may not wait in the association, in their order, and whatever is behind them. */
+/* Which messages data_channels_poll may hand out at the moment: none, not even what makes channels; only what is not a
+ * message of a reliable channel; or all (as at first). Those that may not wait in the association, in their order, and
+ * whatever is behind them. */
 enum data_channels_hold { DATA_CHANNELS_HOLD_NONE, DATA_CHANNELS_HOLD_RELIABLE, DATA_CHANNELS_HOLD_ALL };
 void data_channels_hold(struct data_channels *set, enum data_channels_hold hold);
 /* Whether the last data_channels_poll that answered false left a message behind because of that. */

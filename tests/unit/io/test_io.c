@@ -354,7 +354,32 @@ static void when_the_control_thread_stands_still_messages_are_dropped_and_states
         if (event.type == ENGINE_EV_TRANSPORT_STATE)
             assert_int_equal(event.object, expected++);
     }
-    assert_int_equal(media_insight(media, 0)->media.events_lost, 0);
+    media_destroy(media);
+}
+
+static void what_was_acknowledged_is_told_however_long_the_control_thread_stood_still(void **state) {
+    (void)state;
+    struct media *media = open_media(1);
+    struct engine_command open = {.type = ENGINE_TRANSPORT_OPEN};
+    struct engine_command release = {.type = ENGINE_CHANNEL_RELEASE, .object = 7};
+    release.channel_release.bytes = 1000;
+    for (uint32_t i = 1; i <= 60000; i++) { /* beyond ring and backlog */
+        open.object = i;
+        assert_true(media_command(media, 0, &open, span_of(NULL, 0)));
+    }
+    for (int i = 0; i < 100; i++) /* the engine tells a sum */
+        assert_true(media_command(media, 0, &release, span_of(NULL, 0)));
+    media_flush(media);
+    for (int tries = 0; tries < PATIENCE_MS && media_insight(media, 0)->media.events_waited == 0; tries++)
+        usleep(1000);
+    uint64_t told_bytes = 0;
+    while (told_bytes < 100 * 1000) {
+        struct engine_event event;
+        assert_true(next_event(media, &event));
+        if (event.type == ENGINE_EV_CHANNEL_SENT)
+            told_bytes = event.channel_sent.total_bytes;
+    }
+    assert_int_equal(told_bytes, 100 * 1000);
     media_destroy(media);
 }
 
@@ -719,6 +744,7 @@ int main(void) {
         cmocka_unit_test(a_media_thread_that_is_only_busy_is_waited_for),
         cmocka_unit_test(when_the_control_thread_stands_still_messages_are_dropped_and_states_wait),
         cmocka_unit_test(when_the_control_thread_stands_still_reliable_messages_wait_for_it),
+        cmocka_unit_test(what_was_acknowledged_is_told_however_long_the_control_thread_stood_still),
         cmocka_unit_test(start_and_stop_leave_no_thread_and_no_descriptor),
         cmocka_unit_test(a_port_in_use_is_named),
         cmocka_unit_test(the_ports_of_another_server_are_not_shared),

@@ -305,6 +305,45 @@ static void a_flood_of_tiny_messages_is_held_back_at_its_sender(void **state) {
     world_free(w);
 }
 
+static void who_opens_and_closes_channels_without_end_is_held_back(void **state) {
+    (void)state;
+    struct world *w = world_make(126, NULL);
+    uint32_t channel;
+    struct peer *p = peer_with_channel(w, "_reliable", true, &channel);
+    struct dcep_open open = {.label = span_str("again"), .priority = 256};
+    uint64_t start_us = w->now_us;
+    uint32_t before = world_count(w, ENGINE_EV_CHANNEL_OPENED, p->transport);
+    while (w->now_us < start_us + 2000000) {
+        uint32_t opened[DATA_CHANNELS_MAX], count = 0;
+        while (count < DATA_CHANNELS_MAX - 1 && data_channels_open(&p->channels, w->now_us, &open, &opened[count]))
+            count++;
+        world_run(w, 1000);
+        for (uint32_t i = 0; i < count; i++)
+            data_channels_close(&p->channels, w->now_us, opened[i]);
+        world_run(w, 1000);
+    }
+    assert_in_range(world_count(w, ENGINE_EV_CHANNEL_OPENED, p->transport) - before, 100, 240);
+    /* and what only looks like one costs the same */
+    struct engine_module_counters counters;
+    engine_module_counters_get(w->engine, &counters);
+    uint32_t unexpected = (uint32_t)counters.dcep.rx_unexpected;
+    uint8_t message[64];
+    struct writer wr = writer_of(message, sizeof message);
+    dcep_write_open(&wr, &open);
+    struct sctp_send_options options = {.stream = data_channels_get(&p->channels, channel)->stream,
+                                        .ppid = DCEP_PPID_CONTROL};
+    start_us = w->now_us;
+    while (w->now_us < start_us + 2000000) {
+        while (sctp_send(p->sctp, w->now_us, &options, writer_span(&wr)) == SCTP_SEND_OK) {
+        }
+        world_run(w, 1000);
+    }
+    engine_module_counters_get(w->engine, &counters);
+    assert_in_range((uint32_t)counters.dcep.rx_unexpected - unexpected, 50, 600); /* a buffer comes at once */
+    assert_int_equal(world_state(w, p), ENGINE_TRANSPORT_CONNECTED);
+    world_free(w);
+}
+
 static void media_goes_on_through_an_ice_restart_and_the_old_name_dies(void **state) {
     (void)state;
     struct world *w = world_make(130, NULL);
@@ -752,6 +791,7 @@ int main(void) {
         cmocka_unit_test(a_reliable_message_that_cannot_be_taken_is_told),
         cmocka_unit_test(what_a_closed_channel_refused_closes_no_window),
         cmocka_unit_test(a_flood_of_tiny_messages_is_held_back_at_its_sender),
+        cmocka_unit_test(who_opens_and_closes_channels_without_end_is_held_back),
         cmocka_unit_test(media_goes_on_through_an_ice_restart_and_the_old_name_dies),
         cmocka_unit_test(a_new_address_is_used_after_its_check_and_not_before),
         cmocka_unit_test(media_stays_where_its_receiver_is_when_forged_checks_name_somebody_else),
