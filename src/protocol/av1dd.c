@@ -4,32 +4,7 @@
 
 #include "base/assert.h"
 #include "base/seq.h"
-
-/* Bits, most significant first, over the byte cursor; reading past the end sets the cursor's error and answers zeros.
- */
-struct bits {
-    struct reader r;
-    uint8_t byte;
-    uint8_t left;
-};
-
-static uint32_t read_bits(struct bits *b, unsigned count) {
-    uint32_t value = 0;
-    ASSERT(count <= 32);
-    for (unsigned i = 0; i < count; i++) {
-        if (b->left == 0) {
-            b->byte = rd_u8(&b->r);
-            b->left = 8;
-        }
-        b->left--;
-        value = value << 1 | ((uint32_t)b->byte >> b->left & 1u);
-    }
-    return value;
-}
-
-static bool read_flag(struct bits *b) {
-    return read_bits(b, 1) != 0;
-}
+#include "protocol/bits.h"
 
 /* ns(n) of the AV1 specification, section 4.10.7: a number below n in the fewest bits. */
 static uint32_t read_ns(struct bits *b, uint32_t n) {
@@ -37,10 +12,10 @@ static uint32_t read_ns(struct bits *b, uint32_t n) {
     for (uint32_t x = n; x != 0; x >>= 1)
         width++;
     uint32_t short_codes = (UINT32_C(1) << width) - n;
-    uint32_t value = read_bits(b, width - 1);
+    uint32_t value = bits_read(b, width - 1);
     if (value < short_codes)
         return value;
-    return (value << 1) - short_codes + read_bits(b, 1);
+    return (value << 1) - short_codes + bits_read(b, 1);
 }
 
 static bool read_layers(struct bits *b, struct av1dd_structure *s) {
@@ -54,7 +29,7 @@ static bool read_layers(struct bits *b, struct av1dd_structure *s) {
         t->temporal = temporal;
         if (temporal + 1 > s->temporal_count)
             s->temporal_count = (uint8_t)(temporal + 1);
-        next = read_bits(b, 2);
+        next = bits_read(b, 2);
         if (next == NEXT_TEMPORAL) {
             temporal++;
         } else if (next == NEXT_SPATIAL) {
@@ -69,15 +44,15 @@ static bool read_layers(struct bits *b, struct av1dd_structure *s) {
 static uint64_t read_dtis(struct bits *b, uint8_t target_count) {
     uint64_t dtis = 0;
     for (uint8_t i = 0; i < target_count; i++)
-        dtis |= (uint64_t)read_bits(b, 2) << (2 * i);
+        dtis |= (uint64_t)bits_read(b, 2) << (2 * i);
     return dtis;
 }
 
 static bool read_template_fdiffs(struct bits *b, struct av1dd_template *t) {
-    while (read_flag(b)) {
+    while (bits_flag(b)) {
         if (t->fdiff_count == AV1DD_FDIFFS_MAX)
             return false;
-        t->fdiffs[t->fdiff_count++] = (uint8_t)(read_bits(b, 4) + 1);
+        t->fdiffs[t->fdiff_count++] = (uint8_t)(bits_read(b, 4) + 1);
     }
     return true;
 }
@@ -90,7 +65,7 @@ static bool read_chains(struct bits *b, struct av1dd_structure *s) {
         s->target_chain[i] = (uint8_t)read_ns(b, s->chain_count);
     for (uint8_t i = 0; i < s->template_count; i++) {
         for (uint8_t c = 0; c < s->chain_count; c++)
-            s->templates[i].chain_diffs[c / 2] |= (uint8_t)(read_bits(b, 4) << (c % 2 * 4));
+            s->templates[i].chain_diffs[c / 2] |= (uint8_t)(bits_read(b, 4) << (c % 2 * 4));
     }
     return s->chain_count <= s->target_count;
 }
@@ -112,8 +87,8 @@ static void derive_target_layers(struct av1dd_structure *s) {
 
 static bool read_structure(struct bits *b, struct av1dd_structure *s) {
     memset(s, 0, sizeof *s);
-    s->template_id_offset = (uint8_t)read_bits(b, 6);
-    s->target_count = (uint8_t)(read_bits(b, 5) + 1);
+    s->template_id_offset = (uint8_t)bits_read(b, 6);
+    s->target_count = (uint8_t)(bits_read(b, 5) + 1);
     if (!read_layers(b, s))
         return false;
     for (uint8_t i = 0; i < s->template_count; i++)
@@ -125,10 +100,10 @@ static bool read_structure(struct bits *b, struct av1dd_structure *s) {
     if (!read_chains(b, s))
         return false;
     derive_target_layers(s);
-    s->has_resolutions = read_flag(b);
+    s->has_resolutions = bits_flag(b);
     for (uint8_t i = 0; s->has_resolutions && i < s->spatial_count; i++) {
         /* stored minus one; a size of 65536 does not exist in practice and would not fit */
-        uint32_t width = read_bits(b, 16) + 1, height = read_bits(b, 16) + 1;
+        uint32_t width = bits_read(b, 16) + 1, height = bits_read(b, 16) + 1;
         if (width > UINT16_MAX || height > UINT16_MAX)
             return false;
         s->width[i] = (uint16_t)width;
@@ -138,10 +113,10 @@ static bool read_structure(struct bits *b, struct av1dd_structure *s) {
 }
 
 static bool read_frame_fdiffs(struct bits *b, struct av1dd *out) {
-    for (unsigned size = read_bits(b, 2); size != 0; size = read_bits(b, 2)) {
+    for (unsigned size = bits_read(b, 2); size != 0; size = bits_read(b, 2)) {
         if (out->fdiff_count == AV1DD_FDIFFS_MAX)
             return false;
-        out->fdiffs[out->fdiff_count++] = (uint16_t)(read_bits(b, 4 * size) + 1);
+        out->fdiffs[out->fdiff_count++] = (uint16_t)(bits_read(b, 4 * size) + 1);
     }
     return true;
 }
@@ -163,7 +138,7 @@ static bool read_frame(struct bits *b, const struct av1dd_structure *s, const st
             out->fdiffs[i] = t->fdiffs[i];
     }
     for (uint8_t c = 0; c < s->chain_count; c++)
-        out->chain_diffs[c] = out->custom_chains ? (uint8_t)read_bits(b, 8) : av1dd_chain_diff_of(t, c);
+        out->chain_diffs[c] = out->custom_chains ? (uint8_t)bits_read(b, 8) : av1dd_chain_diff_of(t, c);
     if (s->has_resolutions) {
         out->width = s->width[t->spatial];
         out->height = s->height[t->spatial];
@@ -180,19 +155,19 @@ enum av1dd_result av1dd_parse(struct span extension, const struct av1dd_structur
                               struct av1dd_structure *attached) {
     ASSERT(out != NULL && attached != NULL && attached != structure);
     memset(out, 0, sizeof *out);
-    struct bits b = {.r = reader_of_span(extension)};
-    out->start_of_frame = read_flag(&b);
-    out->end_of_frame = read_flag(&b);
-    out->template_id = (uint8_t)read_bits(&b, 6);
-    out->frame_number = (uint16_t)read_bits(&b, 16);
+    struct bits b = bits_of(extension);
+    out->start_of_frame = bits_flag(&b);
+    out->end_of_frame = bits_flag(&b);
+    out->template_id = (uint8_t)bits_read(&b, 6);
+    out->frame_number = (uint16_t)bits_read(&b, 16);
     if (!reader_ok(&b.r))
         return AV1DD_MALFORMED;
     if (reader_left(&b.r) > 0) {
-        out->has_structure = read_flag(&b);
-        out->has_active_targets = read_flag(&b);
-        out->custom_dtis = read_flag(&b);
-        out->custom_fdiffs = read_flag(&b);
-        out->custom_chains = read_flag(&b);
+        out->has_structure = bits_flag(&b);
+        out->has_active_targets = bits_flag(&b);
+        out->custom_dtis = bits_flag(&b);
+        out->custom_fdiffs = bits_flag(&b);
+        out->custom_chains = bits_flag(&b);
     }
     if (out->has_structure) {
         if (!read_structure(&b, attached))
@@ -203,7 +178,7 @@ enum av1dd_result av1dd_parse(struct span extension, const struct av1dd_structur
     if (structure == NULL)
         return AV1DD_NO_STRUCTURE;
     if (out->has_active_targets)
-        out->active_targets = read_bits(&b, structure->target_count);
+        out->active_targets = bits_read(&b, structure->target_count);
     uint8_t index = (out->template_id - structure->template_id_offset) & (AV1DD_TEMPLATES_MAX - 1);
     if (index >= structure->template_count)
         return out->has_structure ? AV1DD_MALFORMED : AV1DD_NO_STRUCTURE;

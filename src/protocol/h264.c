@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "protocol/picture_size.h"
 #include "protocol/sdp.h"
 
 #define FORBIDDEN_BIT 0x80
@@ -14,13 +15,15 @@ static bool is_slice(uint8_t type) {
     return type >= 1 && type <= 5;
 }
 
-/* `unit` is what follows the NAL unit header; may be empty. */
-static void note_unit(struct h264_packet *out, uint8_t type, struct span unit) {
+/* `unit` is what follows the NAL unit header; may be empty, or the beginning of it. */
+static void note_unit(struct h264_packet *out, uint8_t type, struct span unit, bool whole) {
     /* first_mb_in_slice is the first Exp-Golomb number of a slice: a set first bit is the number 0 (H.264
      * section 7.3.3) */
     bool first_slice = is_slice(type) && unit.len > 0 && (unit.data[0] & 0x80) != 0;
     if (type == H264_NAL_SPS)
         out->has_sps = true;
+    if (type == H264_NAL_SPS && whole && !h264_sps_size(unit, &out->width, &out->height))
+        out->width = out->height = 0;
     if (type == H264_NAL_PPS)
         out->has_pps = true;
     if (type == H264_NAL_IDR)
@@ -39,7 +42,7 @@ static bool parse_stap(struct reader *r, struct h264_packet *out) {
         uint8_t header = rd_u8(&unit);
         if (!reader_ok(r) || !reader_ok(&unit) || (header & FORBIDDEN_BIT) != 0)
             return false;
-        note_unit(out, header & TYPE_MASK, rd_rest(&unit));
+        note_unit(out, header & TYPE_MASK, rd_rest(&unit), true);
     }
     return true;
 }
@@ -52,7 +55,7 @@ static bool parse_fragment(struct reader *r, struct h264_packet *out) {
     if (!reader_ok(r) || reader_left(r) == 0 || (out->fragment_start && out->fragment_end))
         return false;
     if (out->fragment_start)
-        note_unit(out, header & TYPE_MASK, rd_rest(r));
+        note_unit(out, header & TYPE_MASK, rd_rest(r), false);
     return true;
 }
 
@@ -71,7 +74,7 @@ bool h264_parse(struct span payload, struct h264_packet *out) {
         return parse_fragment(&r, out);
     if (out->packet_type == 0 || out->packet_type > 23)
         return false;
-    note_unit(out, out->packet_type, rd_rest(&r));
+    note_unit(out, out->packet_type, rd_rest(&r), true);
     return true;
 }
 

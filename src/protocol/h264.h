@@ -35,6 +35,8 @@ struct h264_packet {
     /* An SPS, or an IDR's first slice: decoding can begin with this RTP timestamp. */
     bool keyframe;
     bool reference; /* nal_ref_idc of the (first) unit is not 0 */
+    uint16_t width; /* of the pictures, when a sequence parameter set is in this packet whole; else 0 */
+    uint16_t height;
 };
 
 /* False for empty, truncated, or forbidden (F bit, types 0, 30, 31) payloads and the unnegotiated STAP-B, MTAP, FU-B. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "protocol/picture_size.h"
 
 static void from_vp8(struct payload_info *out) {
     const struct vp8_descriptor *d = &out->as.vp8;
@@ -37,14 +38,18 @@ static void from_h264(struct payload_info *out) {
     out->keyframe = p->keyframe;
     out->layer_sync = true;
     out->discardable = !p->reference;
+    out->width = p->width;
+    out->height = p->height;
 }
 
-static void from_av1(struct payload_info *out) {
+static void from_av1(struct payload_info *out, struct span payload) {
     const struct av1_aggregation *a = &out->as.av1;
     /* Without the dependency descriptor this is what can be known: a continued element is no start of a frame. */
     out->start_of_frame = !a->continues_previous;
     out->keyframe = a->new_coded_sequence && !a->continues_previous;
     out->layer_sync = out->keyframe;
+    if (!av1_sequence_size(payload, a, &out->width, &out->height))
+        out->width = out->height = 0;
 }
 
 static bool inspect_video(enum codec codec, struct span payload, struct payload_info *out) {
@@ -67,7 +72,7 @@ static bool inspect_video(enum codec codec, struct span payload, struct payload_
     case CODEC_AV1:
         if (!av1_aggregation_parse(payload, &out->as.av1))
             return false;
-        from_av1(out);
+        from_av1(out, payload);
         return true;
     default:
         return true;
@@ -93,6 +98,8 @@ static void from_dd(const struct av1dd_state *state, struct payload_info *out) {
     out->temporal = dd->temporal;
     out->layer_sync = dd->temporal == 0 || (target >= 0 && av1dd_dti_of(dd->dtis, (uint8_t)target) == AV1DD_SWITCH);
     out->discardable = is_discardable(dd);
+    if (dd->width == 0)
+        return; /* a structure need not tell sizes: the payload's stand */
     out->width = dd->width;
     out->height = dd->height;
 }

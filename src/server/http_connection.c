@@ -332,6 +332,8 @@ static void shake_hands(struct http_connection *c) {
 
 void connection_flush(struct http_connection *c, uint64_t now_us) {
     bool on = c->phase == PHASE_REPLY || c->phase == PHASE_SOCKET;
+    if (c->phase == PHASE_BODY && request_invite(c) < 0)
+        connection_end(c);
     while (on) {
         enum http_phase phase = c->phase;
         on = phase == PHASE_REPLY ? request_output(c, now_us) : socket_output(c, now_us);

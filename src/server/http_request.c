@@ -276,11 +276,39 @@ static bool finish_reply(struct http_connection *c, uint64_t now_us) {
     return true;
 }
 
+static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+#define GO_ON_LEN (sizeof go_on - 1)
+
+int request_invite(struct http_connection *c) {
+    while (c->invite_left > 0) {
+        int sent = stream_write(&c->stream, (const uint8_t *)go_on + GO_ON_LEN - c->invite_left, c->invite_left);
+        c->blocked = sent == 0;
+        if (sent <= 0)
+            return sent;
+        c->invite_left -= (uint8_t)sent;
+    }
+    return 1;
+}
+
+/* Who sends without being asked, or is answered at once, need not be invited: unless it heard the beginning already. */
+static void invite_no_more(struct http_connection *c) {
+    if (c->invite_left < GO_ON_LEN)
+        return;
+    c->invite_left = 0;
+    c->blocked = false;
+}
+
 bool request_output(struct http_connection *c, uint64_t now_us) {
     struct http *h = c->source.http;
     const struct http_reply *reply = c->reply;
     uint64_t body_len = c->head_only || reply->status == 204 || reply->status == 304 ? 0 : reply_len(reply);
     size_t written = 0;
+    invite_no_more(c);
+    int invited = request_invite(c);
+    if (invited < 0)
+        connection_end(c);
+    if (invited <= 0)
+        return invited == 0;
     c->blocked = false;
     while (c->reply_sent < c->head_len + body_len) {
         size_t len = gather(c, body_len, h->scratch);
@@ -331,13 +359,13 @@ static void fill_request(struct http_connection *c, const struct http_head *head
     };
 }
 
-/* RFC 9110 section 10.1.1: the client waits with the body until it hears that it is wanted. */
+/* RFC 9110 section 10.1.1: the client waits with the body until it hears that it is wanted. Answers to those before may
+ * still fill the socket; then it hears so when there is room. */
 static bool invite(struct http_connection *c, const struct http_head *head) {
-    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
     if (head->fields[FIELD_EXPECT].len == 0 || head->http10 || c->rx_len > 0)
         return true;
-    size_t len = sizeof go_on - 1;
-    return stream_write(&c->stream, (const uint8_t *)go_on, len) == (int)len;
+    c->invite_left = GO_ON_LEN;
+    return request_invite(c) >= 0;
 }
 
 static void begin_body(struct http_connection *c, uint64_t now_us, const struct http_head *head) {
@@ -469,6 +497,7 @@ static size_t take_body(struct http_connection *c, uint64_t now_us, const uint8_
     const struct http_handlers *handlers = &c->source.http->config.handlers;
     size_t part = len < c->body_left ? len : (size_t)c->body_left;
     connection_passed(c, part);
+    invite_no_more(c);
     bool taken;
     if (c->upload != 0) {
         taken = handlers->body_part(handlers->context, c->upload, span_of(data, part));

@@ -249,6 +249,190 @@ static void h264_profiles_and_levels_are_compared_as_the_rfc_says(void **unused)
     }
 }
 
+/* ---- sizes of pictures --------------------------------------------------------------------------------------------- */
+
+struct made {
+    uint8_t bytes[128];
+    size_t bits;
+};
+
+static void put(struct made *m, uint32_t value, unsigned count) {
+    for (unsigned i = count; i > 0; i--, m->bits++)
+        m->bytes[m->bits / 8] |= (uint8_t)((value >> (i - 1) & 1) << (7 - m->bits % 8));
+}
+
+static void put_ue(struct made *m, uint32_t value) {
+    unsigned len = 0;
+    while ((value + 1) >> (len + 1) != 0)
+        len++;
+    put(m, 0, len);
+    put(m, value + 1, len + 1);
+}
+
+/* With a NAL unit header; `high`: with scaling lists, an order of pictures of type 1, two fields. */
+static struct made made_sps(bool high, uint32_t columns, uint32_t rows, uint32_t crop_right, uint32_t crop_bottom) {
+    struct made m = {0};
+    put(&m, 0x67, 8);
+    put(&m, high ? 100 : 66, 8);
+    put(&m, high ? 0 : 0xe0, 8);
+    put(&m, 31, 8);
+    put_ue(&m, 0);
+    if (high) {
+        put_ue(&m, 1);
+        put_ue(&m, 0);
+        put_ue(&m, 0);
+        put(&m, 1, 2); /* no bypass; scaling lists: the first in three steps, then none */
+        put(&m, 1, 1);
+        put_ue(&m, 1); /* +1 */
+        put_ue(&m, 2); /* -1 */
+        put_ue(&m, 16); /* -8: the rest is as before */
+        put(&m, 0, 7);
+    }
+    put_ue(&m, 0);
+    put_ue(&m, high ? 1 : 0);
+    if (high) {
+        put(&m, 1, 1);
+        put_ue(&m, 0);
+        put_ue(&m, 0);
+        put_ue(&m, 2);
+        put_ue(&m, 3);
+        put_ue(&m, 4);
+    } else {
+        put_ue(&m, 2);
+    }
+    put_ue(&m, 1);
+    put(&m, 0, 1);
+    put_ue(&m, columns - 1);
+    put_ue(&m, rows - 1);
+    put(&m, high ? 0 : 1, 1);
+    put(&m, high ? 3 : 1, high ? 2 : 1);
+    put(&m, crop_right + crop_bottom > 0, 1);
+    if (crop_right + crop_bottom > 0) {
+        put_ue(&m, 0);
+        put_ue(&m, crop_right);
+        put_ue(&m, 0);
+        put_ue(&m, crop_bottom);
+    }
+    put(&m, 0, 1);
+    put(&m, 1, 1);
+    return m;
+}
+
+static struct payload_info read_made(enum codec codec, const struct made *m) {
+    struct payload_info info;
+    (void)payload_inspect(codec, span_of(m->bytes, (m->bits + 7) / 8), false, (struct span){NULL, 0}, NULL, &info);
+    return info;
+}
+
+static void a_parameter_set_of_h264_tells_the_size_behind_its_cropping(void **unused) {
+    (void)unused;
+    struct made m = made_sps(false, 80, 45, 0, 0);
+    struct payload_info info = read_made(CODEC_H264, &m);
+    assert_int_equal(info.width, 1280);
+    assert_int_equal(info.height, 720);
+    m = made_sps(false, 120, 68, 0, 4); /* units of two rows */
+    info = read_made(CODEC_H264, &m);
+    assert_int_equal(info.width, 1920);
+    assert_int_equal(info.height, 1080);
+    m = made_sps(true, 20, 6, 1, 2); /* two fields of 6 rows of blocks: units of four rows */
+    info = read_made(CODEC_H264, &m);
+    assert_int_equal(info.width, 318);
+    assert_int_equal(info.height, 184);
+    for (size_t bits = 16; bits < m.bits - 8; bits += 8) { /* what is cut off tells nothing */
+        struct made cut = m;
+        cut.bits = bits;
+        assert_int_equal(read_made(CODEC_H264, &cut).width, 0);
+    }
+    m = made_sps(false, 80, 45, 700, 0); /* nothing would be left */
+    assert_int_equal(read_made(CODEC_H264, &m).width, 0);
+    m = made_sps(false, 5000, 45, 0, 0);
+    assert_int_equal(read_made(CODEC_H264, &m).width, 0);
+}
+
+/* Aggregation header, OBU header, sequence header. */
+static struct made made_sequence(uint8_t aggregation, bool everything, uint32_t width, uint32_t height) {
+    struct made m = {0};
+    put(&m, aggregation, 8);
+    put(&m, 0x08, 8);
+    put(&m, 0, 5); /* main profile, moving pictures */
+    put(&m, everything, 1);
+    if (everything) {
+        put(&m, 1, 32);
+        put(&m, 30, 32);
+        put(&m, 1, 1); /* an equal interval, 0 */
+        put(&m, 1, 1);
+        put(&m, 1, 1); /* a decoder model: delays of 5 bits */
+        put(&m, 4, 5);
+        put(&m, 1, 32);
+        put(&m, 0, 10);
+    }
+    put(&m, everything, 1);
+    put(&m, everything ? 1 : 0, 5);
+    for (int i = 0; i < (everything ? 2 : 1); i++) {
+        put(&m, 0, 12);
+        put(&m, 8, 5);
+        put(&m, 0, 1);
+        if (!everything)
+            continue;
+        put(&m, 1, 1);
+        put(&m, 0, 11);
+        put(&m, 1, 1);
+        put(&m, 9, 4);
+    }
+    put(&m, 10, 4);
+    put(&m, 10, 4);
+    put(&m, width - 1, 11);
+    put(&m, height - 1, 11);
+    put(&m, everything, 1);
+    put(&m, 0, everything ? 7 : 0);
+    put(&m, 3, 3);
+    put(&m, 0, 4);
+    put(&m, 1, 1); /* order hints */
+    put(&m, 0, 2);
+    put(&m, 1, 1);
+    put(&m, 1, 1);
+    put(&m, 6, 3);
+    put(&m, 0, 3);
+    put(&m, 0, 2); /* 8 bits, in colour */
+    put(&m, everything, 1);
+    put(&m, 0x010101, everything ? 24 : 0);
+    put(&m, 0, 1);
+    put(&m, 0, 2);
+    put(&m, 0, 1);
+    put(&m, 0, 1);
+    put(&m, 1, 1);
+    return m;
+}
+
+static void a_sequence_header_of_av1_tells_the_size(void **unused) {
+    (void)unused;
+    for (int everything = 0; everything < 2; everything++) {
+        struct made m = made_sequence(0x18, everything != 0, 1280, 720); /* one element, new sequence */
+        struct payload_info info = read_made(CODEC_AV1, &m);
+        assert_int_equal(info.width, 1280);
+        assert_int_equal(info.height, 720);
+        m.bytes[3] ^= 0x01; /* somewhere within: it does not end as it should any more, or says nothing */
+        m.bytes[4] ^= 0x80;
+        m.bits -= 8;
+        assert_int_equal(read_made(CODEC_AV1, &m).width, 0);
+        m = made_sequence(0x10, everything != 0, 1280, 720); /* not at the begin of a sequence */
+        assert_int_equal(read_made(CODEC_AV1, &m).width, 0);
+    }
+}
+
+static void noise_is_taken_for_a_sequence_header_next_to_never(void **unused) {
+    (void)unused;
+    struct rng rng = rng_seeded(9);
+    uint32_t taken = 0;
+    for (int i = 0; i < 200000; i++) { /* as under encryption: only the aggregation header is what it was */
+        struct made m = {.bits = 8 * (20 + rng_below(&rng, 100))};
+        rng_fill(&rng, m.bytes, sizeof m.bytes);
+        m.bytes[0] = 0x18;
+        taken += read_made(CODEC_AV1, &m).width != 0;
+    }
+    assert_in_range(taken, 0, 2);
+}
+
 struct summary {
     size_t packets, frames, ends, pictures, keyframes, spatial[4], temporal[4], syncs;
     uint16_t width_max;
@@ -405,10 +589,12 @@ static void av1_and_h264_streams_of_a_browser_are_understood(void **unused) {
     struct summary plain = inspect_file("av1-l1t3.txt", CODEC_AV1, false, false);
     struct summary dd = inspect_file("av1-l1t3.txt", CODEC_AV1, true, true);
     assert_int_equal(plain.keyframes, dd.keyframes);
+    assert_true(plain.width_max > 0);
     struct summary h264 = inspect_file("h264.txt", CODEC_H264, false, false);
     assert_true(h264.keyframes >= 1 && h264.keyframes < 5);
     /* once the parameter sets came in a packet of their own, with the timestamp of their picture */
     assert_int_equal(h264.frames, h264.pictures + 1);
+    assert_true(h264.width_max > 0);
     struct summary hidden = inspect_file("h264.txt", CODEC_H264, false, true);
     assert_memory_equal(&hidden, &h264, sizeof h264);
 }
@@ -448,6 +634,9 @@ int main(void) {
         cmocka_unit_test(h264_units_tell_where_key_frames_begin),
         cmocka_unit_test(broken_h264_payloads_are_refused),
         cmocka_unit_test(h264_profiles_and_levels_are_compared_as_the_rfc_says),
+        cmocka_unit_test(a_parameter_set_of_h264_tells_the_size_behind_its_cropping),
+        cmocka_unit_test(a_sequence_header_of_av1_tells_the_size),
+        cmocka_unit_test(noise_is_taken_for_a_sequence_header_next_to_never),
         cmocka_unit_test(the_descriptor_of_vp9_and_the_dependency_descriptor_agree),
         cmocka_unit_test(the_descriptor_of_vp8_and_the_dependency_descriptor_agree),
         cmocka_unit_test(vp8_simulcast_streams_of_a_browser_have_ids_that_count_up),

@@ -212,6 +212,47 @@ static void a_whip_offer_of_a_codec_that_nobody_takes_is_refused_as_a_whole(void
     world_stop(world);
 }
 
+/* What encoders offer alone: their one profile, in one packetization mode (RFC 6184 section 8.2.2: both must be answered
+ * as they are offered; the level is each side's own). */
+static void whip_answers_every_profile_of_h264_that_encoders_have_in_either_mode(void **state) {
+    (void)state;
+    static const char *const profiles[] = {"42e01f", "42c01f", "42001f", "4d001f", "4d401f", "640028", "64001f", "640c1f",
+                                           "640c28", "640032"};
+    static const char *const modes[] = {"packetization-mode=1;", "packetization-mode=0;", ""};
+    struct world *world = world_start(NULL);
+    char *token = token_for(world, "encoder", "tea");
+    for (size_t i = 0; i < ARRAY_LEN(profiles) * ARRAY_LEN(modes); i++) {
+        char fmtp[128];
+        (void)snprintf(fmtp, sizeof fmtp, "a=fmtp:102 level-asymmetry-allowed=1;%sprofile-level-id=%s",
+                       modes[i % ARRAY_LEN(modes)], profiles[i / ARRAY_LEN(modes)]);
+        char *sdp = broadcast();
+        sdp = replaced(sdp, "VP8/90000", "H265/90000");
+        sdp = replaced(sdp, "VP9/90000", "H265/90000");
+        char *at = strstr(sdp, "a=fmtp:102 ");
+        assert_non_null(at);
+        char *old = strndup(at, strcspn(at, "\r"));
+        sdp = replaced(sdp, old, fmtp);
+        struct control_http_reply reply =
+            http(world, "POST", "/whip/v1", "", token, "application/sdp", "", span_str(sdp));
+        assert_int_equal(reply.status, 201);
+        char *answer = strndup((const char *)reply.body.data, reply.body.len), prefix[32];
+        (void)snprintf(prefix, sizeof prefix, "profile-level-id=%.4s", profiles[i / ARRAY_LEN(modes)]);
+        const char *answered = strstr(answer, "a=fmtp:102 ");
+        assert_non_null(answered);
+        /* the same profile may be written in another way, but not another mode */
+        if (memcmp(prefix + 17, "42c0", 4) != 0 && memcmp(prefix + 17, "4d40", 4) != 0)
+            assert_non_null(strstr(answered, prefix));
+        assert_int_equal(strstr(answered, "packetization-mode=1") != NULL, i % ARRAY_LEN(modes) == 0);
+        drain(world);
+        free(answer);
+        free(old);
+        free(sdp);
+        pass(world, US_PER_S);
+    }
+    free(token);
+    world_stop(world);
+}
+
 static void an_extension_id_with_two_meanings_is_agreed_with_one(void **state) {
     (void)state;
     struct world *world = world_start(NULL);
@@ -270,6 +311,7 @@ int main(void) {
         cmocka_unit_test(whip_takes_the_token_of_the_query_and_says_what_is_missing),
         cmocka_unit_test(whip_keeps_stereo_and_adds_no_silence),
         cmocka_unit_test(a_whip_offer_of_a_codec_that_nobody_takes_is_refused_as_a_whole),
+        cmocka_unit_test(whip_answers_every_profile_of_h264_that_encoders_have_in_either_mode),
         cmocka_unit_test(an_extension_id_with_two_meanings_is_agreed_with_one),
         cmocka_unit_test(a_participant_publishes_256_data_tracks),
     };
