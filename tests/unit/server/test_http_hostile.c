@@ -3,7 +3,6 @@
 
 #include <poll.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -65,37 +64,6 @@ static void waiting_client(struct served *s) {
     /* nobody is invited to send what is not wanted */
     EXPECT(STARTS(ask(s, "POST /p HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 50000\r\n\r\n"), "HTTP/1.1 413"));
     EXPECT(STARTS(ask(s, "POST /p HTTP/1.1\r\nHost: x\r\nExpect: wonders\r\nContent-Length: 5\r\n\r\n"), "HTTP/1.1 417"));
-}
-
-/* Requests that each wait for the invitation, from a client that reads nothing until the server can write no more. */
-static void deaf_client(struct served *s) {
-    static const char head[] = "POST /p HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
-    enum { REQUESTS = 25000 };
-    static char all[8u << 20];
-    int fd = dial(s->port), little = 2048;
-    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &little, sizeof little);
-    bool sent = true;
-    for (int i = 0; i < REQUESTS && sent; i++) {
-        sent = put(fd, head, sizeof head - 1);
-        usleep(i % 8 == 0 ? 500 : 0);
-        sent = sent && put(fd, "hello", 5);
-    }
-    EXPECT(sent);
-    (void)put(fd, "GET /p HTTP/1.1\r\nHost: x\r\n" CLOSE, strlen("GET /p HTTP/1.1\r\nHost: x\r\n" CLOSE));
-    size_t answered = 0;
-    (void)get(fd, all, sizeof all, ANSWER_MS);
-    for (const char *at = all; (at = strstr(at, "HTTP/1.1 200")) != NULL; at++)
-        answered++;
-    EXPECT(answered == REQUESTS + 1);
-    close(fd);
-}
-
-static void who_reads_late_is_invited_late_and_loses_no_answer(void **state) {
-    (void)state;
-    struct served *s = fresh();
-    serve_with(s, 64, deaf_client);
-    check_client();
-    finish(s);
 }
 
 static void who_expects_100_continue_hears_it_before_sending_the_body(void **state) {
@@ -665,7 +633,6 @@ int main(void) {
         cmocka_unit_test(many_requests_sent_at_once_are_answered_one_a_turn),
         cmocka_unit_test(an_answer_arrives_although_the_client_sends_on),
         cmocka_unit_test(who_expects_100_continue_hears_it_before_sending_the_body),
-        cmocka_unit_test(who_reads_late_is_invited_late_and_loses_no_answer),
         cmocka_unit_test(a_head_that_could_be_read_in_two_ways_is_refused),
         cmocka_unit_test(no_second_request_hides_in_a_refused_one),
         cmocka_unit_test(a_close_frame_carries_its_code_and_nothing_else_whatever_is_due),
