@@ -137,6 +137,16 @@ static void pump(struct pc *pc) {
     not_holding(outbox);
 }
 
+/* How long others wait for one who takes nothing. */
+static uint64_t silence_borne_us(const struct pc *pc) {
+    return pc->peer->slow_us > pc->peer->control->now_us ? DATA_AGAIN_US : DATA_SILENT_US;
+}
+
+/* And for one who takes too little. */
+static uint64_t slowness_borne_us(const struct pc *pc) {
+    return pc->peer->slow_us > pc->peer->control->now_us ? 2 * DATA_AGAIN_US : DATA_SLOW_US;
+}
+
 void outbox_init(struct outbox *outbox) {
     *outbox = (struct outbox){.holding_since_us = TIME_NEVER};
 }
@@ -169,7 +179,7 @@ void outbox_send(struct pc *pc, struct data_message *message) {
             outbox->holding_since_us = control->now_us;
             outbox->holding_mark_bytes = outbox->sent_bytes;
         }
-        timer_arm(control, pc->peer->participant->room, outbox->holding_since_us + DATA_SLOW_US);
+        timer_arm(control, pc->peer->participant->room, outbox->holding_since_us + silence_borne_us(pc));
     }
     if (outbox->last != NULL)
         outbox->last->next = entry;
@@ -203,17 +213,18 @@ bool outbox_too_slow(struct pc *pc) {
         return false;
     uint64_t held_us = time_since(control->now_us, outbox->holding_since_us);
     uint64_t taken_bytes = outbox->sent_bytes - outbox->holding_mark_bytes;
-    if (held_us >= DATA_SLOW_US) {
-        bool slow = taken_bytes < DATA_SLOW_BYTES_PER_S * (held_us / US_PER_S);
-        if ((slow && others_wait(pc)) || (taken_bytes == 0 && held_us >= DATA_STUCK_US))
-            return true;
-        if (taken_bytes > 0) {
-            outbox->holding_since_us = control->now_us;
-            outbox->holding_mark_bytes = outbox->sent_bytes;
-        }
+    uint64_t silence_us = silence_borne_us(pc), slowness_us = slowness_borne_us(pc);
+    bool silent = taken_bytes == 0 && held_us >= silence_us;
+    bool slow = held_us >= slowness_us && taken_bytes < DATA_SLOW_BYTES_PER_S * held_us / US_PER_S;
+    if (((silent || slow) && others_wait(pc)) || (taken_bytes == 0 && held_us >= DATA_STUCK_US))
+        return true;
+    if (held_us >= slowness_us && taken_bytes > 0) {
+        outbox->holding_since_us = control->now_us;
+        outbox->holding_mark_bytes = outbox->sent_bytes;
+        held_us = 0;
     }
-    timer_arm(control, pc->peer->participant->room,
-              held_us < DATA_SLOW_US ? outbox->holding_since_us + DATA_SLOW_US : control->now_us + DATA_SLOW_US);
+    uint64_t wait_us = held_us < silence_us ? silence_us - held_us : held_us < slowness_us ? slowness_us - held_us : US_PER_S;
+    timer_arm(control, pc->peer->participant->room, control->now_us + wait_us);
     return false;
 }
 

@@ -83,9 +83,15 @@
 /* Of all rooms: beyond it whatever has to wait is held. */
 #define DATA_WAITING_BYTES_MAX (64u << 20)
 /* A receiver that holds others up must take so much, on an average of so long; or it is put out, with the advice to
- * connect anew: its stream has a hole then, of which it knows. */
+ * connect anew: its stream has a hole then, of which it knows. One that acknowledges nothing at all (less than is told at
+ * once) has not so long: four times what SCTP waits before it sends again. */
 #define DATA_SLOW_BYTES_PER_S (64u << 10)
 #define DATA_SLOW_US (10 * US_PER_S)
+#define DATA_SILENT_US (4 * US_PER_S)
+/* Whoever was put out for that is not waited for as long again for a while: else it would come back and hold the others
+ * up from the beginning, for ever. */
+#define DATA_AGAIN_US (500 * US_PER_MS)
+#define DATA_REMEMBERED_US (300 * US_PER_S)
 /* One for whom only the sender waits may be as slow as it is, but not stand still for so long. */
 #define DATA_STUCK_US (60 * US_PER_S)
 
@@ -131,6 +137,7 @@ struct outbox {
 struct debt {
     uint64_t key; /* of the names of room and participant; "" for the room itself */
     uint64_t work_us, budget_us;
+    uint64_t slow_us; /* it was put out for taking data too slowly, and this is remembered until then */
 };
 
 struct waiting_message {
@@ -189,6 +196,7 @@ struct peer {
     uint64_t failed_since_us; /* TIME_NEVER while the primary transport is usable */
     uint64_t token_at_us;
     uint64_t work_us, budget_us; /* while it has no session: as that left them, or what it owes of an earlier stay */
+    uint64_t slow_us; /* as of struct debt */
     uint64_t visited; /* by the walk with this number */
     /* WHEP: whose tracks, "" = the first publisher's */
     char *whep_identity;
@@ -306,7 +314,7 @@ void work_charge_room(struct control *control, struct room *room, uint64_t befor
 void work_charge_peer(struct peer *peer, uint64_t before_ns);
 /* What was owed by somebody who is not there, or by a room that ended; zeros when nothing. */
 struct debt debt_of(const struct control *control, const char *room, const char *identity);
-void debt_keep(struct control *control, const char *room, const char *identity, uint64_t work_us, uint64_t budget_us);
+void debt_keep(struct control *control, const char *room, const char *identity, struct debt debt);
 /* May this identity come in: see WORK_ENTRY_US. `room` may be NULL. */
 bool work_lets_in(const struct control *control, const struct room *room, const struct token *token);
 /* Has the room done so much lately that what is not urgent waits? */

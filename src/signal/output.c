@@ -209,15 +209,20 @@ struct debt debt_of(const struct control *control, const char *room, const char 
     return (struct debt){0};
 }
 
-void debt_keep(struct control *control, const char *room, const char *identity, uint64_t work_us, uint64_t budget_us) {
-    uint64_t key = debt_key(control, room, identity);
-    struct debt *set = &control->debts[key % (DEBTS_MAX / DEBTS_WAYS) * DEBTS_WAYS], *place = NULL;
-    for (uint32_t i = 0; i < DEBTS_WAYS && (place == NULL || place->key != key); i++) {
-        if (place == NULL || set[i].key == key || set[i].work_us < place->work_us)
+/* Until when it is worth being known. */
+static uint64_t debt_ends_us(const struct debt *debt) {
+    return debt->slow_us > debt->work_us ? debt->slow_us : debt->work_us;
+}
+
+void debt_keep(struct control *control, const char *room, const char *identity, struct debt debt) {
+    debt.key = debt_key(control, room, identity);
+    struct debt *set = &control->debts[debt.key % (DEBTS_MAX / DEBTS_WAYS) * DEBTS_WAYS], *place = NULL;
+    for (uint32_t i = 0; i < DEBTS_WAYS && (place == NULL || place->key != debt.key); i++) {
+        if (place == NULL || set[i].key == debt.key || debt_ends_us(&set[i]) < debt_ends_us(place))
             place = &set[i];
     }
-    if (place->key == key || place->work_us < work_us || place->work_us <= control->now_us)
-        *place = (struct debt){key, work_us, budget_us};
+    if (place->key == debt.key || debt_ends_us(place) < debt_ends_us(&debt) || debt_ends_us(place) <= control->now_us)
+        *place = debt;
 }
 
 bool work_lets_in(const struct control *control, const struct room *room, const struct token *token) {

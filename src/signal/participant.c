@@ -62,7 +62,7 @@ struct room *room_open_configured(struct control *control, const char *name, con
 
 void room_finish(struct control *control, struct room *room) {
     webhook_event(control, "room_finished", room, NULL, NULL);
-    debt_keep(control, room->name, "", room->work_us, 0);
+    debt_keep(control, room->name, "", (struct debt){.work_us = room->work_us});
     room_close(room);
 }
 
@@ -203,6 +203,7 @@ struct peer *peer_join(struct control *control, enum peer_kind kind, const struc
     struct debt debt = debt_of(control, room->name, participant->identity);
     peer->work_us = debt.work_us;
     peer->budget_us = debt.budget_us;
+    peer->slow_us = debt.slow_us;
     adopt_token(participant, token, room_is_meeting(control, room->name));
     participant->auto_subscribe = kind != PEER_WHIP;
     if (!open_connections(peer)) {
@@ -286,7 +287,8 @@ void peer_gone(struct peer *peer, enum room_leave_reason reason) {
     if (peer->kind == PEER_WHIP || peer->kind == PEER_WHEP)
         control->whip_resources--;
     work_charge_peer(peer, before_ns);
-    debt_keep(control, room->name, participant->identity, peer->work_us, peer->budget_us);
+    debt_keep(control, room->name, participant->identity,
+              (struct debt){.work_us = peer->work_us, .budget_us = peer->budget_us, .slow_us = peer->slow_us});
     participant_close(participant, control->now_us);
     data_tracks_changed(room);
     LIST_EACH(&room->participants, struct participant, node, other) {
@@ -462,6 +464,7 @@ void peer_tick(struct peer *peer) {
     struct pc *data = data_pc(peer);
     if (data != NULL && outbox_too_slow(data)) {
         control->counters.data_slow_ended++;
+        peer->slow_us = now_us + DATA_REMEMBERED_US;
         peer_leave(peer, ROOM_LEAVE_STATE_MISMATCH, LIVEKIT__LEAVE_REQUEST__ACTION__RECONNECT);
         return;
     }

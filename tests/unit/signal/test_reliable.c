@@ -129,9 +129,9 @@ static void who_holds_the_others_up_for_long_is_told_to_connect_anew(void **stat
         charged += send_numbered(world, 0, i);
         acknowledge(world, 1, 0);
     }
-    pass(world, 8 * US_PER_S);
+    pass(world, 3 * US_PER_S);
     assert_false(eva->closed);
-    pass(world, 4 * US_PER_S);
+    pass(world, 2 * US_PER_S);
     assert_true(eva->closed);
     assert_int_equal(last_of(eva, M(LEAVE))->leave->action, LIVEKIT__LEAVE_REQUEST__ACTION__RECONNECT);
     assert_int_equal(got(world, 1), 80);
