@@ -56,6 +56,7 @@ struct media;
     X(steer_unknown, "datagrams dropped because no thread knows their address or ufrag")                               \
     X(steer_dropped, "datagrams and connections dropped because the way to the other thread was full")                 \
     X(steer_paths_dropped, "addresses not told to other threads because the way was full")                             \
+    X(steer_contested, "addresses named by checks at which a peer of another thread proved to be")                     \
     X(steer_addresses_refused, "addresses of other threads not learned because the table was full")                    \
     X(events_dropped, "engine events without lasting meaning dropped because the control thread was behind")           \
     X(events_stuck, "times that reliable data waited because the control thread was behind")                           \

@@ -26,7 +26,7 @@ enum handover_type { HANDOVER_DATAGRAM, HANDOVER_PATH, HANDOVER_CONNECTION };
 
 struct handover_record {
     enum handover_type type;
-    bool added;      /* PATH */
+    bool added, proven; /* PATH */
     uint32_t len;    /* DATAGRAM: bytes that follow */
     int fd;          /* CONNECTION */
     struct engine_rx meta;

@@ -141,6 +141,12 @@ static void tell_path(struct media_thread *t, const struct engine_path *path) {
             tcp_close(t->tcp, path->from.conn);
         return;
     }
+    if (t->media->config.shards > 1 && path->added && !path->proven &&
+        steer_proven_elsewhere(&t->steer, &path->from, t->shard)) {
+        t->counters.steer_contested++;
+        engine_path_elsewhere(t->engine, &path->from);
+        return;
+    }
     for (uint32_t shard = 0; shard < t->media->config.shards; shard++) {
         if (shard == t->shard)
             continue;
@@ -149,7 +155,8 @@ static void tell_path(struct media_thread *t, const struct engine_path *path) {
             t->counters.steer_paths_dropped++;
             continue;
         }
-        *record = (struct handover_record){.type = HANDOVER_PATH, .added = path->added, .meta.from = path->from};
+        *record = (struct handover_record){
+            .type = HANDOVER_PATH, .added = path->added, .proven = path->proven, .meta.from = path->from};
         commit_handover(t, shard);
     }
     /* an address that is ours now may have been another shard's */
@@ -271,8 +278,10 @@ static void take_handover(struct media_thread *t, uint32_t from_shard, const str
     case HANDOVER_PATH:
         if (!record->added)
             steer_forget(&t->steer, &record->meta.from, from_shard);
-        else if (!steer_learn(&t->steer, &record->meta.from, from_shard))
+        else if (!steer_learn(&t->steer, &record->meta.from, from_shard, record->proven))
             t->counters.steer_addresses_refused++;
+        if (record->added && record->proven)
+            engine_path_elsewhere(t->engine, &record->meta.from);
         break;
     case HANDOVER_CONNECTION:
         ASSERT(t->tcp != NULL);

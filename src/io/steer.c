@@ -4,6 +4,9 @@
 #include "io/memory.h"
 #include "protocol/ice_lite.h"
 
+/* Beside the shard in a value of the map. */
+#define STEER_PROVEN (UINT32_C(1) << 31)
+
 static uint32_t base36(uint8_t c) {
     if (c >= '0' && c <= '9')
         return (uint32_t)(c - '0');
@@ -22,6 +25,9 @@ uint32_t steer_ufrag_shard(struct span ufrag) {
 
 uint32_t steer_stun_shard(struct span datagram) {
     struct span ufrag;
+    struct ice_lite_route route;
+    if (ice_peek_answer_route(datagram, &route))
+        return route.shard;
     return ice_peek_local_ufrag(datagram, &ufrag) ? steer_ufrag_shard(ufrag) : STEER_UNKNOWN;
 }
 
@@ -39,9 +45,18 @@ void steer_free(struct steer *steer) {
     steer->memory = NULL;
 }
 
-bool steer_learn(struct steer *steer, const struct net_addr *from, uint32_t shard) {
-    ASSERT(from->proto == NET_UDP && shard != STEER_UNKNOWN);
-    return map_put(&steer->map, from, shard);
+bool steer_learn(struct steer *steer, const struct net_addr *from, uint32_t shard, bool proven) {
+    ASSERT(from->proto == NET_UDP && shard < STEER_PROVEN);
+    if (!proven && steer_proven_elsewhere(steer, from, shard))
+        return true;
+    uint32_t value;
+    bool before = map_get(&steer->map, from, &value) && value == (shard | STEER_PROVEN);
+    return map_put(&steer->map, from, shard | (proven || before ? STEER_PROVEN : 0));
+}
+
+bool steer_proven_elsewhere(const struct steer *steer, const struct net_addr *from, uint32_t shard) {
+    uint32_t value;
+    return map_get(&steer->map, from, &value) && (value & STEER_PROVEN) != 0 && (value & ~STEER_PROVEN) != shard;
 }
 
 void steer_forget(struct steer *steer, const struct net_addr *from, uint32_t shard) {
@@ -50,6 +65,6 @@ void steer_forget(struct steer *steer, const struct net_addr *from, uint32_t sha
 }
 
 uint32_t steer_find(const struct steer *steer, const struct net_addr *from) {
-    uint32_t shard = STEER_UNKNOWN;
-    return map_get(&steer->map, from, &shard) ? shard : STEER_UNKNOWN;
+    uint32_t value;
+    return map_get(&steer->map, from, &value) ? value & ~STEER_PROVEN : STEER_UNKNOWN;
 }

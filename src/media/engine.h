@@ -352,12 +352,16 @@ enum engine_rx_result engine_input(struct engine *engine, uint64_t now_us, const
                                    size_t len);
 
 /* Remote addresses that this engine has authenticated since the last call: how io learns to steer 5-tuples to shards.
- * Returns how many were written; `added` false = forgotten. */
+ * Returns how many were written; `added` false = forgotten. `proven`: the peer answered from there; before that a check
+ * with a forged source may name anybody's address. An address is told again when it is proven. */
 struct engine_path {
     struct net_addr from;
-    bool added;
+    bool added, proven;
 };
 size_t engine_poll_paths(struct engine *engine, struct engine_path *out, size_t max);
+/* Another engine's transport has proven to be at this address: what comes from there is not for ours any more, until one
+ * of them proves to be there after that. Nothing is told about it. */
+void engine_path_elsewhere(struct engine *engine, const struct net_addr *from);
 
 /* A TCP connection was closed or refused more bytes: paths over it are dead at once. */
 void engine_connection_lost(struct engine *engine, uint64_t now_us, uint32_t conn);

@@ -32,9 +32,9 @@ static enum engine_rx_result input_stun(struct engine *e, const struct engine_rx
         e->counters.rx_dropped_malformed++;
         return ENGINE_RX_DROPPED;
     }
-    uint32_t tag;
-    if (ice_peek_answer_tag(datagram, &tag)) {
-        struct transport *asked = engine_transport(e, tag);
+    struct ice_lite_route route;
+    if (ice_peek_answer_route(datagram, &route)) {
+        struct transport *asked = route.shard == e->config.core ? engine_transport(e, route.tag) : NULL;
         if (asked != NULL && transport_stun_answer(e, asked, rx, datagram))
             return ENGINE_RX_TAKEN;
         e->counters.rx_unknown++; /* or another engine's transport asked */

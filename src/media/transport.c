@@ -93,7 +93,8 @@ static void set_feedback(struct engine *e, struct transport *t, const struct eng
 static void ask(struct engine *e, struct transport *t, const struct net_addr *to, const struct net_addr *local) {
     uint8_t question[ICE_LITE_QUESTION_LEN_MAX];
     struct writer w = writer_of(question, sizeof question);
-    if (!ice_lite_ask(&t->ice, e->now_us, to, t->handle, e->rng, &w, &e->modules.ice))
+    if (!ice_lite_ask(&t->ice, e->now_us, to, (struct ice_lite_route){t->handle, e->config.core}, e->rng, &w,
+                      &e->modules.ice))
         return;
     t->tx_bytes += w.len;
     t->tx_packets++;
@@ -157,12 +158,13 @@ void transport_restart(struct engine *e, struct transport *t, const struct engin
 
 /* ---- paths ------------------------------------------------------------------------------------------------------ */
 
-static void tell_path(struct engine *e, const struct net_addr *from, bool added) {
+static void tell_path(struct engine *e, const struct net_addr *from, bool added, bool proven) {
     if (e->path_count == PATH_QUEUE_MAX) {
         e->counters.drop_path_queue++;
         return;
     }
-    e->paths[(e->path_head + e->path_count) % PATH_QUEUE_MAX] = (struct engine_path){.from = *from, .added = added};
+    e->paths[(e->path_head + e->path_count) % PATH_QUEUE_MAX] =
+        (struct engine_path){.from = *from, .added = added, .proven = proven};
     e->path_count++;
 }
 
@@ -185,7 +187,16 @@ static void forget_address(struct engine *e, struct transport *t, const struct n
     if (!owns_address(e, t, addr))
         return;
     map_remove(&e->by_addr, addr);
-    tell_path(e, addr, false);
+    tell_path(e, addr, false, false);
+}
+
+void engine_path_elsewhere(struct engine *e, const struct net_addr *from) {
+    uint32_t owner;
+    if (!map_get(&e->by_addr, from, &owner))
+        return;
+    map_remove(&e->by_addr, from);
+    ice_lite_doubt(&e->transports[owner].ice, from);
+    transport_retarget(e, &e->transports[owner]);
 }
 
 /* An address belongs to the transport that authenticated there last: behind a NAT that gave it to somebody else, the
@@ -204,9 +215,16 @@ static void learn_address(struct engine *e, struct transport *t, const struct ne
     if (!map_put(&e->by_addr, addr, t->index))
         return; /* as many as all transports may have: cannot be, and would only cost a look-up by name */
     if (!known)
-        tell_path(e, addr, true);
-    else
-        transport_retarget(e, &e->transports[owner]);
+        tell_path(e, addr, true, ice_lite_is_proven(&t->ice, addr));
+    if (!known)
+        return;
+    ice_lite_doubt(&e->transports[owner].ice, addr);
+    transport_retarget(e, &e->transports[owner]);
+}
+
+static void tell_proven(struct engine *e, const struct transport *t, const struct net_addr *addr) {
+    if (owns_address(e, t, addr))
+        tell_path(e, addr, true, true);
 }
 
 void transport_retarget(struct engine *e, struct transport *t) {
@@ -296,8 +314,10 @@ bool transport_stun_answer(struct engine *e, struct transport *t, const struct e
     e->counters.rx_stun++;
     t->rx_bytes += datagram.len;
     t->rx_packets++;
-    if (change.proven)
+    if (change.proven) {
         learn_address(e, t, &rx->from);
+        tell_proven(e, t, &rx->from);
+    }
     transport_retarget(e, t);
     back_to_life(e, t);
     timer_set(e, t, TIMER_ICE, ice_lite_next_deadline(&t->ice, e->now_us));
@@ -405,9 +425,10 @@ static void connected(struct engine *e, struct transport *t) {
     }
     t->keyed = true;
     t->connected_us = e->now_us;
-    if (t->has_target && !t->handshake_moved) {
+    if (t->has_target && !t->handshake_moved && t->unproven) {
         ice_lite_prove_selected(&t->ice); /* who received all that was there received it at this address */
         t->unproven = false;
+        tell_proven(e, t, &t->to);
     }
     event_state(e, t, ENGINE_TRANSPORT_CONNECTED);
     /* spread the reports of transports that came up together */

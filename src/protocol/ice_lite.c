@@ -174,15 +174,16 @@ static uint32_t saturating_add(uint32_t a, size_t b) {
     return b > UINT32_MAX - a ? UINT32_MAX : a + (uint32_t)b;
 }
 
-static void write_transaction(uint8_t out[STUN_TRANSACTION_LEN], uint32_t tag, const uint8_t *nonce) {
+static void write_transaction(uint8_t out[STUN_TRANSACTION_LEN], struct ice_lite_route route, const uint8_t *nonce) {
     struct writer w = writer_of(out, STUN_TRANSACTION_LEN);
-    wr_u32(&w, tag);
+    wr_u32(&w, route.tag);
+    wr_u16(&w, route.shard);
     wr_bytes(&w, nonce, ICE_LITE_NONCE_LEN);
     ASSERT(writer_ok(&w) && w.len == STUN_TRANSACTION_LEN);
 }
 
-bool ice_lite_ask(struct ice_lite *ice, uint64_t now_us, const struct net_addr *to, uint32_t tag, struct rng *rng,
-                  struct writer *question, struct ice_lite_counters *counters) {
+bool ice_lite_ask(struct ice_lite *ice, uint64_t now_us, const struct net_addr *to, struct ice_lite_route route,
+                  struct rng *rng, struct writer *question, struct ice_lite_counters *counters) {
     struct ice_lite_path *path = find_path(ice, to);
     if (path == NULL || path->proven || ice->remote_pwd_len == 0 || ice->remote_ufrag_len == 0)
         return false;
@@ -194,7 +195,7 @@ bool ice_lite_ask(struct ice_lite *ice, uint64_t now_us, const struct net_addr *
     path->asked = 1;
     path->asked_ticks = ticks(now_us) & ASKED_MASK;
     uint8_t transaction[STUN_TRANSACTION_LEN];
-    write_transaction(transaction, tag, path->nonce);
+    write_transaction(transaction, route, path->nonce);
     char username[2 * ICE_UFRAG_LEN_MAX + 1];
     struct writer name = writer_of(username, sizeof username);
     wr_bytes(&name, ice->remote_ufrag, ice->remote_ufrag_len);
@@ -212,11 +213,12 @@ bool ice_lite_ask(struct ice_lite *ice, uint64_t now_us, const struct net_addr *
     return true;
 }
 
-bool ice_peek_answer_tag(struct span datagram, uint32_t *tag) {
+bool ice_peek_answer_route(struct span datagram, struct ice_lite_route *route) {
     struct reader r = reader_of_span(datagram);
     uint16_t type = rd_u16(&r);
     rd_skip(&r, 6);
-    *tag = rd_u32(&r);
+    route->tag = rd_u32(&r);
+    route->shard = rd_u16(&r);
     return reader_ok(&r) && (type == 0x0101 || type == 0x0111); /* success and error of Binding, RFC 8489 section 5 */
 }
 
@@ -253,6 +255,15 @@ static enum ice_result take_answer(struct ice_lite *ice, uint64_t now_us, const 
 void ice_lite_prove_selected(struct ice_lite *ice) {
     if (ice->path_count > 0)
         ice->paths[ice->selected].proven = 1;
+}
+
+void ice_lite_doubt(struct ice_lite *ice, const struct net_addr *addr) {
+    struct ice_lite_path *path = find_path(ice, addr);
+    if (path == NULL)
+        return;
+    path->proven = 0;
+    path->asked = 0;
+    path->rx_bytes = path->tx_bytes = 0;
 }
 
 bool ice_lite_selected_proven(const struct ice_lite *ice) {

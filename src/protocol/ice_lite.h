@@ -122,8 +122,14 @@ struct ice_lite_local {
     uint8_t proto;
 };
 
-/* Of the transaction id of our questions: the rest is the owner's tag. */
-#define ICE_LITE_NONCE_LEN 8
+/* Of the transaction id of our questions: the rest is the owner's route. */
+#define ICE_LITE_NONCE_LEN 6
+/* How the answer to a question finds its agent: by thread, and by what that calls it. Nothing is trusted for it; an
+ * answer counts by its nonce and its integrity. */
+struct ice_lite_route {
+    uint32_t tag;
+    uint16_t shard;
+};
 /* Least time between two questions to one address; each is caused by something authentic from it. */
 #define ICE_LITE_ASK_US UINT64_C(131072)
 /* Bytes to an address that is not proven, for each that came from it. */
@@ -174,14 +180,16 @@ enum ice_result ice_lite_input(struct ice_lite *ice, uint64_t now_us, const stru
                                const struct net_addr *local, struct span datagram, struct writer *response,
                                struct ice_lite_change *change, struct ice_lite_counters *counters);
 /* A question to the path `to`, when it is due: the path is not proven, the peer's password is known, and the last
- * question is not too young. `tag` comes first in the transaction id of the answer, so that its owner finds the agent.
+ * question is not too young. `route` comes first in the transaction id of the answer, so that its owner finds the agent.
  */
-bool ice_lite_ask(struct ice_lite *ice, uint64_t now_us, const struct net_addr *to, uint32_t tag, struct rng *rng,
-                  struct writer *question, struct ice_lite_counters *counters);
-/* The tag, when the datagram looks like an answer to a question. */
-bool ice_peek_answer_tag(struct span datagram, uint32_t *tag);
+bool ice_lite_ask(struct ice_lite *ice, uint64_t now_us, const struct net_addr *to, struct ice_lite_route route,
+                  struct rng *rng, struct writer *question, struct ice_lite_counters *counters);
+/* The route, when the datagram looks like an answer to a question. */
+bool ice_peek_answer_route(struct span datagram, struct ice_lite_route *route);
 /* The selected path is proven by other means: the peer finished a handshake whose every datagram went there. */
 void ice_lite_prove_selected(struct ice_lite *ice);
+/* Somebody else proved to be at `addr`: what was proven there before counts no more. */
+void ice_lite_doubt(struct ice_lite *ice, const struct net_addr *addr);
 bool ice_lite_selected_proven(const struct ice_lite *ice);
 bool ice_lite_is_proven(const struct ice_lite *ice, const struct net_addr *from);
 /* Something was heard from this path within ICE_QUIET_US. */

@@ -8,6 +8,7 @@
 #include "io/steer.h"
 #include "media/engine.h"
 #include "protocol/demux.h"
+#include "protocol/ice_lite.h"
 
 #define PATHS_MAX 256
 #define QUEUE_MAX 64
@@ -17,6 +18,7 @@ _Atomic bool fake_engine_hold;
 struct engine {
     struct engine_config config;
     struct net_addr paths[PATHS_MAX];
+    bool proven[PATHS_MAX];
     size_t paths_count, told;
     struct engine_tx tx[QUEUE_MAX];
     uint8_t bytes[QUEUE_MAX][2048];
@@ -127,11 +129,15 @@ enum engine_rx_result engine_input(struct engine *engine, uint64_t now_us, const
         if (steer_stun_shard(datagram) != engine->config.core)
             return ENGINE_RX_UNKNOWN;
         if (!known) {
-            ASSERT(engine->paths_count < PATHS_MAX);
+            struct span ufrag;
+            ASSERT(engine->paths_count < PATHS_MAX && ice_peek_local_ufrag(datagram, &ufrag));
+            engine->proven[engine->paths_count] = ufrag.len > 2 && ufrag.data[2] == 'P';
             engine->paths[engine->paths_count++] = rx->from;
         }
     } else if (!known) {
         return ENGINE_RX_UNKNOWN;
+    } else {
+        engine->counters.rx_rtp++;
     }
     ASSERT(engine->tx_count < QUEUE_MAX);
     uint8_t *bytes = engine->bytes[engine->tx_count];
@@ -143,9 +149,17 @@ enum engine_rx_result engine_input(struct engine *engine, uint64_t now_us, const
 
 size_t engine_poll_paths(struct engine *engine, struct engine_path *out, size_t max) {
     size_t count = 0;
-    while (engine->told < engine->paths_count && count < max)
-        out[count++] = (struct engine_path){.from = engine->paths[engine->told++], .added = true};
+    for (; engine->told < engine->paths_count && count < max; engine->told++)
+        out[count++] = (struct engine_path){
+            .from = engine->paths[engine->told], .added = true, .proven = engine->proven[engine->told]};
     return count;
+}
+
+void engine_path_elsewhere(struct engine *engine, const struct net_addr *from) {
+    for (size_t i = 0; i < engine->paths_count; i++) {
+        if (net_addr_equal(&engine->paths[i], from))
+            engine->paths[i] = (struct net_addr){0};
+    }
 }
 
 void engine_connection_lost(struct engine *engine, uint64_t now_us, uint32_t conn) {

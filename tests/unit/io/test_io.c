@@ -140,17 +140,75 @@ static void a_full_steering_table_refuses_and_a_late_goodbye_of_the_former_owner
     struct net_addr addr = net_addr_v4(10, 0, 0, 1, 1);
     for (uint16_t port = 1; port <= 4; port++) {
         addr.port = port;
-        assert_true(steer_learn(&steer, &addr, 1));
+        assert_true(steer_learn(&steer, &addr, 1, false));
     }
     addr.port = 5;
-    assert_false(steer_learn(&steer, &addr, 1));
+    assert_false(steer_learn(&steer, &addr, 1, false));
     addr.port = 1;
-    assert_true(steer_learn(&steer, &addr, 2));
+    assert_true(steer_learn(&steer, &addr, 2, false));
     steer_forget(&steer, &addr, 1);
     assert_int_equal(steer_find(&steer, &addr), 2);
     steer_forget(&steer, &addr, 2);
     assert_int_equal(steer_find(&steer, &addr), STEER_UNKNOWN);
     steer_free(&steer);
+}
+
+static void an_address_that_was_proven_passes_on_only_by_another_proof(void **state) {
+    (void)state;
+    struct rng rng = rng_seeded(2);
+    struct steer steer;
+    assert_true(steer_init(&steer, 4, &rng));
+    struct net_addr addr = net_addr_v4(10, 0, 0, 1, 1);
+    assert_true(steer_learn(&steer, &addr, 1, false));
+    assert_true(steer_learn(&steer, &addr, 2, false)); /* nobody proved anything */
+    assert_int_equal(steer_find(&steer, &addr), 2);
+    assert_true(steer_learn(&steer, &addr, 2, true));
+    assert_true(steer_learn(&steer, &addr, 1, false));
+    assert_int_equal(steer_find(&steer, &addr), 2);
+    assert_true(steer_proven_elsewhere(&steer, &addr, 1));
+    assert_false(steer_proven_elsewhere(&steer, &addr, 2));
+    assert_true(steer_learn(&steer, &addr, 2, false)); /* told again: still proven */
+    assert_true(steer_proven_elsewhere(&steer, &addr, 1));
+    assert_true(steer_learn(&steer, &addr, 1, true));
+    assert_int_equal(steer_find(&steer, &addr), 1);
+    steer_forget(&steer, &addr, 1);
+    assert_int_equal(steer_find(&steer, &addr), STEER_UNKNOWN);
+    steer_free(&steer);
+}
+
+/* A check for a transport of another thread that seems to come from the victim, as its forger would send it: from the
+ * victim's own socket here, since nothing else tells the two apart. */
+static void a_forged_check_draws_nobodys_datagrams_to_another_thread(void **state) {
+    (void)state;
+    enum { SHARDS = 3, CLIENTS = 40 };
+    struct media *media = open_media(SHARDS);
+    int fds[CLIENTS];
+    uint8_t check[128];
+    for (int i = 0; i < CLIENTS; i++) { /* all of one shard, wherever the kernel puts them */
+        size_t len = fake_check(check, "01Pvictim");
+        fds[i] = connect_to(SOCK_DGRAM, media_udp_port(media));
+        assert_true(echoes(fds[i], check, len));
+    }
+    for (int i = 0; i < CLIENTS; i++) {
+        for (int other = 0; other < SHARDS; other += 2) {
+            char ufrag[16];
+            (void)snprintf(ufrag, sizeof ufrag, "0%dforged", other);
+            size_t len = fake_check(check, ufrag);
+            assert_true(echoes(fds[i], check, len)); /* a check is answered: it may be another's path after all */
+        }
+    }
+    for (int i = 0; i < CLIENTS; i++)
+        assert_true(echoes(fds[i], "\x80media", 6));
+    uint64_t taken = 0;
+    for (int tries = 0; tries < PATIENCE_MS && taken < CLIENTS; tries++) {
+        usleep(1000);
+        taken = sum_of(media, SHARDS, offsetof(struct media_insight, engine.rx_rtp));
+    }
+    assert_int_equal(media_insight(media, 1)->engine.rx_rtp, CLIENTS);
+    assert_true(sum_of(media, SHARDS, offsetof(struct media_insight, media.steer_contested)) > 0);
+    for (int i = 0; i < CLIENTS; i++)
+        close(fds[i]);
+    media_destroy(media);
 }
 
 static void datagrams_reach_the_engine_and_answers_come_back(void **state) {
@@ -734,6 +792,8 @@ int main(void) {
         cmocka_unit_test(ipv6_clients_are_counted_by_their_64),
         cmocka_unit_test(ufrags_name_their_shard_in_base_36),
         cmocka_unit_test(a_full_steering_table_refuses_and_a_late_goodbye_of_the_former_owner_is_ignored),
+        cmocka_unit_test(an_address_that_was_proven_passes_on_only_by_another_proof),
+        cmocka_unit_test(a_forged_check_draws_nobodys_datagrams_to_another_thread),
         cmocka_unit_test(datagrams_reach_the_engine_and_answers_come_back),
         cmocka_unit_test(datagrams_find_their_shard_whichever_thread_the_kernel_gave_them_to),
         cmocka_unit_test(datagrams_of_nobody_are_dropped_and_counted),

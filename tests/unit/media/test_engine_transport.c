@@ -480,6 +480,32 @@ static void a_check_that_is_replayed_from_anothers_address_takes_it_from_nobody(
     world_free(w);
 }
 
+static void what_another_engine_has_proven_is_given_up_until_it_is_proven_here_again(void **state) {
+    (void)state;
+    struct world *w = world_make(138, NULL);
+    struct peer *a = connected_peer(w, false), *b = connected_peer(w, false);
+    uint32_t source = source_audio(a, "0", 5000);
+    struct engine_sink_open open = sink_audio(b, source, 9000);
+    world_sink(w, &open);
+    world_run(w, 100000);
+    engine_path_elsewhere(w->engine, &a->addr);
+    uint64_t before = world_counters(w).rx_unknown;
+    send_opus(a, "0", 5000, 1, 960, 30);
+    world_run(w, 20000);
+    assert_int_equal(world_counters(w).rx_unknown, before + 1); /* for the io layer to hand over */
+    assert_int_equal(peer_track(b, 9000)->count, 0);
+    uint32_t told = w->path_count;
+    for (uint16_t i = 2; i < 400; i++) { /* its next check leads to a question, and the answer is the proof */
+        send_opus(a, "0", 5000, i, 960u * i, 30);
+        world_run(w, 20000);
+    }
+    assert_true(peer_track(b, 9000)->count > 50);
+    assert_true(w->path_count >= told + 2);
+    assert_false(w->paths[told].proven);
+    assert_true(w->paths[told + 1].proven);
+    world_free(w);
+}
+
 static void a_receiver_that_moves_is_followed(void **state) {
     (void)state;
     struct world *w = world_make(137, NULL);
@@ -797,6 +823,7 @@ int main(void) {
         cmocka_unit_test(media_stays_where_its_receiver_is_when_forged_checks_name_somebody_else),
         cmocka_unit_test(who_never_proved_to_be_at_an_address_gets_no_more_than_three_times_what_came_from_there),
         cmocka_unit_test(a_check_that_is_replayed_from_anothers_address_takes_it_from_nobody),
+        cmocka_unit_test(what_another_engine_has_proven_is_given_up_until_it_is_proven_here_again),
         cmocka_unit_test(a_receiver_that_moves_is_followed),
         cmocka_unit_test(an_address_that_passes_to_another_peer_is_the_others_from_then_on),
         cmocka_unit_test(a_silent_peer_is_disconnected_and_then_failed_and_may_come_back_between),
