@@ -109,14 +109,15 @@ struct outbox {
 };
 
 /* Work is the budget, not messages or bytes. What costs time adds to control.work_ns what it takes on an ordinary core,
- * rounded up; whoever caused it pays: its session and its room. A session may take a twentieth of the thread and a room
+ * rounded up (bench/bench_signal measures it; all of them are within twice); whoever caused it pays: its session and its room. A session may take a twentieth of the thread and a room
  * a quarter of it in the long run, after a burst; then its messages wait, and when too many do it is ended. */
-#define WORK_MESSAGE_NS 4000u  /* a message to one client, with the socket's part */
-#define WORK_COMMAND_NS 500u   /* a command to an engine */
-#define WORK_PAIR_NS 400u      /* a subscriber and a track looked at */
-#define WORK_ENTRY_NS 300u     /* a name in a list */
-#define WORK_ATTRIBUTE_NS 10u  /* an attribute compared with another */
-#define WORK_BYTE_IN_NS 8u     /* of a message that is decoded */
+#define WORK_MESSAGE_NS 4000u   /* a message to one client, or from one, with the socket's part, which is nearly all of it */
+#define WORK_COMMAND_NS 300u    /* a command to an engine, with its way through the ring */
+#define WORK_PAIR_NS 250u       /* a subscriber and a track looked at */
+#define WORK_ENTRY_NS 100u      /* a name in a list */
+#define WORK_PERSON_NS 1300u    /* a participant described in a message */
+#define WORK_ATTRIBUTE_NS 6u    /* an attribute compared with another */
+#define WORK_BYTE_IN_NS 8u      /* of a message that is decoded, at its worst: many fields of few bytes */
 #define WORK_DESCRIPTION_NS 30u /* a byte of a session description, read and answered */
 #define WORK_HELLO_NS 60000u    /* a token verified, a join request read, somebody shown in or back */
 #define WORK_SESSION_PARTS 20u

@@ -154,6 +154,7 @@ static void message_data_tracks(struct arena *arena, const struct participant *p
 }
 
 Livekit__ParticipantInfo *message_participant(struct arena *arena, const struct participant *participant) {
+    peer_of(participant)->control->work_ns += WORK_PERSON_NS;
     Livekit__ParticipantInfo *info = arena_new(arena, &livekit__participant_info__descriptor);
     info->sid = borrow(participant->sid);
     info->identity = participant->identity;
