@@ -89,6 +89,10 @@
 /* Rates tell which of two simulcast streams is the larger when both came for this long, and one takes half as much
  * again as the other. */
 #define RANK_RATE_AGE_US UINT64_C(2000000)
+/* Layers change places by their sizes so often in so long: a publisher whose pictures change size with each packet would
+ * have every receiver's layers worked out anew with each. The report, each second, looks again in any case. */
+#define RANK_CHANGES_MAX 4
+#define RANK_INTERVAL_US US_PER_S
 #define RANK_RATE_NUM 3
 #define RANK_RATE_DEN 2
 #define PLI_TRIES_MAX 10
@@ -158,6 +162,8 @@ struct source {
     uint64_t room;
     bool video, screen, muted;
     uint8_t layers; /* 1..ENGINE_LAYERS_MAX */
+    uint8_t rank_changes; /* since rank_since_us */
+    uint64_t rank_since_us;
     bool order_known;
     /* Simulcast: streams by size, smallest first, and the other way round. Streams keep their places in all that
      * follows; what receivers and the allocator count in are ranks. */

@@ -195,6 +195,11 @@ void source_rank(struct engine *e, struct source *source) {
     if (!changed)
         return;
     e->counters.layers_ranked++;
+    if (source->rank_changes == 0 || time_since(e->now_us, source->rank_since_us) >= RANK_INTERVAL_US) {
+        source->rank_since_us = e->now_us;
+        source->rank_changes = 0;
+    }
+    source->rank_changes++;
     for (uint32_t rank = 0; rank < source->layers; rank++)
         source->rank_of_stream[order[rank]] = (uint8_t)rank;
     for (uint32_t i = source->first_sink; i != NONE; i = e->sinks[i].next_of_source)
@@ -206,6 +211,8 @@ void source_note_size(struct engine *e, struct source *source, uint32_t layer, u
     if (source->layers == 1 || source->streams[layer].pixels == pixels)
         return;
     source->streams[layer].pixels = pixels;
+    if (source->rank_changes >= RANK_CHANGES_MAX && time_since(e->now_us, source->rank_since_us) < RANK_INTERVAL_US)
+        return;
     source_rank(e, source);
 }
 

@@ -311,7 +311,15 @@ static bool read_header(struct sctp *s, struct span datagram, struct reader *r, 
     return crc32c(copy, datagram.len) == checksum;
 }
 
+/* What a peer says once in a packet, if at all, and what walks over whole queues when it is heard: a packet full of them
+ * would cost a thousand times what it takes to send. */
+static bool is_once(uint8_t type) {
+    return type == SCTP_SACK || type == SCTP_FORWARD_TSN || type == SCTP_COOKIE_ECHO;
+}
+
 static void handle_chunks(struct sctp *s, uint64_t now_us, uint32_t tag, struct reader *r) {
+    uint8_t heard[4] = {0}; /* such types; three at most */
+    unsigned heard_count = 0;
     while (reader_left(r) >= SCTP_CHUNK_HEADER_BYTES && s->state != SCTP_STATE_DONE && !s->abort_due) {
         uint8_t type = rd_u8(r);
         uint8_t flags = rd_u8(r);
@@ -323,6 +331,12 @@ static void handle_chunks(struct sctp *s, uint64_t now_us, uint32_t tag, struct 
         struct reader body = rd_sub(r, (size_t)len - SCTP_CHUNK_HEADER_BYTES);
         size_t padding = sctp_pad4(len) - len;
         rd_skip(r, padding < reader_left(r) ? padding : reader_left(r));
+        if (is_once(type) && memchr(heard, type, heard_count) != NULL) {
+            SCTP_COUNT(s, rx_repeated_chunk);
+            continue;
+        }
+        if (is_once(type))
+            heard[heard_count++] = type;
         if (!handle_chunk(s, now_us, tag, type, flags, &body))
             return;
     }

@@ -61,6 +61,7 @@ struct sctp_block;
     X(rx_bad_packet, "packets too short, with a wrong checksum or port, or with a chunk running past the end")         \
     X(rx_bad_tag, "packets whose verification tag did not match")                                                      \
     X(rx_bad_chunk, "chunks malformed, too short or inconsistent")                                                     \
+    X(rx_repeated_chunk, "chunks that a packet may have once, and had again")                                          \
     X(rx_unexpected, "chunks that do not fit the state of the association")                                            \
     X(rx_unknown_chunk, "chunks of a type not known")                                                                  \
     X(rx_bad_cookie, "state cookies that were not made by this association")                                           \

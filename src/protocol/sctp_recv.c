@@ -247,11 +247,11 @@ static void drop_skipped(struct sctp *s, uint64_t tsn) {
     }
 }
 
-void sctp_recv_drop_stream(struct sctp *s, uint16_t stream, uint64_t tsn) {
+void sctp_recv_drop_streams(struct sctp *s, const uint64_t streams[SCTP_STREAM_WORDS], uint64_t tsn) {
     for (uint32_t at = s->rx.fragments.head; at != SCTP_NONE;) {
         const struct sctp_block *b = sctp_block_at(s, at);
         uint32_t next = b->next;
-        if (b->stream == stream && b->tsn <= tsn) {
+        if (sctp_bit_get(streams, b->stream) && b->tsn <= tsn) {
             SCTP_COUNT(s, rx_skipped);
             drop_fragment(s, at);
         }

@@ -83,9 +83,8 @@ static void answer(struct sctp *s, uint32_t seq, uint32_t result) {
     reset->answers_due++;
 }
 
-static void reset_incoming(struct sctp *s, uint32_t stream, uint64_t tsn) {
+static void reset_incoming(struct sctp *s, uint32_t stream) {
     ASSERT(stream < s->config.streams);
-    sctp_recv_drop_stream(s, (uint16_t)stream, tsn);
     s->ssn_in[stream] = 0;
     sctp_bit_set(s->reset.incoming, stream);
 }
@@ -94,9 +93,10 @@ static void perform_deferred(struct sctp *s) {
     struct sctp_reset *reset = &s->reset;
     uint32_t stream;
     sctp_recv_deliver(s);
+    sctp_recv_drop_streams(s, reset->deferred, reset->deferred_tsn);
     while (sctp_bit_first(reset->deferred, &stream)) {
         sctp_bit_clear(reset->deferred, stream);
-        reset_incoming(s, stream, reset->deferred_tsn);
+        reset_incoming(s, stream);
     }
     reset->is_deferred = false;
     reset->last_result = RESULT_PERFORMED;
@@ -231,6 +231,12 @@ static void read_request(struct sctp *s, uint16_t type, struct reader *r) {
     uint32_t seq = rd_u32(r);
     if (!reader_ok(r)) {
         SCTP_COUNT(s, rx_bad_reconfig);
+        return;
+    }
+    /* RFC 6525 section 5.1.1: a sender waits for the answer before it asks for more. What could not be answered is not
+     * done either, however many requests a packet holds; it comes again. */
+    if (reset->answers_due == ARRAY_LEN(reset->answers)) {
+        SCTP_COUNT(s, rx_no_reply_room);
         return;
     }
     if (seq == reset->peer_seq - 1) { /* our answer was lost, or the request still waits */

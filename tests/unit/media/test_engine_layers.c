@@ -253,6 +253,31 @@ static void layers_of_h264_are_ranked_by_the_sizes_in_their_parameter_sets(void 
     world_free(p.w);
 }
 
+static void a_publisher_whose_sizes_change_with_every_packet_moves_its_layers_now_and_then_only(void **state) {
+    (void)state;
+    struct pair p = pair_make(42);
+    struct engine_source_open open = {.transport = p.alice->transport, .video = true, .mid = "1", .layers = 3};
+    open.codecs[0] = (struct engine_codec_map){.codec = CODEC_H264, .pt = PT_H264, .nack = true};
+    for (uint32_t i = 0; i < 3; i++) {
+        open.rids[i][0] = (char)('a' + i);
+        open.ssrcs[i] = 100 + i;
+    }
+    uint32_t source = world_source(p.w, &open);
+    struct engine_sink_open to_bob = sink_video(p.bob, source, 9100);
+    world_sink(p.w, &to_bob);
+    for (uint16_t frame = 1; frame < 1000; frame++) { /* 10 s */
+        for (uint8_t layer = 0; layer < 3; layer++) {
+            uint8_t bytes[64];
+            struct rtp_ext_out none = {0};
+            peer_send_rtp(p.alice, 100 + layer, PT_H264, frame, frame * 900u, true, &none,
+                          h264_key(layer, (uint8_t)(17 + (frame + layer) % 3 * 5), bytes), 0);
+        }
+        world_run(p.w, 10000);
+    }
+    assert_in_range(world_counters(p.w).layers_ranked, 5, 70);
+    world_free(p.w);
+}
+
 static void switches_keep_time_by_the_reports_and_not_by_when_packets_happen_to_come(void **state) {
     (void)state;
     struct pair p = pair_make(35);
@@ -291,6 +316,7 @@ int main(void) {
         cmocka_unit_test(who_wants_the_best_layer_gets_the_largest_picture_whatever_the_layers_are_called),
         cmocka_unit_test(layers_whose_pictures_do_not_tell_their_size_are_ranked_by_their_rates),
         cmocka_unit_test(layers_of_h264_are_ranked_by_the_sizes_in_their_parameter_sets),
+        cmocka_unit_test(a_publisher_whose_sizes_change_with_every_packet_moves_its_layers_now_and_then_only),
         cmocka_unit_test(switches_keep_time_by_the_reports_and_not_by_when_packets_happen_to_come),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -294,6 +294,59 @@ static void jumps_of_forward_tsn_move_the_window_and_nothing_else(void **state) 
     }
 }
 
+/* A request to reset all of the peer's streams. */
+static void put_reset(struct writer *w, uint32_t seq, uint32_t tsn) {
+    wr_u8(w, 130);
+    wr_u8(w, 0);
+    wr_u16(w, 20);
+    wr_u16(w, 13);
+    wr_u16(w, 16);
+    wr_u32(w, seq);
+    wr_u32(w, 0);
+    wr_u32(w, tsn);
+}
+
+static void of_a_packet_full_of_resets_those_are_done_that_are_answered(void **state) {
+    (void)state;
+    struct spied spied;
+    struct pair *pair = spied_pair(&spied, NULL);
+    uint8_t chunks[1100];
+    struct writer w = writer_of(chunks, sizeof chunks);
+    uint32_t first = spied.tsn[0]; /* RFC 6525 section 4.1: numbers begin at the initial TSN */
+    for (uint32_t i = 0; i < 50; i++)
+        put_reset(&w, first + i, spied.tsn[0] - 1);
+    pair_inject(pair, 1, spied.tag[1], chunks, w.len);
+    assert_int_equal(spied.last[1][12], 130);
+    uint32_t answered = (get_u32(spied.last[1] + 12) & 0xffff) / 12;
+    assert_in_range(answered, 1, 2);
+    /* the next in number was not done: it is when it comes again */
+    w.len = 0;
+    put_reset(&w, first + answered, spied.tsn[0] - 1);
+    pair_inject(pair, 1, spied.tag[1], chunks, w.len);
+    assert_int_equal(spied.last[1][12], 130);
+    assert_int_equal(get_u32(spied.last[1] + 12 + 8), first + answered);
+    assert_int_equal(get_u32(spied.last[1] + 12 + 12), 1); /* performed, not: a wrong number */
+    pair_free(pair);
+}
+
+static void of_a_packet_full_of_forward_tsns_one_is_heard(void **state) {
+    (void)state;
+    struct spied spied;
+    struct pair *pair = spied_pair(&spied, NULL);
+    uint8_t chunks[1100];
+    struct writer w = writer_of(chunks, sizeof chunks);
+    for (uint32_t i = 0; i < 100; i++) {
+        wr_u8(&w, 192);
+        wr_u8(&w, 0);
+        wr_u16(&w, 8);
+        wr_u32(&w, spied.tsn[0] + i);
+    }
+    pair_inject(pair, 1, spied.tag[1], chunks, w.len);
+    assert_int_equal(get_u32(spied.last[1] + 16), spied.tsn[0]);
+    assert_int_equal(pair->side[1].counters.rx_repeated_chunk, 99);
+    pair_free(pair);
+}
+
 static void a_peer_that_never_completes_a_message_is_ended_within_the_limits(void **state) {
     (void)state;
     for (int kind = 0; kind < 4; kind++) {
@@ -454,6 +507,8 @@ int main(void) {
         cmocka_unit_test(an_old_cookie_is_stale_and_the_handshake_starts_again),
         cmocka_unit_test(an_init_for_a_living_association_changes_nothing_by_itself),
         cmocka_unit_test(jumps_of_forward_tsn_move_the_window_and_nothing_else),
+        cmocka_unit_test(of_a_packet_full_of_resets_those_are_done_that_are_answered),
+        cmocka_unit_test(of_a_packet_full_of_forward_tsns_one_is_heard),
         cmocka_unit_test(a_peer_that_never_completes_a_message_is_ended_within_the_limits),
         cmocka_unit_test(a_filled_hole_is_acknowledged_at_once),
         cmocka_unit_test(when_the_shared_blocks_are_used_up_nothing_is_lost_for_good),
