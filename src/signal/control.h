@@ -214,6 +214,7 @@ bool token_sign(const struct control_key *key, uint64_t unix_us, const struct co
     X(resumes_refused, "resumes answered with a full reconnect")                                                       \
     X(data_packets, "data packets forwarded")                                                                          \
     X(data_dropped, "data packets dropped")                                                                            \
+    X(data_rationed, "lossy data packets dropped because their sender had its share of the thread")                    \
     X(data_slow_ended, "participants put out because senders waited for them to take reliable data")                   \
     X(data_holes, "participants put out because an engine could not take reliable data for them")                      \
     X(limit_refused, "requests refused because of a limit")                                                            \

@@ -405,16 +405,34 @@ void data_channel_closed(struct pc *pc, const char *label) {
         outbox_clear(pc);
 }
 
+/* False when it is no message that may be sent. Messages that may be lost are, when there are more than their sender's share of the thread carries to others. */
+static bool lossy_taken(struct pc *pc, enum channel channel, struct span payload, uint32_t *charged_bytes) {
+    struct peer *peer = pc->peer;
+    struct control *control = peer->control;
+    if (peer->lossy_us > control->now_us + WORK_SESSION_BURST_US) {
+        control->counters.data_rationed++;
+        control->counters.data_dropped++;
+        return true;
+    }
+    uint64_t before_ns = control->work_ns;
+    control->work_ns += WORK_ENTRY_NS;
+    bool taken = channel == CHANNEL_DATA_TRACK ? track_packet_arrived(peer->participant, payload)
+                                               : packet_arrived(pc, payload, true, charged_bytes);
+    uint64_t from_us = peer->lossy_us > control->now_us ? peer->lossy_us : control->now_us;
+    peer->lossy_us = from_us + (control->work_ns - before_ns) * WORK_LOSSY_PARTS / 1000;
+    return taken;
+}
+
 void data_channel_message(struct pc *pc, const char *label, struct span payload, uint32_t charged_bytes) {
     enum channel channel = channel_of(label);
     struct participant *sender = pc->peer->participant;
     struct control *control = pc->peer->control;
     bool taken = false;
     if (pc->peer->kind == PEER_V0 || pc->peer->kind == PEER_V1) {
-        if (channel == CHANNEL_DATA_TRACK)
-            taken = track_packet_arrived(sender, payload);
+        if (channel == CHANNEL_RELIABLE)
+            taken = packet_arrived(pc, payload, false, &charged_bytes);
         else if (channel != CHANNELS)
-            taken = packet_arrived(pc, payload, channel == CHANNEL_LOSSY, &charged_bytes);
+            taken = lossy_taken(pc, channel, payload, &charged_bytes);
     }
     if (!taken && room_is_meeting(control, sender->room->name))
         control->counters.meeting_clear_refused++;

@@ -122,6 +122,9 @@ struct outbox {
 #define WORK_HELLO_NS 60000u    /* a token verified, a join request read, somebody shown in or back */
 #define WORK_SESSION_PARTS 20u
 #define WORK_SESSION_BURST_US (2 * US_PER_S) /* of its own time: 100 ms of the thread's */
+/* The same, of its own, for what one sends to others over lossy channels: what is beyond is dropped, as on a path that is
+ * too narrow. With fifty receivers it is three thousand messages a second, with a thousand a hundred and sixty. */
+#define WORK_LOSSY_PARTS WORK_SESSION_PARTS
 #define WORK_ROOM_PARTS 4u
 #define WORK_ROOM_BURST_US (2 * US_PER_S) /* 500 ms of the thread's */
 /* Messages that wait for a session's or room's time. */
@@ -198,6 +201,7 @@ struct peer {
     uint64_t token_at_us;
     uint64_t work_us, budget_us; /* while it has no session: as that left them, or what it owes of an earlier stay */
     uint64_t slow_us; /* as of struct debt */
+    uint64_t lossy_us; /* when the work for its lossy data is paid for */
     uint64_t visited; /* by the walk with this number */
     /* WHEP: whose tracks, "" = the first publisher's */
     char *whep_identity;

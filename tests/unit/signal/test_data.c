@@ -289,8 +289,36 @@ static void a_truncated_packet_is_never_read_past_its_end(void **state) {
     }
 }
 
+static void who_floods_others_with_lossy_data_has_its_share_and_they_have_theirs(void **state) {
+    (void)state;
+    struct world *world = world_start(NULL);
+    static char names[41][16];
+    for (int i = 0; i < 41; i++) {
+        (void)snprintf(names[i], sizeof names[i], "person-%d", i);
+        (void)come(world, names[i]);
+    }
+    struct control_counters before, after;
+    control_counters_get(world->control, &before);
+    for (int i = 0; i < 30000; i++)
+        send_user(world, 0, "_lossy", "flood", 0, NULL);
+    control_counters_get(world->control, &after);
+    uint64_t rationed = after.data_rationed - before.data_rationed;
+    assert_in_range(rationed, 15000, 29000);
+    for (int i = 0; i < 1000; i++)
+        send_user(world, 1, "_lossy", "a pointer", 0, NULL);
+    send_user(world, 0, "_reliable", "hello", 1, NULL); /* what may not be lost is not */
+    control_counters_get(world->control, &before);
+    assert_int_equal(before.data_rationed, after.data_rationed);
+    pass(world, 2 * US_PER_S);
+    send_user(world, 0, "_lossy", "and on", 0, NULL);
+    control_counters_get(world->control, &after);
+    assert_int_equal(before.data_rationed, after.data_rationed);
+    world_stop(world);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_floods_others_with_lossy_data_has_its_share_and_they_have_theirs),
         cmocka_unit_test(a_packet_goes_to_all_others_with_its_true_sender_and_unknown_fields),
         cmocka_unit_test(packets_are_taken_once_and_in_order),
         cmocka_unit_test(destinations_are_kept_to),
