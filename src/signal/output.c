@@ -260,7 +260,7 @@ bool shards_init(struct control *control) {
     const struct control_config *config = &control->config;
     size_t len = 0;
     for (int object = 0; object < ROOM_OBJECTS; object++)
-        len += pool_room(capacity_of(config, object));
+        len += pool_room(capacity_of(config, (enum room_object)object));
     for (uint32_t i = 0; i < config->shards; i++) {
         struct shard *shard = &control->shards[i];
         list_init(&shard->data_waiting);
@@ -274,8 +274,8 @@ bool shards_init(struct control *control) {
             shard->sink_owner == NULL)
             return false;
         for (int object = 0; object < ROOM_OBJECTS; object++) {
-            pool_init(&shard->objects[object], memory, capacity_of(config, object));
-            memory += pool_room(capacity_of(config, object));
+            pool_init(&shard->objects[object], memory, capacity_of(config, (enum room_object)object));
+            memory += pool_room(capacity_of(config, (enum room_object)object));
         }
     }
     return true;
