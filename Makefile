@@ -97,6 +97,7 @@ bench: build ## measure; the figures of the machine at hand
 	@for program in $$(find $(BUILD)/bench -maxdepth 1 -type f -executable | sort); do \
 	    echo "== $$(basename $$program)"; $$program || exit 1; done
 	@echo "== joins, memory, forwarding"; cd tests && CONCLAVE_BIN=$(abspath $(BUILD))/src/server/conclave ../tools/node bench/join.mjs
+	@echo "== others while somebody attacks"; cd tests && CONCLAVE_BIN=$(abspath $(BUILD))/src/server/conclave ../tools/node bench/attack.mjs
 	@echo "== bundle"; cd web && npm run --silent size
 
 bench-e2ee: build ## MLS groups beside ts-mls, frames beside the AEAD, meetings (MEMBERS="10 100" is less)

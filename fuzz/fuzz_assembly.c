@@ -1,6 +1,6 @@
 /* A meeting of three in which one connection carries anything: changed, repeated, dropped and invented messages, from a
- * malicious member to the server, or from the server to a member. Nothing falls over, and the other two go on with each
- * other.
+ * malicious member to the server, or from the server to a member; also while the server, started again, asks for the
+ * group. Nothing falls over, and the other two go on with each other.
  *
  * Input: first byte, bit 0: the direction that is tampered with, to the server (1) or to the person (0). Then records:
  * number of the message (1), what to do (1: enum deed), offset (2), length (1) and that many bytes. */
@@ -88,18 +88,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct tamper t = {.to_server = (data[0] & 1) != 0, .records = span_of(data + 1, size - 1)};
     assembly_begin(&a, 7, MLS_SUITE_X25519_AES128GCM_SHA256_ED25519);
     a.watch = (struct assembly_watch){.context = &t, .up = up, .down = down};
-    (void)assembly_join(&a, 1);
-    assembly_run(&a, US_PER_S);
-    (void)assembly_join(&a, 1); /* VICTIM */
-    assembly_run(&a, US_PER_S);
-    (void)assembly_join(&a, 1);
-    assembly_run(&a, US_PER_S);
     for (int i = 0; i < 3; i++) {
-        struct span to = i == 0 ? span_of(NULL, 0) : span_str(i == 1 ? "p_0" : "p_1");
+        (void)assembly_join(&a, i == 0 ? ASSEMBLY_OWNER : ASSEMBLY_GUEST);
+        assembly_run(&a, US_PER_S);
+    }
+    for (int i = 0; i < 3; i++) {
+        struct span to = i == 0 ? span_of(NULL, 0) : span_str(a.people[i == 1 ? 0 : VICTIM].identity);
         (void)member_chat(a.people[i].member, 1, &a.rng, to, span_str("id"), span_str("words"));
         assembly_drain(&a, i);
     }
     assembly_run(&a, US_PER_S);
+    assembly_server_stop(&a);
+    assembly_run(&a, US_PER_S);
+    assembly_server_start(&a);
+    assembly_run(&a, 15 * US_PER_S);
     assembly_leave(&a, VICTIM);
     assembly_run(&a, 20 * US_PER_S);
     ASSERT(!a.people[0].ended && !a.people[2].ended);

@@ -36,6 +36,9 @@ enum deed {
     DEED_JOIN, /* somebody new comes */
     DEED_CREATE,
     DEED_HELLO,
+    DEED_CHECKED, /* of a ticket that it was asked about, or was not */
+    DEED_MODERATE,
+    DEED_WHERE,
     DEED_COUNT
 };
 
@@ -58,15 +61,11 @@ static bool up(void *context, int person, struct span message) {
         kept[at].len = message.len;
         memcpy(kept[at].bytes, message.data, message.len);
     }
-    return !(keep && is_hostile(person) && message.data[0] == WIRE1_COMMIT);
+    return !(keep && is_hostile(person) && message.data[0] == WIRE_COMMIT);
 }
 
-static void lie(int person, const struct wire1_message *message) {
-    struct mls_buf bytes;
-    mls_buf_init(&bytes, WIRE1_MESSAGE_LEN_MAX);
-    wire1_write(message, &bytes);
-    assembly_inject(&a, person, true, mls_buf_span(&bytes));
-    mls_buf_free(&bytes);
+static void lie(int person, const struct wire_message *message) {
+    assembly_say(&a, person, true, message);
 }
 
 static void send_kept(int person, enum deed deed, uint16_t where) {
@@ -103,15 +102,15 @@ static void act(enum deed deed, int person, uint16_t where) {
         send_kept(3 - person, DEED_SEND_KEPT, where);
         break;
     case DEED_BAD:
-        lie(person, &(struct wire1_message){.type = WIRE1_BAD, .epoch = epoch, .status = where});
+        lie(person, &(struct wire_message){.type = WIRE_BAD, .epoch = epoch, .status = where});
         break;
     case DEED_ACK:
-        lie(person, &(struct wire1_message){.type = WIRE1_ACK, .epoch = epoch});
+        lie(person, &(struct wire_message){.type = WIRE_ACK, .epoch = epoch});
         break;
     case DEED_CHAT:
     case DEED_DIRECT:
         if (assembly_present(p) && member_state(p->member) == MEMBER_IN) {
-            struct span to = deed == DEED_DIRECT ? span_str("p_0") : span_of(NULL, 0);
+            struct span to = deed == DEED_DIRECT ? span_str(a.people[0].identity) : span_of(NULL, 0);
             (void)member_chat(p->member, 1, &a.rng, to, span_str("id"), span_str("words"));
             assembly_drain(&a, person);
         }
@@ -122,14 +121,30 @@ static void act(enum deed deed, int person, uint16_t where) {
         break;
     case DEED_JOIN:
         if (assembly_in(&a) < 8 && !a.people[20].used)
-            (void)assembly_join(&a, 1);
+            (void)assembly_join(&a, ASSEMBLY_GUEST);
         break;
     case DEED_CREATE:
-        lie(person, &(struct wire1_message){
-                        .type = WIRE1_CREATE, .group_info = span_str("group info"), .tree = span_str("tree")});
+        lie(person, &(struct wire_message){
+                        .type = WIRE_CREATE, .group_info = span_str("group info"), .tree = span_str("tree")});
         break;
     case DEED_HELLO:
-        lie(person, &(struct wire1_message){.type = WIRE1_HELLO, .resume = true, .seq = where});
+        lie(person, &(struct wire_message){.type = WIRE_HELLO,
+                                           .how = WIRE_RESUME,
+                                           .kind = a.kind,
+                                           .suite = a.suite,
+                                           .seat_key = span_of(a.owner, sizeof a.owner),
+                                           .seq = where});
+        break;
+    case DEED_CHECKED:
+        lie(person, &(struct wire_message){.type = WIRE_CHECKED, .ticket = where % 16, .good = where % 3 == 0});
+        break;
+    case DEED_MODERATE:
+        lie(person, &(struct wire_message){.type = WIRE_MODERATE,
+                                           .what = (uint8_t)(1 + where % 7),
+                                           .target = span_str(a.people[where % 2 == 0 ? 0 : 3].identity)});
+        break;
+    case DEED_WHERE:
+        lie(person, &(struct wire_message){.type = WIRE_WHERE, .epoch = epoch});
         break;
     default:
         assembly_run(&a, (1 + where % 1000) * US_PER_MS);
@@ -144,8 +159,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     assembly_begin(&a, 11, MLS_SUITE_X25519_AES128GCM_SHA256_ED25519);
     a.watch = (struct assembly_watch){.up = up};
     for (int i = 0; i < 5; i++) {
-        (void)assembly_join(&a, 1);
-        assembly_run(&a, 500 * US_PER_MS);
+        (void)assembly_join(&a, i == 0 ? ASSEMBLY_OWNER : ASSEMBLY_GUEST);
+        assembly_run(&a, US_PER_S + 500 * US_PER_MS);
     }
     for (int i = 0; i < RECORDS_MAX && reader_left(&r) >= 4; i++) {
         enum deed deed = (enum deed)(rd_u8(&r) % DEED_COUNT);
@@ -157,8 +172,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     for (int i = 1; i < ASSEMBLY_PEOPLE_MAX; i++) {
         if (i == 3 || i == 4 || !a.people[i].used)
             continue;
-        delivery_expel(a.delivery, a.now_us, &a.rng, span_str(a.meeting), span_str(a.people[i].identity));
-        a.people[i].crashed = true;
+        struct service_now now = assembly_service_now(&a);
+        service_expel(a.service, &now, span_str(a.meeting), span_str(a.people[i].identity));
+        assembly_crash(&a, i, 0); /* who has not said hello has nothing yet that could be expelled */
     }
     assembly_run(&a, 90 * US_PER_S);
     ASSERT(!a.people[0].ended && !a.people[3].ended && !a.people[4].ended);

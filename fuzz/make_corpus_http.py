@@ -9,12 +9,12 @@ HEADS = {
     'get': b'GET / HTTP/1.1\r\nHost: localhost:7880\r\n\r\n',
     'browser': b'GET /m/abc?x=1&y=%20 HTTP/1.1\r\nHost: meet.example.org\r\nAccept: text/html,application/xml;q=0.9,*/*;q=0.8\r\n'
                b'Accept-Encoding: gzip, deflate, br\r\nConnection: keep-alive\r\nIf-None-Match: W/"a", "b"\r\n\r\n',
-    'post': b'POST /api/v1/meetings HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}',
+    'post': b'POST /api/v2/meetings HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}',
     'socket': b'GET /rtc?access_token=a.b.c HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n'
               b'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
     'proxy': b'GET /x HTTP/1.0\r\nHost: x\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-For: ::1, 192.0.2.2\r\nVia: 1.1 a\r\n'
              b'Forwarded: for=192.0.2.1\r\nX-Real-IP: 192.0.2.1\r\n\r\n',
-    'range': b'GET /api/v1/meetings/a/files/b HTTP/1.1\r\nHost: x\r\nRange: bytes=5-9\r\nAuthorization: Bearer a.b.c\r\n\r\n',
+    'range': b'GET /api/v2/meetings/a/files/b HTTP/1.1\r\nHost: x\r\nRange: bytes=5-9\r\nAuthorization: Bearer a.b.c\r\n\r\n',
     'expect': b'POST /p HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhello',
     'absolute': b'\r\nGET http://other:80/a/./b//../%2e%2E/c%2Fd?q HTTP/1.1\r\nHost: x\r\n\r\n',
     'star': b'OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n',

@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/time.h"
+#include "member/member_internal.h"
 
 enum event_kind {
     TO_SERVER,
@@ -77,7 +78,7 @@ static uint64_t arrival(struct assembly *a, uint64_t *last_us, uint64_t delay_us
     return *last_us;
 }
 
-static int person_of(const struct assembly *a, struct span identity) {
+int assembly_person_of(const struct assembly *a, struct span identity) {
     for (int i = 0; i < ASSEMBLY_PEOPLE_MAX; i++) {
         if (a->people[i].used && span_equal_str(identity, a->people[i].identity))
             return i;
@@ -85,44 +86,62 @@ static int person_of(const struct assembly *a, struct span identity) {
     return -1;
 }
 
+struct service_now assembly_service_now(struct assembly *a) {
+    return (struct service_now){.now_us = a->now_us, .unix_s = ASSEMBLY_UNIX_S(a), .rng = &a->rng};
+}
+
 static void seen_gone(const struct assembly *a, struct assembly_person *p) {
     p->seen_up = false;
     p->seen_gone_us = a->now_us;
 }
 
-static void drain_delivery(struct assembly *a) {
-    struct delivery_output out;
-    while (delivery_poll(a->delivery, &out)) {
-        if (out.type != DELIVERY_SEND && out.type != DELIVERY_CLOSE && out.type != DELIVERY_HOLD &&
-            a->watch.delivery != NULL)
-            a->watch.delivery(a->watch.context, &out);
-        if (out.type == DELIVERY_ADMITTED || out.type == DELIVERY_EXPELLED) {
-            int i = person_of(a, out.identity);
+static void carry(struct assembly *a, const struct service_output *out) {
+    for (int i = 0; i < ASSEMBLY_PEOPLE_MAX; i++) {
+        struct assembly_person *p = &a->people[i];
+        if (!p->used || p->connection != out->connection)
+            continue;
+        uint64_t at_us = arrival(a, &p->last_down_us, p->delay_us);
+        if (out->type == SERVICE_SEND) {
+            post(a, at_us, TO_PERSON, i, out->connection, out->message);
+        } else {
+            seen_gone(a, p);
+            post(a, at_us, PERSON_SEES_CLOSE, i, out->code, span_of(NULL, 0));
+        }
+        return;
+    }
+}
+
+static void hold(struct assembly *a, const struct service_output *out) {
+    for (int i = 0; i < ASSEMBLY_PEOPLE_MAX; i++) {
+        if (a->people[i].used && a->people[i].connection == out->connection)
+            a->people[i].held = out->held;
+    }
+}
+
+static void drain_service(struct assembly *a) {
+    struct service_output out;
+    while (service_poll(a->service, &out)) {
+        int i;
+        switch (out.type) {
+        case SERVICE_SEND:
+        case SERVICE_CLOSE:
+            carry(a, &out);
+            continue;
+        case SERVICE_ADMITTED:
+        case SERVICE_EXPELLED:
+            i = assembly_person_of(a, out.identity);
             if (i >= 0)
-                a->people[i].admitted = out.type == DELIVERY_ADMITTED;
+                a->people[i].admitted = out.type == SERVICE_ADMITTED;
+            break;
+        case SERVICE_HOLD:
+            hold(a, &out);
             continue;
-        }
-        if (out.type == DELIVERY_OVER) {
+        case SERVICE_OVER:
             a->over++;
-            continue;
-        }
-        for (int i = 0; i < ASSEMBLY_PEOPLE_MAX; i++) {
-            struct assembly_person *p = &a->people[i];
-            if (!p->used || p->connection != out.connection)
-                continue;
-            if (out.type == DELIVERY_HOLD) {
-                p->held = out.held;
-                break;
-            }
-            uint64_t at_us = arrival(a, &p->last_down_us, p->delay_us);
-            if (out.type == DELIVERY_CLOSE)
-                seen_gone(a, p);
-            if (out.type == DELIVERY_SEND)
-                post(a, at_us, TO_PERSON, i, out.connection, out.message);
-            else
-                post(a, at_us, PERSON_SEES_CLOSE, i, out.code, span_of(NULL, 0));
             break;
         }
+        if (a->watch.service != NULL)
+            a->watch.service(a->watch.context, &out);
     }
 }
 
@@ -137,7 +156,7 @@ static void take(struct assembly *a, int i, const struct member_output *out) {
     switch (out->type) {
     case MEMBER_SEND:
         if (p->up && (a->watch.up == NULL || a->watch.up(a->watch.context, i, out->bytes))) {
-            if (out->bytes.data[0] == WIRE1_COMMIT && a->commit_slow_us > 0)
+            if (out->bytes.data[0] == WIRE_COMMIT && a->commit_slow_us > 0)
                 p->last_up_us =
                     a->now_us + time_since(p->last_up_us, a->now_us) + rng_below(&a->rng, a->commit_slow_us);
             post(a, arrival(a, &p->last_up_us, p->delay_us), TO_SERVER, i, p->connection, out->bytes);
@@ -154,6 +173,15 @@ static void take(struct assembly *a, int i, const struct member_output *out) {
         p->keys++;
         p->key_epoch = out->epoch;
         memcpy(p->key, out->bytes.data, sizeof p->key);
+        break;
+    case MEMBER_KEYS_DROP:
+        p->keys_dropped++;
+        break;
+    case MEMBER_WITHDRAWN:
+        p->withdrawn++;
+        break;
+    case MEMBER_TOKEN:
+        p->token_good = span_equal_str(out->text, p->identity);
         break;
     case MEMBER_SWITCH:
         p->switches++;
@@ -200,6 +228,7 @@ void assembly_drain(struct assembly *a, int i) {
             out.type != MEMBER_CONNECT && !a->people[i].crashed)
             a->watch.output(a->watch.context, i, &out);
     }
+    a->people[i].deadline_us = member_next_deadline_us(a->people[i].member);
 }
 
 void assembly_inject(struct assembly *a, int i, bool to_server, struct span message) {
@@ -207,24 +236,79 @@ void assembly_inject(struct assembly *a, int i, bool to_server, struct span mess
     post(a, a->now_us, to_server ? TO_SERVER : TO_PERSON_UNSEEN, i, p->connection, message);
 }
 
+void assembly_say(struct assembly *a, int i, bool to_server, const struct wire_message *message) {
+    struct mls_buf bytes;
+    mls_buf_init(&bytes, 2 * WIRE_MESSAGE_LEN_MAX);
+    wire_write(message, &bytes);
+    ASSERT(mls_buf_ok(&bytes));
+    assembly_inject(a, i, to_server, mls_buf_span(&bytes));
+    mls_buf_free(&bytes);
+}
+
 uint64_t assembly_unix_s(const struct assembly *a, int person) {
     return (uint64_t)((int64_t)ASSEMBLY_UNIX_S(a) + a->people[person].clock_off_s);
 }
 
-void assembly_begin(struct assembly *a, uint64_t seed, uint16_t suite) {
+/* A house, an owner and a link: as the server and the page make them when somebody makes a meeting. */
+static void make_meeting(struct assembly *a) {
+    uint8_t seed[32], hash[32], id_hash[16], tag[8];
+    struct span operator_key = span_of(a->operator_key, sizeof a->operator_key);
+    struct group_link link;
+    rng_fill(&a->rng, a->link_secret, sizeof a->link_secret);
+    rng_fill(&a->rng, a->server_secret, sizeof a->server_secret);
+    rng_fill(&a->rng, a->operator_key, sizeof a->operator_key);
+    rng_fill(&a->rng, seed, sizeof seed);
+    secret_set(&a->owner_seed, span_of(seed, sizeof seed));
+    bool good =
+        assembly_crypto()->sign_public(SIGN_ED25519, &a->owner_seed, a->owner) == CRYPTO_OK &&
+        assembly_crypto()->hash(HASH_SHA256, &operator_key, 1, hash) == CRYPTO_OK &&
+        group_link_derive(assembly_crypto(), span_of(a->link_secret, sizeof a->link_secret), &link) == CRYPTO_OK;
+    ASSERT(good);
+    memcpy(a->operator_hash, hash, sizeof a->operator_hash);
+    const struct group_id_parts parts = {.first_link_key = span_of(link.link_key, sizeof link.link_key),
+                                         .owner = span_of(a->owner, sizeof a->owner),
+                                         .operator_key = operator_key,
+                                         .suite = a->suite,
+                                         .kind = a->kind};
+    group_id_hash(assembly_crypto(), &parts, id_hash);
+    group_id_tag(assembly_crypto(), span_of(a->server_secret, sizeof a->server_secret), id_hash, tag);
+    group_id_text(id_hash, tag, a->meeting);
+    group_link_wipe(&link);
+}
+
+void assembly_begin_kind(struct assembly *a, uint64_t seed, uint16_t suite, uint8_t kind) {
     memset(a, 0, sizeof *a);
     a->now_us = 1000000;
     a->rng = rng_seeded(seed);
     a->suite = suite;
-    snprintf(a->meeting, sizeof a->meeting, "%s", ASSEMBLY_MEETING);
+    a->kind = kind;
+    make_meeting(a);
     assembly_server_start(a);
 }
 
+void assembly_begin(struct assembly *a, uint64_t seed, uint16_t suite) {
+    assembly_begin_kind(a, seed, suite, GROUP_KIND_NOW | GROUP_KIND_ANYBODY);
+}
+
+/* A token that says whose it is. */
+static void token(void *context, struct span id, struct span identity, struct mls_buf *out) {
+    (void)context;
+    (void)id;
+    mls_wr_span(out, identity);
+}
+
 void assembly_server_start(struct assembly *a) {
-    struct delivery_config config = {
-        .crypto = assembly_crypto(), .suite = a->suite, .meetings_max = 10, .connections_max = 400, .members_max = 200};
-    a->delivery = delivery_create(&config, &a->rng);
-    ASSERT(a->delivery != NULL);
+    struct service_config config = {.crypto = assembly_crypto(),
+                                    .server_secret = span_of(a->server_secret, sizeof a->server_secret),
+                                    .operator_key = span_of(a->operator_key, sizeof a->operator_key),
+                                    .meetings_max = 10,
+                                    .connections_max = 400,
+                                    .members_max = 200,
+                                    .file_len_max = 1u << 20,
+                                    .founding_from_us = a->events_made > 0 ? a->now_us + 5 * US_PER_S : 0,
+                                    .token = token};
+    a->service = service_create(&config);
+    ASSERT(a->service != NULL);
 }
 
 void assembly_server_stop(struct assembly *a) {
@@ -240,41 +324,58 @@ void assembly_server_stop(struct assembly *a) {
         seen_gone(a, p);
         p->connection = 0; /* the next server numbers them anew; what is on the way is lost */
     }
-    delivery_destroy(a->delivery);
-    a->delivery = NULL;
+    service_free(a->service);
+    a->service = NULL;
 }
 
 void assembly_end(struct assembly *a) {
     while (a->events_count > 0)
         free(next_event(a));
     free(a->events);
-    for (int i = 0; i < ASSEMBLY_PEOPLE_MAX; i++)
+    for (int i = 0; i < ASSEMBLY_PEOPLE_MAX; i++) {
         member_free(a->people[i].member);
-    delivery_destroy(a->delivery);
+        secret_wipe(&a->people[i].seat);
+    }
+    service_free(a->service);
+    secret_wipe(&a->owner_seed);
 }
 
-int assembly_join(struct assembly *a, uint8_t secret_seed) {
-    int i = 0;
-    while (a->people[i].used)
-        i++;
-    ASSERT(i < ASSEMBLY_PEOPLE_MAX);
-    struct assembly_person *p = &a->people[i];
-    uint8_t secret[SECURE_LINK_SECRET_LEN];
-    memset(secret, secret_seed, sizeof secret);
-    p->used = true;
-    p->delay_us = 1000 + rng_below(&a->rng, 120000);
-    snprintf(p->identity, sizeof p->identity, "p_%d", i);
-    snprintf(p->name, sizeof p->name, "Person %d", i);
+static void make_member(struct assembly *a, struct assembly_person *p, bool stranger, const struct secret *seat) {
+    uint8_t secret[GROUP_LINK_SECRET_LEN];
+    memcpy(secret, a->link_secret, sizeof secret);
+    secret[0] ^= stranger;
     struct member_config config = {.crypto = assembly_crypto(),
                                    .suite = a->suite,
                                    .meeting = span_str(a->meeting),
-                                   .identity = span_str(p->identity),
+                                   .kind = a->kind,
                                    .link_secret = span_of(secret, sizeof secret),
+                                   .operator_hash = span_of(a->operator_hash, sizeof a->operator_hash),
+                                   .operator_key = span_of(a->operator_key, sizeof a->operator_key),
+                                   .owner = span_of(a->owner, sizeof a->owner),
+                                   .owner_seed = p->owner ? secret_span(&a->owner_seed) : span_of(NULL, 0),
                                    .name = span_str(p->name),
-                                   .kind = SECURE_TEST,
-                                   .software = span_str("test")};
+                                   .client = GROUP_TEST,
+                                   .software = span_str("test"),
+                                   .seat_seed = seat};
     enum mls_status status = member_create(&config, &a->rng, &p->member);
     ASSERT(status == MLS_OK);
+    bool fits = span_to_str(member_own_identity(p->member), p->identity, sizeof p->identity);
+    ASSERT(fits);
+    p->seat = p->member->signature_key;
+    p->deadline_us = member_next_deadline_us(p->member);
+}
+
+int assembly_join(struct assembly *a, enum assembly_as as) {
+    int i = 0;
+    while (i < ASSEMBLY_PEOPLE_MAX && a->people[i].used)
+        i++;
+    ASSERT(i < ASSEMBLY_PEOPLE_MAX);
+    struct assembly_person *p = &a->people[i];
+    p->used = true;
+    p->owner = as == ASSEMBLY_OWNER;
+    p->delay_us = 1000 + rng_below(&a->rng, 120000);
+    snprintf(p->name, sizeof p->name, "Person %d", i);
+    make_member(a, p, as == ASSEMBLY_STRANGER, NULL);
     post(a, a->now_us + p->delay_us, CONNECT, i, 0, span_of(NULL, 0));
     return i;
 }
@@ -283,17 +384,19 @@ static void connect_person(struct assembly *a, int i) {
     struct assembly_person *p = &a->people[i];
     if (p->crashed || p->up || p->ended)
         return;
-    if (a->delivery == NULL) {
-        post(a, a->now_us + MEMBER_RETRY_MIN_US, CONNECT, i, 0, span_of(NULL, 0));
+    if (p->asleep_until_us > a->now_us || a->service == NULL) {
+        uint64_t at_us = a->now_us + MEMBER_RETRY_MIN_US;
+        post(a, at_us > p->asleep_until_us ? at_us : p->asleep_until_us, CONNECT, i, 0, span_of(NULL, 0));
         return;
     }
-    p->connection = delivery_open(a->delivery, a->now_us, NULL, span_str(a->meeting), span_str(p->identity));
-    drain_delivery(a);
+    struct service_now now = assembly_service_now(a);
+    p->connection = service_open(a->service, &now, p->address, span_str(a->meeting));
     ASSERT(p->connection != 0);
     p->up = p->seen_up = true;
     p->held = false;
     member_connected(p->member, a->now_us, assembly_unix_s(a, i), &a->rng);
     assembly_drain(a, i);
+    drain_service(a);
 }
 
 static void person_closed(struct assembly *a, int i, uint16_t code) {
@@ -315,27 +418,42 @@ static void deliver(struct assembly *a, const struct assembly_event *e) {
     assembly_drain(a, e->person);
 }
 
-static void serve_fetch(struct assembly *a, const struct assembly_event *e) {
+static struct span tree_of(struct assembly *a, struct span digits) {
     uint8_t hash[64];
     size_t len = 0;
-    struct assembly_person *p = &a->people[e->person];
-    const size_t prefix = sizeof "mls/tree/" - 1;
-    for (size_t at = prefix; at + 1 < e->len; at += 2) {
-        unsigned value;
-        char digits[3] = {(char)e->bytes[at], (char)e->bytes[at + 1], 0};
-        value = (unsigned)strtoul(digits, NULL, 16);
-        hash[len++] = (uint8_t)value;
+    for (size_t at = 0; at + 1 < digits.len && len < sizeof hash; at += 2) {
+        char two[3] = {(char)digits.data[at], (char)digits.data[at + 1], 0};
+        hash[len++] = (uint8_t)strtoul(two, NULL, 16);
     }
-    struct span tree = delivery_tree(a->delivery, span_str(a->meeting), span_of(hash, len));
+    return service_tree(a->service, span_str(a->meeting), span_of(hash, len));
+}
+
+static void serve_fetch(struct assembly *a, const struct assembly_event *e) {
+    static const char tree[] = "mls/tree/", chain[] = "mls/chain/";
+    struct assembly_person *p = &a->people[e->person];
+    struct span path = span_of(e->bytes, e->len), body = span_of(NULL, 0);
+    struct mls_buf elements;
+    mls_buf_init(&elements, ORDER_CHAIN_LEN_MAX + (1u << 20));
+    bool may = p->token_good && service_may_read(a->service, span_str(a->meeting), span_str(p->identity));
+    if (may && span_starts_with(path, tree)) {
+        body = tree_of(a, span_of(path.data + sizeof tree - 1, path.len - (sizeof tree - 1)));
+    } else if (may && span_starts_with(path, chain)) {
+        char digits[24] = {0};
+        memcpy(digits, path.data + sizeof chain - 1, path.len - (sizeof chain - 1));
+        if (service_chain(a->service, span_str(a->meeting), strtoull(digits, NULL, 10), &elements))
+            body = mls_buf_span(&elements);
+    }
     if (a->watch.fetched != NULL)
-        tree = a->watch.fetched(a->watch.context, e->person, tree);
-    post(a, a->now_us + p->delay_us / 2, FETCHED, e->person, e->ticket, tree);
+        body = a->watch.fetched(a->watch.context, e->person, path, body);
+    post(a, a->now_us + p->delay_us / 2, FETCHED, e->person, e->ticket, body);
+    mls_buf_free(&elements);
 }
 
 static void happen(struct assembly *a, const struct assembly_event *e) {
     struct assembly_person *p = &a->people[e->person];
+    struct service_now now = assembly_service_now(a);
     bool for_server = e->kind == TO_SERVER || e->kind == SERVER_SEES_CLOSE || e->kind == FETCH;
-    if (for_server && a->delivery == NULL)
+    if (for_server && a->service == NULL)
         return;
     switch (e->kind) {
     case NOTHING:
@@ -343,10 +461,10 @@ static void happen(struct assembly *a, const struct assembly_event *e) {
     case TO_SERVER:
         if (a->watch.taking != NULL)
             a->watch.taking(a->watch.context, e->person, span_of(e->bytes, e->len));
-        delivery_message(a->delivery, a->now_us, ASSEMBLY_UNIX_S(a), &a->rng, e->connection, span_of(e->bytes, e->len));
+        service_message(a->service, &now, e->connection, span_of(e->bytes, e->len));
         if (a->watch.taken != NULL)
             a->watch.taken(a->watch.context, e->person, span_of(e->bytes, e->len));
-        drain_delivery(a);
+        drain_service(a);
         break;
     case TO_PERSON:
     case TO_PERSON_UNSEEN:
@@ -356,8 +474,8 @@ static void happen(struct assembly *a, const struct assembly_event *e) {
         if (e->connection == p->connection)
             seen_gone(a, p);
         if (!a->blind)
-            delivery_closed(a->delivery, a->now_us, &a->rng, e->connection, false);
-        drain_delivery(a);
+            service_closed(a->service, &now, e->connection, false);
+        drain_service(a);
         break;
     case PERSON_SEES_CLOSE:
         person_closed(a, e->person, e->code);
@@ -378,27 +496,39 @@ static void happen(struct assembly *a, const struct assembly_event *e) {
     }
 }
 
+static bool ticks(const struct assembly *a, const struct assembly_person *p) {
+    return p->used && !p->crashed && p->asleep_until_us <= a->now_us;
+}
+
 static uint64_t next_deadline(const struct assembly *a) {
-    uint64_t at_us = a->delivery != NULL ? delivery_next_deadline_us(a->delivery) : TIME_NEVER;
+    uint64_t at_us = a->service != NULL ? service_next_deadline_us(a->service) : TIME_NEVER;
     for (int i = 0; i < ASSEMBLY_PEOPLE_MAX; i++) {
-        if (a->people[i].used && !a->people[i].crashed)
-            at_us = time_min(at_us, member_next_deadline_us(a->people[i].member));
+        if (ticks(a, &a->people[i]))
+            at_us = time_min(at_us, a->people[i].deadline_us);
     }
     return at_us;
 }
 
 static void tick(struct assembly *a) {
-    if (a->delivery != NULL && delivery_next_deadline_us(a->delivery) <= a->now_us) {
-        delivery_tick(a->delivery, a->now_us, ASSEMBLY_UNIX_S(a), &a->rng);
-        drain_delivery(a);
+    if (a->service != NULL && service_next_deadline_us(a->service) <= a->now_us) {
+        struct service_now now = assembly_service_now(a);
+        service_tick(a->service, &now);
+        drain_service(a);
     }
     for (int i = 0; i < ASSEMBLY_PEOPLE_MAX; i++) {
         struct assembly_person *p = &a->people[i];
-        if (p->used && !p->crashed && member_next_deadline_us(p->member) <= a->now_us) {
+        if (ticks(a, p) && p->deadline_us <= a->now_us) {
             member_tick(p->member, a->now_us, assembly_unix_s(a, i), &a->rng);
             assembly_drain(a, i);
         }
     }
+    /* who sleeps until its deadline would not sleep at all while this lasts */
+    if (next_deadline(a) > a->now_us)
+        a->overdue_since_us = 0;
+    else if (a->overdue_since_us == 0)
+        a->overdue_since_us = a->now_us;
+    else if (a->now_us - a->overdue_since_us > a->overdue_us)
+        a->overdue_us = a->now_us - a->overdue_since_us;
 }
 
 static uint64_t next_event_us(const struct assembly *a) {
@@ -434,17 +564,17 @@ bool assembly_present(const struct assembly_person *p) {
 }
 
 bool assembly_agree(struct assembly *a) {
-    struct member_code first = {0}, code;
+    char first[GROUP_CODE_DIGITS + 1] = "", code[GROUP_CODE_DIGITS + 1];
     uint32_t count = 0;
     for (int i = 0; i < ASSEMBLY_PEOPLE_MAX; i++) {
         struct assembly_person *p = &a->people[i];
         if (!assembly_present(p))
             continue;
-        if (member_state(p->member) != MEMBER_IN || !member_code(p->member, &code))
+        if (member_state(p->member) != MEMBER_IN || !member_code(p->member, code))
             return false;
         if (count++ == 0)
-            first = code;
-        if (strcmp(first.digits, code.digits) != 0)
+            memcpy(first, code, sizeof first);
+        if (strcmp(first, code) != 0)
             return false;
     }
     for (int i = 0; i < ASSEMBLY_PEOPLE_MAX; i++) {
@@ -488,6 +618,23 @@ void assembly_crash(struct assembly *a, int i, uint64_t seen_us) {
     close_at_server(a, i, seen_us);
     a->people[i].crashed = true;
     a->people[i].up = false;
+}
+
+void assembly_sleep(struct assembly *a, int i, uint64_t us) {
+    a->people[i].asleep_until_us = a->now_us + us;
+    assembly_cut(a, i, false);
+}
+
+void assembly_reload(struct assembly *a, int i) {
+    struct assembly_person *p = &a->people[i];
+    if (p->up)
+        close_at_server(a, i, 1);
+    member_free(p->member);
+    p->up = p->ended = p->crashed = false;
+    p->gone = 0;
+    p->key_epoch = p->seal_epoch = 0;
+    make_member(a, p, false, &p->seat);
+    post(a, a->now_us + p->delay_us, CONNECT, i, 0, span_of(NULL, 0));
 }
 
 void assembly_leave(struct assembly *a, int i) {

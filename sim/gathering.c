@@ -123,7 +123,6 @@ static void take_keys(struct gathering *g, struct attendee *a, const struct memb
     ASSERT(sender == SFRAME_OK && receiver == SFRAME_OK);
     if (first) {
         a->first_epoch = out->epoch;
-        a->group = g->group;
     }
     if (!(early && first && a->kept_count > 0))
         keep(a, out);
@@ -131,6 +130,16 @@ static void take_keys(struct gathering *g, struct attendee *a, const struct memb
         g->figures.epochs = out->epoch;
     if (first)
         gathering_check_newcomer(g, a);
+}
+
+/* Its commit was withdrawn. */
+static void drop_keys(struct attendee *a, uint64_t epoch) {
+    sframe_sender_withdraw(&a->sender, epoch);
+    sframe_receiver_withdraw(&a->receiver, epoch);
+    if (a->kept_count == 0 || a->kept[0].epoch != epoch)
+        return;
+    a->kept_count--;
+    memmove(&a->kept[0], &a->kept[1], a->kept_count * sizeof a->kept[0]);
 }
 
 static void take_switch(struct gathering *g, struct attendee *a, uint64_t epoch) {
@@ -159,6 +168,9 @@ static void on_output(void *context, int person, const struct member_output *out
     case MEMBER_KEYS:
         take_keys(g, a, out);
         break;
+    case MEMBER_KEYS_DROP:
+        drop_keys(a, out->epoch);
+        break;
     case MEMBER_SWITCH:
         take_switch(g, a, out->epoch);
         break;
@@ -171,9 +183,8 @@ static void on_output(void *context, int person, const struct member_output *out
         conference_fail(c, "p_%d raised an alarm: %s (%s)", person, member_alarm_text(out->alarm),
                         mls_status_name(out->status));
     case MEMBER_ENDED:
-        /* "over", or "removed" when others were faster to begin a new group: as in web/src/secure/worker.ts */
-        if (a->should_be_in && (out->gone == WIRE1_GONE_OVER || out->gone == WIRE1_GONE_REMOVED) &&
-            a->group != g->group)
+        /* its seat is taken, or nothing runs any more: the web client begins another stay (web/src/secure/worker.ts) */
+        if (a->should_be_in && a->may_come_again)
             a->again = true;
         else if (a->should_be_in)
             conference_fail(c, "p_%d, who should be in, was sent away: %u", person, out->gone);
@@ -183,7 +194,7 @@ static void on_output(void *context, int person, const struct member_output *out
     }
 }
 
-static void on_delivery(void *context, const struct delivery_output *out) {
+static void on_service(void *context, const struct service_output *out) {
     struct gathering *g = context;
     struct attendee *a = attendee_of(g, out->identity);
     if (g->conference->options.verbose)
@@ -191,7 +202,7 @@ static void on_delivery(void *context, const struct delivery_output *out) {
                (int)out->identity.len, out->identity.data);
     conference_trace(g->conference, TRACE_DELIVERY, a != NULL ? (uint32_t)a->person : 0, (uint64_t)out->type, 0);
     switch (out->type) {
-    case DELIVERY_EXPELLED:
+    case SERVICE_EXPELLED:
         ASSERT(a != NULL);
         if (!a->expelled) /* it is told again when a commit did not carry the Remove out */
             gathering_departed(g, a->person);
@@ -205,15 +216,18 @@ static void on_delivery(void *context, const struct delivery_output *out) {
         conference_expel(g->conference, span_str(g->room), out->identity);
         g->expelling = g->conference->keeps_media = false;
         break;
-    case DELIVERY_OVER:
+    case SERVICE_OVER:
         g->expelling = true;
         conference_room_end(g->conference, span_str(g->room));
         g->expelling = false;
         break;
-    case DELIVERY_ADMITTED:
-    case DELIVERY_SEND:
-    case DELIVERY_HOLD:
-    case DELIVERY_CLOSE:
+    case SERVICE_ADMITTED: /* after a restart: the room was closed to it as long as its group was not there again */
+        if (a != NULL && a->client != NULL)
+            a->enters_again = true;
+        break;
+    case SERVICE_SEND:
+    case SERVICE_HOLD:
+    case SERVICE_CLOSE:
         break;
     }
 }
@@ -258,11 +272,11 @@ static bool on_up(void *context, int person, struct span message) {
     struct gathering *g = context;
     say(g, person, "sends", message);
     conference_trace(g->conference, TRACE_GROUP_UP, (uint32_t)person, message.data[0], message.len);
-    if (message.data[0] == WIRE1_HELLO)
+    if (message.data[0] == WIRE_HELLO)
         attendee_at(g, person)->resumed_us = g->assembly.now_us;
-    if (message.data[0] == WIRE1_COMMIT)
+    if (message.data[0] == WIRE_COMMIT)
         (void)dies(g, person, CRASH_COMMITTED); /* the message is on its way */
-    return !(message.data[0] == WIRE1_ACK && dies(g, person, CRASH_ENTERED));
+    return !(message.data[0] == WIRE_ACK && dies(g, person, CRASH_ENTERED));
 }
 
 static bool on_down(void *context, int person, struct span message) {
@@ -272,8 +286,8 @@ static bool on_down(void *context, int person, struct span message) {
     conference_trace(g->conference, TRACE_GROUP_DOWN, (uint32_t)person, type, message.len);
     if (g->conference->options.plant == PLANT_DEAF && person == 2 && attendee_at(g, person)->keyed)
         return false;
-    return !(type == WIRE1_COMMIT_NOW && dies(g, person, CRASH_NAMED)) &&
-           !(type == WIRE1_ACCEPTED && dies(g, person, CRASH_ACCEPTED));
+    return !(type == WIRE_COMMIT_NOW && dies(g, person, CRASH_NAMED)) &&
+           !(type == WIRE_ACCEPTED && dies(g, person, CRASH_ACCEPTED));
 }
 
 /* ---- a part of the conference ------------------------------------------------------------------------------------ */
@@ -285,10 +299,10 @@ static uint64_t part_next_us(void *context) {
 
 static bool part_may_enter(void *context, struct span room, struct span identity) {
     struct gathering *g = context;
-    struct span meeting = meeting_of_room(g->meeting, room);
     if (g->conference->options.plant == PLANT_OPEN)
         return true;
-    return meeting.len > 0 && delivery_is_member(g->assembly.delivery, meeting, identity);
+    return g->assembly.service != NULL && span_equal_str(room, g->room) &&
+           service_is_member(g->assembly.service, span_str(g->assembly.meeting), identity);
 }
 
 /* control is being drained: the delivery service hears of it in the next step */
@@ -351,6 +365,12 @@ static void look_after(struct gathering *g) {
     for (uint32_t i = 0; i < g->attendees_count; i++) {
         struct attendee *a = &g->attendees[i];
         bool in = gathering_in(g, a);
+        if (a->enters_again && in) {
+            if (a->client != NULL && a->client->used)
+                conference_kill(g->conference, a->client);
+            a->client = NULL;
+            a->publisher = a->enters_again = false;
+        }
         if (a->client == NULL && ((in && a->keyed) || (open_room && a->should_be_in)))
             enter_room(g, a);
         if (a->again)
@@ -366,9 +386,10 @@ static void look_after(struct gathering *g) {
         publish(g, a);
         publishers++;
     }
-    for (uint32_t i = 0; i < g->out_of_control_count; i++)
-        delivery_expel(g->assembly.delivery, g->assembly.now_us, &g->assembly.rng, span_str(g->id),
-                       span_str(g->out_of_control[i]));
+    for (uint32_t i = 0; i < g->out_of_control_count; i++) {
+        struct service_now now = assembly_service_now(&g->assembly);
+        service_expel(g->assembly.service, &now, span_str(g->assembly.meeting), span_str(g->out_of_control[i]));
+    }
     g->out_of_control_count = 0;
 }
 
@@ -382,24 +403,18 @@ static void part_step(void *context) {
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
 
-void gathering_begin(struct gathering *g, struct conference *c, uint16_t suite) {
+void gathering_begin(struct gathering *g, struct conference *c, uint16_t suite, uint8_t kind) {
     memset(g, 0, sizeof *g);
     g->conference = c;
     g->publishers_wanted = GATHERING_PUBLISHERS;
-    struct meeting_config config = {.suite = suite, .rates = {{1, 1}, {1, 1}, {1, 1}}};
-    rng_fill(&c->rng, config.secret, sizeof config.secret);
-    void *memory = calloc(1, meeting_size());
     g->used = calloc(GATHERING_USED_MAX, sizeof *g->used);
-    ASSERT(memory != NULL && g->used != NULL);
-    g->meeting = meeting_init(memory, &config, &c->rng);
-    meeting_make(g->meeting, &c->rng, g->id);
-    (void)snprintf(g->room, sizeof g->room, "%s%s", MEETING_ROOM_PREFIX, g->id);
-    assembly_begin(&g->assembly, rng_u64(&c->rng), suite);
-    (void)snprintf(g->assembly.meeting, sizeof g->assembly.meeting, "%s", g->id);
+    ASSERT(g->used != NULL);
+    assembly_begin_kind(&g->assembly, rng_u64(&c->rng), suite, kind);
+    (void)snprintf(g->room, sizeof g->room, "%s%s", MEETING_ROOM_PREFIX, g->assembly.meeting);
     g->assembly.now_us = c->now_us;
     g->assembly.blind = c->options.plant == PLANT_GHOST;
-    g->assembly.watch = (struct assembly_watch){
-        .context = g, .output = on_output, .delivery = on_delivery, .up = on_up, .down = on_down};
+    g->assembly.watch =
+        (struct assembly_watch){.context = g, .output = on_output, .service = on_service, .up = on_up, .down = on_down};
     g->part = (struct conference_part){.context = g,
                                        .next_us = part_next_us,
                                        .step = part_step,
@@ -411,11 +426,11 @@ void gathering_begin(struct gathering *g, struct conference *c, uint16_t suite) 
 }
 
 void gathering_end(struct gathering *g) {
-    struct delivery_counters counters = *delivery_counters_get(g->assembly.delivery);
-    g->figures.external = counters.delivery_joins_external;
-    g->figures.welcomed = counters.delivery_joins_welcome;
-    g->figures.removes = counters.delivery_removes;
-    g->figures.resyncs = counters.delivery_resyncs;
+    struct service_counters counters = *service_counters_get(g->assembly.service);
+    g->figures.checks = counters.service_checks;
+    g->figures.withdrawn = counters.service_withdrawn;
+    g->figures.removes = counters.service_removes;
+    g->figures.resyncs = counters.service_resyncs;
     g->conference->part = NULL;
     for (uint32_t i = 0; i < g->attendees_count; i++) {
         struct attendee *a = &g->attendees[i];
@@ -424,13 +439,11 @@ void gathering_end(struct gathering *g) {
         free(a->receiver_memory);
     }
     assembly_end(&g->assembly);
-    meeting_wipe(g->meeting);
-    free(g->meeting);
     free(g->used);
 }
 
 struct attendee *gathering_join(struct gathering *g) {
-    int person = assembly_join(&g->assembly, 1);
+    int person = assembly_join(&g->assembly, g->attendees_count == 0 ? ASSEMBLY_OWNER : ASSEMBLY_GUEST);
     ASSERT((uint32_t)person == g->attendees_count && g->attendees_count < ASSEMBLY_PEOPLE_MAX);
     struct attendee *a = &g->attendees[g->attendees_count++];
     *a = (struct attendee){.gathering = g, .person = person, .should_be_in = true, .first_epoch = UINT64_MAX};
@@ -447,9 +460,9 @@ void gathering_restart(struct gathering *g, uint64_t down_us) {
     conference_server_stop(g->conference);
     assembly_server_stop(&g->assembly);
     conference_run(g->conference, down_us);
-    g->group++;
-    for (uint32_t i = 0; i < g->departures_count; i++)
-        g->departures[i].done = true; /* of a group that is no more */
+    for (uint32_t i = 0; i < g->attendees_count; i++)
+        g->attendees[i].may_come_again = true;
+    g->restarted_us = g->assembly.now_us;
     assembly_server_start(&g->assembly);
     conference_server_start(g->conference);
 }

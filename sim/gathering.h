@@ -2,9 +2,9 @@
  * (sim/conference.h: SFU and participants) and the frames between them, tied together as in the server
  * (src/server/app_delivery.c) and in the web client:
  *
- *     member: in the group --> participant joins the room (gate: delivery_is_member) --> media
+ *     member: in the group --> participant joins the room (gate: service_is_member) --> media
  *     member: keys, switch --> SFrame sender and receiver --> seal and open what the participant carries
- *     delivery service: expelled --> control_expel; over --> control_room_end; control: expelled --> delivery_expel
+ *     delivery service: expelled --> control_expel; over --> control_room_end; control: expelled --> service_expel
  *
  * Each person is a member core and a participant; some publish pictures at a low rate, everybody receives all of them.
  * Nobody's participant goes by itself when the group goes on without the person: half of them hear no goodbye either
@@ -89,8 +89,9 @@ struct attendee {
     uint64_t removed_epoch;
     uint64_t resumed_us; /* last time its group connection came back */
     bool keyed;
-    bool again;     /* the server has lost its group: another stay begins */
-    uint32_t group; /* whose keys it has: a server that was restarted begins another */
+    bool may_come_again; /* it may be sent away through nobody's fault: */
+    bool again;          /* then another stay begins */
+    bool enters_again;   /* the room, anew */
     uint64_t first_epoch, seal_epoch;
     uint64_t last_frame_us;               /* of the receiver's clock */
     struct kept_key kept[GATHERING_KEPT]; /* newest first */
@@ -102,7 +103,6 @@ struct attendee {
 };
 
 struct sealed_frame {
-    uint32_t group;
     uint64_t epoch;
     uint32_t leaf;
     bool video;
@@ -117,7 +117,7 @@ struct departure {
 };
 
 struct gathering_figures {
-    uint64_t sealed, opened, unopened, tries, forwarded, epochs, external, welcomed, removes, resyncs, crashes;
+    uint64_t sealed, opened, unopened, tries, forwarded, epochs, checks, withdrawn, removes, resyncs, crashes;
     uint64_t rekeys, rekey_sum_us, rekey_max_us;
 };
 
@@ -128,10 +128,9 @@ struct used_counter {
 struct gathering {
     struct conference *conference;
     struct assembly assembly;
-    struct meeting *meeting;
-    char id[MEETING_ID_LEN + 1], room[MEETING_ROOM_LEN + 1];
+    char room[MEETING_ROOM_LEN + 1];
     struct conference_part part;
-    uint32_t group;
+    uint64_t restarted_us; /* 0: never */
     struct attendee attendees[ASSEMBLY_PEOPLE_MAX];
     uint32_t attendees_count;
     bool lossy;
@@ -146,12 +145,12 @@ struct gathering {
     uint32_t frames_count; /* ever */
     struct departure departures[GATHERING_DEPARTURES_MAX];
     uint32_t departures_count;
-    char out_of_control[16][32]; /* identities that control put out, for the next step */
+    char out_of_control[16][GROUP_IDENTITY_LEN + 1]; /* identities that control put out, for the next step */
     uint32_t out_of_control_count;
     struct gathering_figures figures;
 };
 
-void gathering_begin(struct gathering *g, struct conference *c, uint16_t suite);
+void gathering_begin(struct gathering *g, struct conference *c, uint16_t suite, uint8_t kind);
 void gathering_end(struct gathering *g);
 /* Somebody opens the link now; comes in by itself. */
 struct attendee *gathering_join(struct gathering *g);
@@ -160,7 +159,7 @@ void gathering_leave(struct gathering *g, struct attendee *a);
 void gathering_crash(struct gathering *g, struct attendee *a);
 /* Its WebSocket of the group breaks, and is resumed. */
 void gathering_cut(struct gathering *g, struct attendee *a);
-/* The server dies and comes back without its state; everybody begins another stay, under another identity. */
+/* The server dies and comes back without its state; the members give it the group back. */
 void gathering_restart(struct gathering *g, uint64_t down_us);
 /* The host puts somebody out; false when there is no host to do it. */
 bool gathering_remove(struct gathering *g, struct attendee *a);

@@ -78,7 +78,7 @@ static void removed_try(struct gathering *g, const struct sealed_frame *frame) {
     uint32_t tries = 0, first = (uint32_t)rng_below(&g->conference->rng, g->attendees_count);
     for (uint32_t i = 0; i < g->attendees_count; i++) {
         struct attendee *a = &g->attendees[(first + i) % g->attendees_count];
-        bool is_out = a->group != frame->group || (a->removed && a->removed_epoch <= frame->epoch);
+        bool is_out = a->removed && a->removed_epoch <= frame->epoch;
         if (!is_out || a->kept_count == 0)
             continue;
         bool opened = frame_open(&a->receiver, frame->leaf, &picture, span_of(frame->bytes, frame->len),
@@ -95,7 +95,7 @@ void gathering_check_newcomer(struct gathering *g, struct attendee *a) {
     uint32_t count = g->frames_count < GATHERING_FRAMES ? g->frames_count : GATHERING_FRAMES;
     for (uint32_t i = 0; i < count; i++) {
         const struct sealed_frame *frame = &g->frames[i];
-        if (frame->group == a->group && frame->epoch >= a->first_epoch)
+        if (frame->epoch >= a->first_epoch)
             continue;
         uint8_t out[sizeof frame->bytes];
         size_t len;
@@ -122,9 +122,7 @@ void gathering_check_sealed(struct gathering *g, struct attendee *a, const struc
                         (unsigned long long)epoch, GATHERING_KEPT);
     if (key != NULL)
         note_use(g, a, key->print, seal->kid, seal->ctr);
-    note_use(g, a, ~(epoch | (uint64_t)a->group << 32), seal->kid,
-             seal->ctr); /* and whatever the key: each name of a counter once in an epoch */
-    frame->group = a->group;
+    note_use(g, a, ~epoch, seal->kid, seal->ctr); /* and whatever the key: each name of a counter once in an epoch */
     frame->epoch = epoch;
     frame->leaf = kid.leaf;
     frame->video = video;
@@ -148,8 +146,8 @@ void gathering_check_opened(struct gathering *g, const struct attendee *a, uint6
 /* ---- d, e: what the server sends --------------------------------------------------------------------------------- */
 
 static bool is_member(const struct gathering *g, const char *identity) {
-    return g->assembly.delivery != NULL &&
-           delivery_is_member(g->assembly.delivery, span_str(g->id), span_str(identity));
+    return g->assembly.service != NULL &&
+           service_is_member(g->assembly.service, span_str(g->assembly.meeting), span_str(identity));
 }
 
 static const struct transport *transport_to(const struct engine *e, uint32_t transports_max,
@@ -260,18 +258,29 @@ void gathering_check_departures(struct gathering *g) {
 
 /* ---- g: members without a connection ----------------------------------------------------------------------------- */
 
+/* As those who are in know its role. */
+static uint64_t grace_of(const struct gathering *g, struct span identity) {
+    struct member_person seen;
+    for (uint32_t i = 0; i < g->attendees_count; i++) {
+        const struct attendee *a = &g->attendees[i];
+        if (gathering_in(g, a) && member_person_find(g->assembly.people[a->person].member, identity, &seen))
+            return seen.host ? SERVICE_GRACE_HOST_US : SERVICE_GRACE_US;
+    }
+    return SERVICE_GRACE_HOST_US;
+}
+
 void gathering_check_ghosts(struct gathering *g) {
     struct span identity;
     uint32_t cursor = 0;
-    if (g->assembly.delivery == NULL || g->assembly.now_us < g->ghosts_looked_us + 100 * US_PER_MS)
+    if (g->assembly.service == NULL || g->assembly.now_us < g->ghosts_looked_us + 100 * US_PER_MS)
         return;
     g->ghosts_looked_us = g->assembly.now_us;
-    while (delivery_member_next(g->assembly.delivery, span_str(g->id), &cursor, &identity)) {
+    while (service_member_next(g->assembly.service, span_str(g->assembly.meeting), &cursor, &identity)) {
         for (uint32_t i = 0; i < g->attendees_count; i++) {
             const struct assembly_person *p = &g->assembly.people[g->attendees[i].person];
             if (!span_equal_str(identity, p->identity) || p->seen_up)
                 continue;
-            if (g->assembly.now_us > p->seen_gone_us + DELIVERY_GRACE_US + GATHERING_GHOST_US)
+            if (g->assembly.now_us > p->seen_gone_us + grace_of(g, identity) + GATHERING_GHOST_US)
                 conference_fail(g->conference, "%s is a member, and has had no connection for %.1f s", p->identity,
                                 (double)(g->assembly.now_us - p->seen_gone_us) / 1e6);
         }
@@ -282,7 +291,7 @@ void gathering_check_ghosts(struct gathering *g) {
 
 /* Empty when they agree; else what is wrong. */
 static const char *disagreement(struct gathering *g, int *who) {
-    struct member_code first = {0}, code;
+    char first[GROUP_CODE_DIGITS + 1] = "", code[GROUP_CODE_DIGITS + 1];
     struct member_person person;
     uint32_t count = 0;
     uint64_t epoch = 0;
@@ -297,17 +306,17 @@ static const char *disagreement(struct gathering *g, int *who) {
                 return "is still a member";
             continue;
         }
-        if (!gathering_in(g, a) || !member_code(p->member, &code))
+        if (!gathering_in(g, a) || !member_code(p->member, code))
             return "is not in";
         if (!is_member(g, p->identity))
             return "is no member for the server";
-        if (first.digits[0] == 0) {
-            first = code;
+        if (first[0] == 0) {
+            memcpy(first, code, sizeof first);
             epoch = member_epoch(p->member);
         }
         if (member_epoch(p->member) != epoch)
             return "is in another epoch";
-        if (strcmp(first.digits, code.digits) != 0)
+        if (strcmp(first, code) != 0)
             return "has another code";
         if (a->seal_epoch != epoch)
             return "seals with an older key";

@@ -10,7 +10,7 @@
 #define HYBRID MLS_SUITE_XWING_AES256GCM_SHA384_ED25519
 #define ARRIVE_US (10 * US_PER_S)
 /* A lost connection is noticed late, waited for, and then committers may crash one after the other. */
-#define AGREE_US (DELIVERY_GRACE_US + 30 * US_PER_S)
+#define AGREE_US (SERVICE_GRACE_HOST_US + 30 * US_PER_S)
 #define LEFT_MIN 3
 
 static struct gathering gathering; /* of this process */
@@ -28,7 +28,7 @@ static void run_ms(struct gathering *g, uint64_t ms) {
 }
 
 static struct gathering *begin(struct conference *c, uint16_t suite) {
-    gathering_begin(&gathering, c, suite);
+    gathering_begin(&gathering, c, suite, GROUP_KIND_NOW | (c->options.seed % 3 == 0 ? 0 : GROUP_KIND_ANYBODY));
     gathering.lossy = below(&gathering, 2) == 0;
     return &gathering;
 }
@@ -89,7 +89,7 @@ static void finish(struct gathering *g) {
     }
     run_ms(g, 3000);
     gathering_switch_off(g);
-    if (delivery_meetings(g->assembly.delivery) != 0)
+    if (service_meetings(g->assembly.service) != 0)
         conference_fail(g->conference, "the delivery service remembers a meeting that all have left");
 }
 
@@ -143,7 +143,7 @@ static void run_impatient(struct conference *c) {
         }
         run_ms(g, below(g, 1500));
     }
-    run_ms(g, (DELIVERY_GRACE_US + GATHERING_GHOST_US + 5 * US_PER_S) / US_PER_MS);
+    run_ms(g, (SERVICE_GRACE_US + GATHERING_GHOST_US + 5 * US_PER_S) / US_PER_MS);
     g->assembly.commit_slow_us = 0;
     finish(g);
 }

@@ -168,7 +168,8 @@ static struct table meetings(void) {
     return (struct table){gatherings, gatherings_count, true};
 }
 
-static const char *const plants[] = {"none", "deaf", "again", "keep", "early", "open", "source", "stay", "slow", "ghost"};
+static const char *const plants[] = {"none", "deaf",   "again", "keep", "early",
+                                     "open", "source", "stay",  "slow", "ghost"};
 
 static uint32_t plant_by_name(const char *name) {
     for (size_t i = 0; i < ARRAY_LEN(plants); i++) {
@@ -220,8 +221,8 @@ static void count_meeting(struct gathering_figures *sum, const struct gathering_
     sum->tries += one->tries;
     sum->forwarded += one->forwarded;
     sum->epochs += one->epochs;
-    sum->external += one->external;
-    sum->welcomed += one->welcomed;
+    sum->checks += one->checks;
+    sum->withdrawn += one->withdrawn;
     sum->removes += one->removes;
     sum->resyncs += one->resyncs;
     sum->crashes += one->crashes;
@@ -252,8 +253,8 @@ static void print_totals(const char *name, const struct totals *of) {
 
 static void print_meeting(const char *name, const struct totals *of) {
     const struct gathering_figures *m = &of->meeting;
-    const uint64_t counts[] = {m->epochs, m->external, m->welcomed, m->removes, m->resyncs, m->crashes,
-                               m->sealed, m->opened,   m->unopened, m->tries,   m->rekeys};
+    const uint64_t counts[] = {m->epochs, m->checks, m->withdrawn, m->removes, m->resyncs, m->crashes,
+                               m->sealed, m->opened, m->unopened,  m->tries,   m->rekeys};
     printf("%-10s %6u %8u %10.1f", name, of->runs, of->failures, (double)of->virtual_us / 1e6);
     for (size_t i = 0; i < ARRAY_LEN(counts); i++)
         printf(" %9llu", (unsigned long long)counts[i]);
@@ -261,12 +262,12 @@ static void print_meeting(const char *name, const struct totals *of) {
            (double)m->rekey_max_us / 1e3);
 }
 
-/* External, welcomed: how people came in. Tries: keys of people who are out, or not yet in, tried on frames. Rekeys:
+/* External, withdrawn: how people came in. Tries: keys of people who are out, or not yet in, tried on frames. Rekeys:
  * from the moment when somebody is out to all senders using keys that this person has not, in milliseconds. */
 static int summary_of_meetings(const struct table *table, const struct totals totals[SCENARIOS_MAX], double took_s) {
     struct totals sum = {0};
-    static const char *const counted[] = {"epochs", "external", "welcomed", "removes", "resyncs", "crashes",
-                                          "sealed", "opened",   "unopened", "tries",   "rekeys"};
+    static const char *const counted[] = {"epochs", "checks", "withdrawn", "removes", "resyncs", "crashes",
+                                          "sealed", "opened", "unopened",  "tries",   "rekeys"};
     printf("%-10s %6s %8s %10s", "scenario", "runs", "failed", "virtual s");
     for (size_t i = 0; i < ARRAY_LEN(counted); i++)
         printf(" %9s", counted[i]);

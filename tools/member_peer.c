@@ -1,15 +1,16 @@
 /* A person of a meeting, natively, for tests in other languages: src/member/member.h with lines of JSON on both sides.
  * Whoever starts it owns the WebSocket and fetches over HTTP; time and randomness are real.
  *
- *     first line in    {"meeting":"..","identity":"..","secret":"<64 hex>","name":"Ann","suite":61607}
- *                      with "export":true its "keys" carry the SFrame base key of the epoch, for proofs by decryption
+ *     first line in    {"meeting":"..","secret":"<64 hex>","operator":"<64 hex>","owner":"<64 hex>","kind":129,"suite":61607,"name":"Ann"}
+ *                      "owner_seed": of the host link; "seat_seed": a seat that was there before; "clock_off_s": its clock is wrong by
+ *                      that; with "export":true its "keys" carry the SFrame base key of the epoch, for proofs by decryption
  *     then             {"op":"connected"}  {"op":"message","hex":".."}  {"op":"lost","code":1006}
  *                      {"op":"fetched","ticket":1,"hex":".."}           (empty: it failed)
  *                      {"op":"chat","to":"","text":".."}  react emoji, hand raised, rename name, title text,
  *                      remove identity, host identity, file {"to","id","name","len","key","sha256"},
- *                      track {"context","source","codec"}, leave, people, code
- *     out              one object a line with "type": send, fetch, connect, state, roster, epoch, keys, switch,
- * removed, chat, reaction, title, file, track, alarm, removal, ended; and result, people, code for what was asked
+ *                      track {"context","source","codec"}, compared {"differs"}, leave, people, code, own
+ *     out              one object a line with "type": the names of enum member_output_type in small letters; and result,
+ *                      people, code, own for what was asked
  *
  * Byte strings are hexadecimal, texts are texts. It ends with its input. What it is asked in a wrong form ends it: it
  * is a test's tool. */
@@ -28,12 +29,13 @@
 #include "member/member.h"
 
 /* A message of the protocol in hexadecimal, and the words around it. */
-#define LINE_LEN_MAX (2 * WIRE1_MESSAGE_LEN_MAX + 4096)
+#define LINE_LEN_MAX (2 * WIRE_MESSAGE_LEN_MAX + 4096)
 #define ID_LEN 16
 
 static struct rng rng;
 static struct member *member;
 static bool exports;     /* says the keys of frames */
+static int64_t clock_off_s;
 static uint8_t *storage; /* of the bytes in one line */
 static size_t storage_len;
 
@@ -91,6 +93,9 @@ static void put(json_t *line) {
 static const char *const type_names[] = {
     [MEMBER_SEND] = "send",       [MEMBER_FETCH] = "fetch",       [MEMBER_CONNECT] = "connect",
     [MEMBER_STATE] = "state",     [MEMBER_ROSTER] = "roster",     [MEMBER_EPOCH] = "epoch",
+    [MEMBER_TOKEN] = "token",     [MEMBER_KEYS_DROP] = "keys_drop", [MEMBER_WITHDRAWN] = "withdrawn",
+    [MEMBER_CONFIRMED] = "confirmed", [MEMBER_CLOCK] = "clock",   [MEMBER_CLOSING] = "closing",
+    [MEMBER_DISPUTED] = "disputed",
     [MEMBER_KEYS] = "keys",       [MEMBER_SWITCH] = "switch",     [MEMBER_REMOVED] = "removed",
     [MEMBER_CHAT] = "chat",       [MEMBER_REACTION] = "reaction", [MEMBER_TITLE] = "title",
     [MEMBER_FILE] = "file",       [MEMBER_TRACK] = "track",       [MEMBER_ALARM] = "alarm",
@@ -122,6 +127,17 @@ static void say(const struct member_output *out) {
     case MEMBER_ALARM:
         json_object_set_new(line, "alarm", json_string(member_alarm_text(out->alarm)));
         json_object_set_new(line, "status", json_string(mls_status_name(out->status)));
+        break;
+    case MEMBER_TOKEN:
+    case MEMBER_CLOSING:
+        json_object_set_new(line, "number", json_integer((json_int_t)out->number));
+        break;
+    case MEMBER_CONFIRMED:
+    case MEMBER_DISPUTED:
+        json_object_set_new(line, "flag", json_boolean(out->flag));
+        break;
+    case MEMBER_CLOCK:
+        json_object_set_new(line, "off_s", json_integer((json_int_t)out->off_s));
         break;
     case MEMBER_REMOVAL:
         json_object_set_new(line, "removal", json_string(removal_names[out->removal]));
@@ -162,9 +178,9 @@ static void say_people(void) {
 }
 
 static void say_code(void) {
-    struct member_code code;
-    bool in = member_code(member, &code);
-    put(json_pack("{s:s, s:s, s:I}", "type", "code", "digits", in ? code.digits : "", "epoch",
+    char code[GROUP_CODE_DIGITS + 1];
+    bool in = member_code(member, code);
+    put(json_pack("{s:s, s:s, s:I}", "type", "code", "digits", in ? code : "", "epoch",
                   (json_int_t)member_epoch(member)));
 }
 
@@ -177,22 +193,34 @@ static void settle(void) {
 /* ---- what it is asked ---- */
 
 static uint64_t unix_s(void) {
-    return clock_unix_us() / US_PER_S;
+    return (uint64_t)((int64_t)(clock_unix_us() / US_PER_S) + clock_off_s);
 }
 
 static void create(const json_t *q) {
+    struct span operator_key = bytes(q, "operator"), seat = bytes(q, "seat_seed");
+    uint8_t operator_hash[32];
+    struct secret seat_seed;
+    ASSERT(crypto_openssl.hash(HASH_SHA256, &operator_key, 1, operator_hash) == CRYPTO_OK);
+    secret_set(&seat_seed, seat);
     struct member_config config = {
         .crypto = &crypto_openssl,
         .suite = (uint16_t)number(q, "suite"),
         .meeting = words(q, "meeting"),
-        .identity = words(q, "identity"),
+        .kind = (uint8_t)number(q, "kind"),
         .link_secret = bytes(q, "secret"),
+        .operator_hash = span_of(operator_hash, 16),
+        .operator_key = operator_key,
+        .owner = bytes(q, "owner"),
+        .owner_seed = bytes(q, "owner_seed"),
         .name = words(q, "name"),
-        .kind = SECURE_TEST,
+        .client = GROUP_TEST,
         .software = span_str("member-peer"),
+        .seat_seed = seat.len > 0 ? &seat_seed : NULL,
     };
+    clock_off_s = json_integer_value(json_object_get(q, "clock_off_s"));
     exports = json_is_true(json_object_get(q, "export"));
     enum mls_status status = member_create(&config, &rng, &member);
+    secret_wipe(&seat_seed);
     if (status != MLS_OK) {
         (void)fprintf(stderr, "no member: %s\n", mls_status_name(status));
         exit(1);
@@ -216,6 +244,8 @@ static bool transport(const char *op, const json_t *q) {
         say_people();
     else if (strcmp(op, "code") == 0)
         say_code();
+    else if (strcmp(op, "own") == 0)
+        put(json_pack("{s:s, s:o}", "type", "own", "identity", text_of(member_own_identity(member))));
     else
         return false;
     return true;
@@ -250,6 +280,8 @@ static enum mls_status person(const char *op, const json_t *q) {
         return member_make_host(member, now_us, unix_s(), &rng, words(q, "identity"));
     if (strcmp(op, "file") == 0)
         return share(q, unix_ms);
+    if (strcmp(op, "compared") == 0)
+        return member_tell_compared(member, &rng, json_is_true(json_object_get(q, "differs")));
     ASSERT(strcmp(op, "track") == 0);
     return member_track(member, &rng, (uint8_t)number(q, "context"), (uint8_t)number(q, "source"), words(q, "codec"));
 }

@@ -1,6 +1,6 @@
 // Prints what a browser has to load, gzip-compressed, and fails above the budget:
 // 120 kB until pre-join can be used; then, while pre-join is shown and at the same time, what a meeting needs more of: 220 kB with the
-// first part, and 112 kB of encryption, the worker and its WebAssembly module, which post-quantum key agreement is a good part of.
+// first part, and 124 kB of encryption, the worker and its WebAssembly module, which post-quantum key agreement is a good part of.
 // One budget for both would let either grow at the cost of the other.
 import { readFile, readdir } from 'node:fs/promises';
 import path from 'node:path';
@@ -10,7 +10,7 @@ import { buildClient } from './build.mjs';
 
 const FIRST_MAX_BYTES = 120_000;
 const CLIENT_MAX_BYTES = 220_000;
-const ENCRYPTION_MAX_BYTES = 112_000;
+const ENCRYPTION_MAX_BYTES = 124_000;
 
 const root = path.dirname(fileURLToPath(import.meta.url));
 const built = await buildClient();

@@ -6,6 +6,7 @@
  *     own      each connection                        20 ms a second, 200 ms at once
  *     crowd    a meeting's members together           45 ms a second
  *              who is not in yet, together            15 ms a second
+ *     strangers  who has not said a good hello, of all networks   200 ms a second
  *     network  an IPv4 /24 or an IPv6 /48             100 ms a second
  *
  * When a shared bucket is short, each who used it in the last second gets an equal part of its rate: what one does is
@@ -23,14 +24,17 @@
 #define BUDGET_MEMBERS_RATE 45000u
 #define BUDGET_OTHERS_RATE 15000u
 #define BUDGET_NETWORK_RATE 100000u
+#define BUDGET_STRANGERS_RATE 200000u
 #define BUDGET_OWN_BURST_US 200000u
 #define BUDGET_SHARED_BURST_US 200000u
 /* In debt for so long without a rest: it does not mean to stop. */
 #define BUDGET_EMPTY_MAX_US UINT64_C(10000000)
 
 /* Prices, microseconds. */
-#define PRICE_HELLO_US 400u
-#define PRICE_RESUME_US 50u
+#define PRICE_HELLO_US 400u   /* whatever it answers, and whoever sent it: before its signatures are verified */
+#define PRICE_CHECKED_US 700u /* it numbers the commit */
+#define PRICE_WHERE_US 20u
+#define PRICE_MODERATE_US 20u
 #define PRICE_CREATE_US 900u
 /* A commit, and what each byte of it and of its GroupInfo adds: keys, hashes and signatures are that many bytes. */
 #define PRICE_COMMIT_US 500u

@@ -45,16 +45,18 @@ static bool package_good(const struct crypto_backend *crypto, const struct known
            span_equal(info->leaf.identity, identity);
 }
 
+static bool is_barred(const struct crypto_backend *crypto, const struct public_group *group, struct span seat_key) {
+    uint8_t barred[GROUP_BARRED_LEN];
+    group_barred_of_seat(crypto, seat_key, barred);
+    return group_is_barred(&public_group_before(group)->meeting, span_of(barred, sizeof barred));
+}
+
 /* May this seat come back without the link's present key? */
 static bool may_return(const struct entry_meeting *meeting, const struct wire_message *hello, struct span meeting_hash,
                        const struct mls_leaf_info *leaf, bool in_tree, const struct crypto_backend *crypto) {
     struct group_role_entry role;
     struct group_client client;
     const struct group_before *before = public_group_before(meeting->group);
-    uint8_t barred[GROUP_BARRED_LEN];
-    group_barred_of_seat(crypto, hello->seat_key, barred);
-    if (group_is_barred(&before->meeting, span_of(barred, sizeof barred)))
-        return false;
     if (in_tree || (meeting->was_taken != NULL && meeting->was_taken(meeting->context, hello->seat_key)))
         return true;
     if (group_role_find(&before->meeting, hello->seat_key, &role) &&
@@ -113,11 +115,13 @@ void entry_check(const struct crypto_backend *crypto, const struct entry_meeting
     out->in_tree = meeting->group != NULL && public_group_find_seat(meeting->group, hello->seat_key, &leaf);
     if (hello->how == WIRE_ENTER)
         good = packaged && hello->generation == known.generation && span_equal(hello->link_key, known.link_key) && good;
-    else if (meeting->group == NULL)
-        good = false;
+    else if (meeting->group == NULL) /* forgotten at a restart: whoever is in it may say where it is */
+        good = hello->how == WIRE_RESUME && good;
     else
         good = (hello->how == WIRE_RESUME ? out->in_tree : packaged) &&
                may_return(meeting, hello, hash, packaged ? &info.leaf : NULL, out->in_tree, crypto) && good;
+    if (meeting->group != NULL) /* a host put it out: another seat may ask */
+        good = !is_barred(crypto, meeting->group, hello->seat_key) && good;
     good = proofs_good(crypto, &known, hello, hash, server_nonce) && good;
     out->good = good;
     if (good)

@@ -12,6 +12,7 @@
 /* A commit, its end, and Removes: more cannot wait between two polls. */
 #define OUTPUTS_MAX (PUBLIC_GROUP_REMOVES_MAX + 8)
 #define BADS_MIN 2
+#define CHAIN_SIZE_FIRST 16 /* a power of two, as ORDER_CHAIN_MESSAGES_MAX is */
 
 enum answer { ANSWER_NONE, ANSWER_ACK, ANSWER_BAD };
 
@@ -49,8 +50,8 @@ struct order {
     uint8_t author[32];
     uint8_t info_tag[GROUP_INFO_TAG_LEN];
     struct mls_buf staged;       /* the commit */
-    struct link_of_chain *chain; /* ORDER_CHAIN_MESSAGES_MAX of them */
-    uint32_t chain_first, chain_count;
+    struct link_of_chain *chain; /* chain_size of them: it grows to ORDER_CHAIN_MESSAGES_MAX */
+    uint32_t chain_first, chain_count, chain_size;
     size_t chain_len;
     uint64_t chain_from;  /* epoch */
     struct queued *queue; /* OUTPUTS_MAX of them */
@@ -67,7 +68,8 @@ struct order *order_create(const struct crypto_backend *crypto, struct public_gr
     o->members_max = members_max;
     o->window_ends_us = TIME_NEVER;
     o->voters = mls_alloc(members_max * sizeof *o->voters);
-    o->chain = mls_alloc(ORDER_CHAIN_MESSAGES_MAX * sizeof *o->chain);
+    o->chain_size = CHAIN_SIZE_FIRST;
+    o->chain = mls_alloc(o->chain_size * sizeof *o->chain);
     o->queue = mls_alloc(OUTPUTS_MAX * sizeof *o->queue);
     mls_buf_init(&o->staged, MLS_MESSAGE_LEN_MAX);
     mls_buf_init(&o->given, MLS_MESSAGE_LEN_MAX);
@@ -85,7 +87,7 @@ static void chain_drop_oldest(struct order *o) {
     o->chain_from = oldest->epoch + 1; /* an epoch is whole or not there */
     o->chain_len -= mls_buf_len(&oldest->bytes);
     mls_buf_free(&oldest->bytes);
-    o->chain_first = (o->chain_first + 1) % ORDER_CHAIN_MESSAGES_MAX;
+    o->chain_first = (o->chain_first + 1) % o->chain_size;
     o->chain_count--;
 }
 
@@ -99,7 +101,7 @@ void order_free(struct order *o) {
     if (o->voters != NULL)
         mls_free(o->voters, o->members_max * sizeof *o->voters);
     if (o->chain != NULL)
-        mls_free(o->chain, ORDER_CHAIN_MESSAGES_MAX * sizeof *o->chain);
+        mls_free(o->chain, o->chain_size * sizeof *o->chain);
     if (o->queue != NULL)
         mls_free(o->queue, OUTPUTS_MAX * sizeof *o->queue);
     mls_buf_free(&o->staged);
@@ -154,11 +156,26 @@ bool order_poll(struct order *o, struct order_output *out) {
 
 /* ---- the chain ---- */
 
+/* Where that fails the oldest make room. */
+static void chain_grow(struct order *o) {
+    uint32_t size = 2 * o->chain_size;
+    struct link_of_chain *grown = size > ORDER_CHAIN_MESSAGES_MAX ? NULL : mls_alloc(size * sizeof *grown);
+    if (grown == NULL)
+        return;
+    for (uint32_t i = 0; i < o->chain_count; i++)
+        grown[i] = o->chain[(o->chain_first + i) % o->chain_size];
+    mls_free(o->chain, o->chain_size * sizeof *o->chain);
+    o->chain = grown;
+    o->chain_size = size;
+    o->chain_first = 0;
+}
+
 static void chain_add(struct order *o, uint64_t epoch, struct span message) {
-    while (o->chain_count > 0 &&
-           (o->chain_count == ORDER_CHAIN_MESSAGES_MAX || o->chain_len + message.len > ORDER_CHAIN_LEN_MAX))
+    if (o->chain_count == o->chain_size)
+        chain_grow(o);
+    while (o->chain_count > 0 && (o->chain_count == o->chain_size || o->chain_len + message.len > ORDER_CHAIN_LEN_MAX))
         chain_drop_oldest(o);
-    struct link_of_chain *next = &o->chain[(o->chain_first + o->chain_count) % ORDER_CHAIN_MESSAGES_MAX];
+    struct link_of_chain *next = &o->chain[(o->chain_first + o->chain_count) % o->chain_size];
     *next = (struct link_of_chain){.epoch = epoch};
     mls_buf_init(&next->bytes, MLS_MESSAGE_LEN_MAX);
     mls_wr_span(&next->bytes, message);
@@ -181,7 +198,7 @@ bool order_chain(const struct order *o, uint64_t epoch, struct mls_buf *out) {
     if (epoch < o->chain_from || epoch > public_group_epoch(o->group))
         return false;
     for (uint32_t i = 0; i < o->chain_count; i++) {
-        const struct link_of_chain *element = &o->chain[(o->chain_first + i) % ORDER_CHAIN_MESSAGES_MAX];
+        const struct link_of_chain *element = &o->chain[(o->chain_first + i) % o->chain_size];
         if (element->epoch >= epoch)
             mls_wr_vec(out, mls_buf_span(&element->bytes));
     }

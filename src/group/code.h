@@ -12,8 +12,10 @@
  * without a commitment before it could be ground. */
 enum crypto_status group_code(const struct crypto_backend *crypto, struct span epoch_authenticator,
                               struct span group_context, char out[GROUP_CODE_DIGITS + 1]);
-
-/* 256 common words, of the codes of version 1; the order is part of the code. */
-extern const char *const secure_words[256];
+/* The code of two people, which stays when others come: Expand(Extract(SHA-512, no salt, meeting), "conclave pair code
+ * v2" || the smaller seat key || the greater, 48), spelled the same way. No secret is in it, and none is needed: who
+ * stands between two people has another key. */
+enum crypto_status group_pair_code(const struct crypto_backend *crypto, struct span meeting, struct span a,
+                                   struct span b, char out[GROUP_CODE_DIGITS + 1]);
 
 #endif

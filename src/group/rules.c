@@ -496,8 +496,8 @@ enum group_verdict group_rules_found(const struct group_before *first, const str
     return m->roles.len == 0 && m->entry == GROUP_OPEN && client.grant.len == 0 ? GROUP_GOOD : GROUP_FOUND_ROLES;
 }
 
-static enum group_verdict check_members(const struct group_before *b, uint32_t leaf_count) {
-    for (uint32_t i = 0; i < leaf_count; i++) {
+enum group_verdict group_rules_members(const struct group_before *b, uint32_t from, uint32_t end) {
+    for (uint32_t i = from; i < end; i++) {
         struct mls_leaf_info leaf;
         struct group_client client;
         if (!b->leaf_at(b->group, i, &leaf))
@@ -527,7 +527,7 @@ enum group_verdict group_rules_join(const struct group_before *joined, const str
         return GROUP_JOIN_OPERATOR;
     if (m->generation != joining->generation)
         return GROUP_JOIN_GENERATION;
-    verdict = check_sender(joined, span_of(NULL, 0));
+    verdict = check_sender(joined, joining->external_sender);
     if (verdict == GROUP_GOOD)
         verdict = check_info(joined, joining->info_extensions, &info);
     if (verdict == GROUP_GOOD)
@@ -542,5 +542,5 @@ enum group_verdict group_rules_join(const struct group_before *joined, const str
         if (!may_add(joined, standing.role))
             return GROUP_JOIN_SIGNER;
     }
-    return verdict == GROUP_GOOD ? check_members(joined, joining->leaf_count) : verdict;
+    return verdict == GROUP_GOOD ? group_rules_members(joined, 0, joining->leaf_count) : verdict;
 }

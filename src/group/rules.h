@@ -130,10 +130,13 @@ struct group_joining {
     uint32_t generation;         /* of the link's secret that we have */
     struct span group_id;        /* of the group */
     struct span info_extensions; /* of the GroupInfo, or of the one in the Welcome */
-    uint32_t leaf_count;         /* leaves are looked at from 0 below this */
+    uint32_t leaf_count;         /* leaves are looked at from 0 below this; 0: see group_rules_members */
+    struct span external_sender; /* the server's own, encoded; empty: any */
     bool by_welcome;             /* then: */
     uint32_t signer;             /* leaf that made the Welcome */
 };
 enum group_verdict group_rules_join(const struct group_before *joined, const struct group_joining *joining);
+/* Its part that is about the leaves from `from` below `end`, for who looks at a few at a time. */
+enum group_verdict group_rules_members(const struct group_before *joined, uint32_t from, uint32_t end);
 
 #endif

@@ -23,6 +23,7 @@ enum field {
     SUITE,
     STATUS,
     POSITION,
+    WITHIN_S,
     FEATURES,
     GENERATION,
     BITS,
@@ -43,6 +44,8 @@ enum field {
     LEAF_SIGNATURE,
     KEY_PACKAGE,
     INFO_TAG,
+    CONTEXT_HASH,
+    NEXT_HASH,
     MESSAGE,
     APP_MESSAGE,
     COMMIT,
@@ -87,6 +90,7 @@ static const struct layout layouts[] = {
     {WIRE_RESTATED, {GROUP_INFO, TREE}},
     {WIRE_MODERATE, {WHAT, BITS, TARGET}},
     {WIRE_CHECKED, {TICKET, GOOD, STATUS}},
+    {WIRE_WHERE, {EPOCH, CONTEXT_HASH, NEXT_HASH}},
     {WIRE_CHALLENGE, {NONCE, FEATURES, TERM, CLAIM, UNIX_S}},
     {WIRE_STATE, {SUITE, STANDING, TERM, CLAIM, HERE, TOKEN, INFO, FILE_LEN_MAX}}, /* and, resumed, EPOCH, SEQ */
     {WIRE_CREATE_NOW, {EXTERNAL_SENDER}},
@@ -103,11 +107,12 @@ static const struct layout layouts[] = {
     {WIRE_GONE, {REASON_GONE, BY}},
     {WIRE_ONLINE, {IDENTITIES}},
     {WIRE_SENT, {SEQ}},
-    {WIRE_RESTATE, {END}},
+    {WIRE_RESTATE, {FLAGS}},
     {WIRE_WAITING, {POSITION, ENTRY, MODE, HOST_HERE, POLICY}},
     {WIRE_CHECK_NOW, {TICKET, COMMIT, GROUP_INFO}},
     {WIRE_MODERATED, {WHAT, BITS, TARGET, BY}},
     {WIRE_WITHDRAWN, {SEQ, EPOCH}},
+    {WIRE_CLOSING, {WITHIN_S}},
 };
 
 static const struct layout *layout_of(unsigned type) {
@@ -166,6 +171,8 @@ static struct place number_place(enum field field, struct wire_message *m) {
         return number(&m->status, 2);
     case POSITION:
         return number(&m->position, 2);
+    case WITHIN_S:
+        return number(&m->within_s, 4);
     case FEATURES:
         return number(&m->features, 4);
     case GENERATION:
@@ -209,6 +216,10 @@ static struct place fixed_place(enum field field, struct wire_message *m) {
         return fixed(&m->leaf_signature, WIRE_SIGNATURE_LEN);
     case INFO_TAG:
         return fixed(&m->info_tag, WIRE_INFO_TAG_LEN);
+    case CONTEXT_HASH:
+        return fixed(&m->context_hash, WIRE_HASH_LEN);
+    case NEXT_HASH:
+        return fixed(&m->next_hash, WIRE_HASH_LEN);
     default:
         return number_place(field, m);
     }
@@ -439,6 +450,8 @@ static bool sound(const struct wire_message *m) {
         return (m->flags & ~WIRE_COMMIT_URGENT) == 0 && list_good(m);
     case WIRE_APP:
         return (m->flags & ~WIRE_APP_NOT_KEPT) == 0;
+    case WIRE_RESTATE:
+        return (m->flags & ~WIRE_RESTATE_WHOLE) == 0;
     case WIRE_STATE:
         return m->standing >= WIRE_STANDING_FOUND && m->standing <= WIRE_STANDING_RETURN;
     case WIRE_COMMIT_NOW:

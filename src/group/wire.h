@@ -32,6 +32,7 @@
 #define WIRE_REASON_LEN_MAX 128
 #define WIRE_KEY_LEN 32
 #define WIRE_NONCE_LEN 32
+#define WIRE_HASH_LEN 32
 #define WIRE_SIGNATURE_LEN 64
 #define WIRE_INFO_TAG_LEN 16
 #define WIRE_CLAIM_LEN 16
@@ -63,6 +64,7 @@ enum wire_type {
     WIRE_RESTATED = 9,
     WIRE_MODERATE = 14,
     WIRE_CHECKED = 15,
+    WIRE_WHERE = 16,
     /* from the server */
     WIRE_CHALLENGE = 128,
     WIRE_STATE = 129,
@@ -85,6 +87,7 @@ enum wire_type {
     WIRE_CHECK_NOW = 153,
     WIRE_MODERATED = 154,
     WIRE_WITHDRAWN = 155,
+    WIRE_CLOSING = 224, /* the server goes down; clients that do not know it skip it */
 };
 
 enum wire_how { WIRE_ENTER = 1, WIRE_RESUME = 2, WIRE_RETURN = 3 };
@@ -120,14 +123,15 @@ enum wire_moderate {
 #define WIRE_HELLO_MAY_FOUND 0x01 /* our client can begin the meeting: it holds O, or the kind has 128 */
 #define WIRE_COMMIT_URGENT 0x01   /* a host's Remove */
 #define WIRE_APP_NOT_KEPT 0x01    /* forwarded, neither numbered nor logged: heartbeats, reactions */
+#define WIRE_RESTATE_WHOLE 0x01   /* `restated` too, not only `where` */
 
 /* One message of any type; the fields that its type has are set, all others are zero. After each name: its encoding,
  * and the messages that have it. Fixed lengths are spans of exactly that length. */
 struct wire_message {
     enum wire_type type;
     uint8_t how;         /* uint8: hello. enum wire_how */
-    uint8_t flags;       /* uint8: hello, commit, app */
-    uint8_t kind;        /* uint8: hello. As in context.h; 0 with how 2 and 3 */
+    uint8_t flags;       /* uint8: hello, commit, app, restate */
+    uint8_t kind;        /* uint8: hello. As in context.h; 0: not known */
     uint8_t standing;    /* uint8: state. enum wire_standing */
     uint8_t reason_gone; /* uint8: gone. enum wire_gone */
     uint8_t what;        /* uint8: moderate, moderated. enum wire_moderate */
@@ -138,12 +142,14 @@ struct wire_message {
     uint16_t suite;      /* uint16: hello, state */
     uint16_t status;     /* uint16: bad, checked. Opaque to the server */
     uint16_t position;   /* uint16: waiting */
+    uint32_t within_s;   /* uint32: closing. Connections end after that at the latest */
     uint32_t features;   /* uint32: challenge, hello */
     uint32_t generation; /* uint32: hello. Of the link that the sender has */
     uint32_t bits;       /* uint32: moderate, moderated */
-    uint64_t epoch; /* uint64: hello, ack, bad, state (standing 4), commit_now, accepted, stale, ready, withdrawn */
-    uint64_t seq;   /* uint64: hello (last_seq), state (standing 4), handshake, accepted, welcome, app from the
-                     * server (0: not kept), sent, ready, withdrawn */
+    uint64_t
+        epoch; /* uint64: hello, ack, bad, where, state (standing 4), commit_now, accepted, stale, ready, withdrawn */
+    uint64_t seq;          /* uint64: hello (last_seq), state (standing 4), handshake, accepted, welcome, app from the
+                            * server (0: not kept), sent, ready, withdrawn */
     uint64_t from_epoch;   /* uint64: join_now, resync: the chain is there from this epoch on */
     uint64_t ticket;       /* uint64: check_now, checked */
     uint64_t unix_s;       /* uint64: challenge */
@@ -157,6 +163,8 @@ struct wire_message {
     struct span leaf_signature;                  /* [64]: hello. statement.h, "Hello" */
     struct span key_package;                     /* <V>: hello; empty when how is 2, and only then */
     struct span info_tag;                        /* [16]: ack. group_info_tag of link.h */
+    struct span context_hash;                    /* [32]: where. SHA-256 of the GroupContext of `epoch` */
+    struct span next_hash;                       /* [32]: where. Of the one staged or pending; zeros: none */
     struct span message;                         /* <V>: handshake; app both ways */
     struct span commit;                          /* <V>: commit, check_now */
     struct span welcome;                         /* <V>: commit (empty: adds nobody), welcome */

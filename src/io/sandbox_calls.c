@@ -57,12 +57,17 @@ static bool add_names(scmp_filter_ctx filter, uint32_t action, const char *const
     return true;
 }
 
+/* The library's macros leave the second operand out, which clang warns of. */
+static struct scmp_arg_cmp equals(unsigned argument, scmp_datum_t value) {
+    return (struct scmp_arg_cmp){.arg = argument, .op = SCMP_CMP_EQ, .datum_a = value};
+}
+
 static bool add_sockets(scmp_filter_ctx filter) {
     /* AF_UNIX: the service manager; AF_NETLINK: which addresses there are, for name resolution */
     static const int families[] = {AF_INET, AF_INET6, AF_UNIX, AF_NETLINK};
     for (size_t i = 0; i < ARRAY_LEN(families); i++) {
         if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-                             SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i])) != 0)
+                             equals(0, (scmp_datum_t)families[i])) != 0)
             return false;
     }
     return true;
@@ -83,15 +88,15 @@ static bool add_memory(scmp_filter_ctx filter) {
 static bool add_conditions(scmp_filter_ctx filter) {
     static const unsigned long requests[] = {FIONREAD, FIONBIO, TCGETS};
     for (size_t i = 0; i < ARRAY_LEN(requests); i++) {
-        if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, requests[i])) != 0)
+        if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, equals(1, requests[i])) != 0)
             return false;
     }
     scmp_datum_t own = (scmp_datum_t)getpid();
-    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_EQ, own)) == 0 &&
-           seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(kill), 1, SCMP_A0(SCMP_CMP_EQ, own)) == 0 &&
-           seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1, SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME)) == 0 &&
+    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, equals(0, own)) == 0 &&
+           seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(kill), 1, equals(0, own)) == 0 &&
+           seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1, equals(0, PR_SET_NAME)) == 0 &&
            /* limits may be read */
-           seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1, SCMP_A2(SCMP_CMP_EQ, 0)) == 0 &&
+           seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1, equals(2, 0)) == 0 &&
            /* a thread, but no process */
            seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, SCMP_SYS(clone), 1,
                             SCMP_A0(SCMP_CMP_MASKED_EQ, 0x00010000 /* CLONE_THREAD */, 0)) == 0;

@@ -3,16 +3,9 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "base/base64.h"
 #include "base/rng.h"
 #include "base/secret.h"
 #include "base/time.h"
-#include "crypto/hmac.h"
-
-#define LABEL "conclave meeting v1"
-#define ID_BYTES (MEETING_RANDOM_LEN + MEETING_TAG_LEN)
-
-_Static_assert(BASE64_LEN(ID_BYTES) == MEETING_ID_LEN, "an id has no padding");
 
 static size_t header_len(void) {
     return (sizeof(struct meeting) + 63) & ~(size_t)63;
@@ -38,38 +31,24 @@ void meeting_wipe(struct meeting *meeting) {
     secure_wipe(&meeting->config, sizeof meeting->config);
 }
 
-static void tag_of(const struct meeting *m, const uint8_t *random, uint8_t out[HMAC_SHA256_LEN]) {
-    uint8_t message[sizeof LABEL - 1 + MEETING_RANDOM_LEN];
-    memcpy(message, LABEL, sizeof LABEL - 1);
-    memcpy(message + sizeof LABEL - 1, random, MEETING_RANDOM_LEN);
-    hmac_once(HMAC_SHA256, span_of(m->config.secret, MEETING_SECRET_LEN), span_of(message, sizeof message), out);
-}
-
-void meeting_make(struct meeting *meeting, struct rng *rng, char id[MEETING_ID_LEN + 1]) {
-    uint8_t bytes[ID_BYTES], tag[HMAC_SHA256_LEN];
-    rng_fill(rng, bytes, MEETING_RANDOM_LEN);
-    tag_of(meeting, bytes, tag);
-    memcpy(bytes + MEETING_RANDOM_LEN, tag, MEETING_TAG_LEN);
-    struct writer w = writer_of(id, MEETING_ID_LEN);
-    wr_base64url(&w, span_of(bytes, sizeof bytes));
-    ASSERT(writer_ok(&w) && w.len == MEETING_ID_LEN);
-    id[MEETING_ID_LEN] = 0;
+void meeting_make(const struct meeting *meeting, struct span link_key, struct span owner, uint16_t suite, uint8_t kind,
+                  char id[MEETING_ID_LEN + 1]) {
+    const struct meeting_config *config = &meeting->config;
+    const struct group_id_parts parts = {.first_link_key = link_key,
+                                         .owner = owner,
+                                         .operator_key = span_of(config->operator_key, sizeof config->operator_key),
+                                         .suite = suite,
+                                         .kind = kind};
+    uint8_t hash[16], tag[8];
+    group_id_hash(config->crypto, &parts, hash);
+    group_id_tag(config->crypto, span_of(config->secret, sizeof config->secret), hash, tag);
+    group_id_text(hash, tag, id);
 }
 
 bool meeting_known(const struct meeting *meeting, struct span id) {
-    uint8_t bytes[ID_BYTES], tag[HMAC_SHA256_LEN];
-    size_t len = 0;
-    if (id.len != MEETING_ID_LEN)
-        return false;
-    /* one spelling only: the decoder would take the other alphabet too, and that would be another room of the same link */
-    for (size_t i = 0; i < id.len; i++) {
-        if (id.data[i] == '+' || id.data[i] == '/')
-            return false;
-    }
-    if (!base64_decode(id, bytes, sizeof bytes, &len) || len != ID_BYTES)
-        return false;
-    tag_of(meeting, bytes, tag);
-    return secure_equal(tag, bytes + MEETING_RANDOM_LEN, MEETING_TAG_LEN);
+    const struct meeting_config *config = &meeting->config;
+    return id.len == MEETING_ID_LEN &&
+           group_id_is_of_server(config->crypto, span_of(config->secret, sizeof config->secret), id);
 }
 
 struct span meeting_of_room(const struct meeting *meeting, struct span room) {

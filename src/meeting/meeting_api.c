@@ -3,10 +3,9 @@
 #include <jansson.h>
 
 #include "base/assert.h"
-#include "base/rng.h"
+#include "base/base64.h"
+#include "group/context.h"
 #include "meeting/meeting.h"
-
-#define PREFIX "/api/v1/meetings"
 
 static void answer_json(struct meeting_reply *reply, uint16_t status, json_t *body) {
     ASSERT(body != NULL);
@@ -29,98 +28,88 @@ static bool spend(struct meeting *m, uint64_t now_us, const struct meeting_reque
     return false;
 }
 
-static void make(struct meeting *m, struct rng *rng, uint64_t now_us, const struct meeting_request *request,
-                 struct meeting_reply *reply) {
-    if (!spend(m, now_us, request, MEETING_MAKE, reply))
-        return;
-    char id[MEETING_ID_LEN + 1];
-    meeting_make(m, rng, id);
-    m->counters.meetings_made++;
-    answer_json(reply, 201, json_pack("{s:s, s:s+, s:i, s:I}", "id", id, "path", "/m/", id, "suite", m->config.suite,
-                                       "file_len_max", (json_int_t)m->config.file_len_max));
+static bool read_key(const json_t *body, const char *name, uint8_t out[32]) {
+    const json_t *value = json_object_get(body, name);
+    struct span text = span_of(json_string_value(value), json_string_length(value));
+    size_t len = 0;
+    /* one spelling of each key: 43 characters of the URL's alphabet, whose last two bits are zero */
+    static const char last[] = "AEIMQUYcgkosw048";
+    if (text.len != 43 || memchr(text.data, '+', text.len) != NULL || memchr(text.data, '/', text.len) != NULL ||
+        memchr(last, text.data[42], sizeof last - 1) == NULL || !base64_decode(text, out, 32, &len) || len != 32)
+        return false;
+    return sign_public_good(SIGN_ED25519, span_of(out, 32));
 }
 
-static void join(struct meeting *m, struct rng *rng, uint64_t unix_us, const char *id, struct meeting_reply *reply) {
-    char identity[2 + 16 + 1] = "p_", room[MEETING_ROOM_LEN + 1] = MEETING_ROOM_PREFIX;
-    rng_token(rng, identity + 2, 16);
-    memcpy(room + sizeof MEETING_ROOM_PREFIX - 1, id, MEETING_ID_LEN + 1);
-    struct control_token_request request = {
-        .identity = identity,
+static bool read_number(const json_t *body, const char *name, json_int_t max, json_int_t *out) {
+    const json_t *value = json_object_get(body, name);
+    *out = json_integer_value(value);
+    return json_is_integer(value) && *out >= 0 && *out <= max;
+}
+
+static void make(struct meeting *m, uint64_t now_us, const struct meeting_request *request,
+                 struct meeting_reply *reply) {
+    uint8_t link_key[32], owner[32];
+    json_int_t suite, kind;
+    if (!spend(m, now_us, request, MEETING_MAKE, reply))
+        return;
+    json_t *body = request->body.len <= MEETING_BODY_LEN_MAX
+                       ? json_loadb((const char *)request->body.data, request->body.len, JSON_REJECT_DUPLICATES, NULL)
+                       : NULL;
+    bool good = json_is_object(body) && json_object_size(body) == 4 && read_key(body, "link_key", link_key) &&
+                read_key(body, "owner_key", owner) && read_number(body, "suite", UINT16_MAX, &suite) &&
+                group_suite_good((uint16_t)suite) && read_number(body, "kind", UINT8_MAX, &kind) &&
+                (kind & ~(json_int_t)GROUP_KIND_ANYBODY) == GROUP_KIND_NOW;
+    json_decref(body);
+    if (!good) {
+        m->counters.meeting_refused_keys++;
+        answer_error(reply, 400, "bad_request",
+                     "A meeting is made of link_key and owner_key (Ed25519, base64url), suite (1 or 61607) and kind (1 or 129).");
+        return;
+    }
+    char id[MEETING_ID_LEN + 1];
+    meeting_make(m, span_of(link_key, 32), span_of(owner, 32), (uint16_t)suite, (uint8_t)kind, id);
+    m->counters.meetings_made++;
+    answer_json(reply, 201, json_pack("{s:s}", "id", id));
+}
+
+static void tell_house(const struct meeting *m, struct meeting_reply *reply) {
+    char key[BASE64_LEN(32) + 1];
+    struct writer w = writer_of(key, sizeof key - 1);
+    wr_base64url(&w, span_of(m->config.operator_key, sizeof m->config.operator_key));
+    ASSERT(writer_ok(&w));
+    key[w.len] = 0;
+    answer_json(reply, 200, json_pack("{s:s, s:i, s:I}", "operator", key, "suite", m->config.suite, "file_len_max",
+                                       (json_int_t)m->config.file_len_max));
+}
+
+bool meeting_token(struct meeting *meeting, uint64_t unix_us, struct span id, struct span identity, struct writer *out) {
+    char name[GROUP_IDENTITY_LEN + 1], room[MEETING_ROOM_LEN + 1] = MEETING_ROOM_PREFIX;
+    ASSERT(id.len == MEETING_ID_LEN && span_to_str(identity, name, sizeof name) &&
+           span_to_str(id, room + sizeof MEETING_ROOM_PREFIX - 1, MEETING_ID_LEN + 1));
+    const struct control_token_request request = {
+        .identity = name,
         .name = "",
         .room = room,
         .ttl_s = MEETING_TOKEN_TTL_S,
         .can_publish = true,
         .can_subscribe = true,
     };
-    char token[MEETING_REPLY_LEN_MAX / 2];
-    struct writer w = writer_of(token, sizeof token - 1);
-    if (!token_sign(&m->config.key, unix_us, &request, &w)) {
-        answer_error(reply, 500, "internal", "The server could not make a token.");
-        return;
-    }
-    token[w.len] = 0;
-    m->counters.meeting_joins++;
-    answer_json(reply, 200, json_pack("{s:s, s:s, s:s}", "token", token, "identity", identity, "url", ""));
+    meeting->counters.meeting_tokens++;
+    return token_sign(&meeting->config.key, unix_us, &request, out);
 }
 
-/* Splits what follows the prefix: "", "/<id>" or "/<id>/join". */
-static bool split_path(struct span path, struct span *id, bool *joining) {
-    struct reader r = reader_of_span(path);
-    rd_skip(&r, sizeof PREFIX - 1);
-    *joining = false;
-    *id = span_of(NULL, 0);
-    if (reader_left(&r) == 0)
-        return true;
-    struct span rest = rd_rest(&r), word;
-    r = reader_of_span(rest);
-    if (rd_u8(&r) != '/' || !rd_token(&r, '/', id))
-        return false;
-    if (reader_left(&r) == 0)
-        return id->len > 0 && rest.data[rest.len - 1] != '/';
-    word = rd_rest(&r);
-    *joining = span_equal_str(word, "join");
-    return *joining && id->len > 0;
-}
-
-void meeting_request(struct meeting *meeting, struct rng *rng, uint64_t now_us, uint64_t unix_us,
-                     const struct meeting_request *request, struct meeting_reply *reply) {
-    ASSERT(span_starts_with(request->path, PREFIX));
+void meeting_request(struct meeting *meeting, uint64_t now_us, const struct meeting_request *request,
+                     struct meeting_reply *reply) {
     *reply = (struct meeting_reply){0};
-    struct span id;
-    bool joining;
-    if (!split_path(request->path, &id, &joining)) {
+    bool making = span_equal_str(request->path, MEETING_PATH), house = span_equal_str(request->path, MEETING_HOUSE_PATH);
+    if (!making && !house)
         answer_error(reply, 404, "not_found", "There is nothing here.");
-        return;
-    }
-    bool posting = id.len == 0 || joining;
-    if (!span_equal_str(request->method, posting ? "POST" : "GET")) {
-        answer_error(reply, 405, "bad_method", posting ? "Use POST." : "Use GET.");
-        return;
-    }
-    if (request->closing && posting) {
+    else if (!span_equal_str(request->method, making ? "POST" : "GET"))
+        answer_error(reply, 405, "bad_method", making ? "Use POST." : "Use GET.");
+    else if (making && request->closing)
         answer_error(reply, 503, "closing", "The server is going down. Please try again in a minute.");
-        return;
-    }
-    if (id.len == 0) {
-        make(meeting, rng, now_us, request, reply);
-        return;
-    }
-    if (!meeting_known(meeting, id)) {
-        meeting->counters.meetings_unknown++;
-        if (spend(meeting, now_us, request, MEETING_FAILURE, reply))
-            answer_error(reply, 404, "meeting_not_found", "There is no such meeting. Please check the link.");
-        return;
-    }
-    char text[MEETING_ID_LEN + 1];
-    ASSERT(span_to_str(id, text, sizeof text));
-    if (!joining) {
-        meeting->counters.meetings_found++;
-        answer_json(reply, 200, json_pack("{s:s, s:s, s:i, s:I}", "id", text, "status", "open", "suite",
-                                           meeting->config.suite, "file_len_max",
-                                           (json_int_t)meeting->config.file_len_max));
-        return;
-    }
-    if (!spend(meeting, now_us, request, MEETING_JOIN, reply))
-        return;
-    join(meeting, rng, unix_us, text, reply);
+    else if (making)
+        make(meeting, now_us, request, reply);
+    else
+        tell_house(meeting, reply);
 }

@@ -6,7 +6,7 @@
 #include "e2ee/mls_direct.h"
 #include "member/member_internal.h"
 
-#define CONTENT_LEN_MAX (WIRE1_APP_LEN_MAX - 2048) /* framing, tag, signature and padding */
+#define CONTENT_LEN_MAX (WIRE_APP_LEN_MAX - 2048) /* framing, tag, signature and padding */
 #define ROSTER_PART_LEN_MAX (32u << 10)
 #define ID_LEN_MAX 32
 #define CODEC_LEN_MAX 16
@@ -14,15 +14,18 @@
 #define PROFILE_LABEL "ConclaveProfile"
 #define DIRECT_LABEL "ConclaveDirect"
 #define DIRECT_PADDING 256
+#define COMPARED_LEN_MAX (WIRE_IDENTITIES_MAX * (WIRE_IDENTITY_LEN_MAX + 2))
 
 /* ---- sending ---- */
 
-static enum mls_status send_to_all(struct member *m, struct rng *rng, struct span content) {
+static enum mls_status send_to_all(struct member *m, struct rng *rng, struct span content, bool kept) {
     struct mls_buf message;
-    mls_buf_init(&message, WIRE1_APP_LEN_MAX);
+    mls_buf_init(&message, WIRE_APP_LEN_MAX);
     enum mls_status status = mls_protect(m->group, content, span_of(NULL, 0), rng, &message);
     if (status == MLS_OK)
-        member_send_wire(m, &(struct wire1_message){.type = WIRE1_APP, .message = mls_buf_span(&message)});
+        member_send_wire(m, &(struct wire_message){.type = WIRE_APP,
+                                                   .flags = kept ? 0 : WIRE_APP_NOT_KEPT,
+                                                   .message = mls_buf_span(&message)});
     mls_buf_free(&message);
     return status;
 }
@@ -31,7 +34,7 @@ static enum mls_status send_to_all(struct member *m, struct rng *rng, struct spa
 static enum mls_status seal_direct(struct member *m, struct rng *rng, struct span to, uint64_t number,
                                    struct span content, struct mls_buf *out) {
     struct mls_buf plain;
-    mls_buf_init(&plain, WIRE1_APP_LEN_MAX);
+    mls_buf_init(&plain, WIRE_APP_LEN_MAX);
     mls_wr_u64(&plain, member_epoch(m));
     mls_wr_vec(&plain, mls_buf_span(&m->identity));
     mls_wr_vec(&plain, to);
@@ -49,7 +52,8 @@ static enum mls_status seal_direct(struct member *m, struct rng *rng, struct spa
     const struct person *p = member_find_person(m, to);
     if (status == MLS_OK)
         status = p == NULL ? MLS_LEAF_BLANK
-                           : mls_seal_to_member(m->group, p->leaf, DIRECT_LABEL, span_of(NULL, 0), mls_buf_span(&plain),
+                           : mls_seal_to_member(m->group, p->leaf, DIRECT_LABEL,
+                                                span_of(m->meeting_hash, sizeof m->meeting_hash), mls_buf_span(&plain),
                                                 rng, out);
     mls_buf_free(&signature);
     mls_buf_free(&plain);
@@ -59,11 +63,11 @@ static enum mls_status seal_direct(struct member *m, struct rng *rng, struct spa
 static enum mls_status send_direct(struct member *m, struct rng *rng, struct span to, uint64_t number,
                                    struct span content) {
     struct mls_buf sealed;
-    mls_buf_init(&sealed, WIRE1_APP_LEN_MAX);
+    mls_buf_init(&sealed, WIRE_APP_LEN_MAX);
     enum mls_status status = seal_direct(m, rng, to, number, content, &sealed);
     if (status == MLS_OK)
-        member_send_wire(
-            m, &(struct wire1_message){.type = WIRE1_DIRECT, .identity = to, .sealed = mls_buf_span(&sealed)});
+        member_send_wire(m,
+                         &(struct wire_message){.type = WIRE_DIRECT, .identity = to, .sealed = mls_buf_span(&sealed)});
     mls_buf_free(&sealed);
     return status;
 }
@@ -120,14 +124,19 @@ void member_directs_again(struct member *m, struct rng *rng) {
     }
 }
 
+/* What is of no use later is not numbered and not in the log. */
+static bool kept_kind(struct span content) {
+    return content.len == 0 || (content.data[0] != CONTENT_HEARTBEAT && content.data[0] != CONTENT_REACTION);
+}
+
 static enum mls_status send_content(struct member *m, struct rng *rng, struct span to, struct mls_buf *content) {
     enum mls_status status = content->status;
     if (m->state != MEMBER_IN && m->state != MEMBER_AWAY)
         status = MEMBER_NOT_IN;
-    if (status == MLS_OK && (!m->connected || m->group == NULL)) /* on the way in again */
+    if (status == MLS_OK && !m->connected)
         status = MEMBER_NOT_IN;
     if (status == MLS_OK && to.len == 0) {
-        status = send_to_all(m, rng, mls_buf_span(content));
+        status = send_to_all(m, rng, mls_buf_span(content), kept_kind(mls_buf_span(content)));
     } else if (status == MLS_OK) {
         /* its number among what we sent to that person: sent again it is the same message */
         struct person *p = member_find_person(m, to);
@@ -219,6 +228,30 @@ enum mls_status member_track(struct member *m, struct rng *rng, uint8_t context,
     return send_content(m, rng, span_of(NULL, 0), &content);
 }
 
+/* ---- comparing ---- */
+
+/* An empty list: everybody's code. */
+static enum mls_status send_compared(struct member *m, struct rng *rng, enum compare_result result) {
+    struct mls_buf content = begin(CONTENT_COMPARE_RESULT);
+    mls_wr_u8(&content, (uint8_t)result);
+    mls_wr_vec(&content, span_of(NULL, 0));
+    return send_content(m, rng, span_of(NULL, 0), &content);
+}
+
+enum mls_status member_tell_compared(struct member *m, struct rng *rng, bool differs) {
+    enum mls_status status = send_compared(m, rng, differs ? COMPARE_DIFFER : COMPARE_RESOLVED);
+    struct person *self = member_find_person(m, mls_buf_span(&m->identity));
+    if (status == MLS_OK && self != NULL)
+        self->disputes = differs;
+    return status;
+}
+
+void member_dispute_again(struct member *m, struct rng *rng) {
+    const struct person *self = member_find_person(m, mls_buf_span(&m->identity));
+    if (self != NULL && self->disputes)
+        (void)send_compared(m, rng, COMPARE_DIFFER);
+}
+
 /* ---- profiles ---- */
 
 /* What a profile's signature is over. */
@@ -272,7 +305,7 @@ enum mls_status member_rename(struct member *m, struct rng *rng, struct span nam
  * cross a departure. False when it is forged or malformed. */
 static bool take_profile(struct member *m, struct mls_reader *r) {
     size_t start = mls_reader_pos(r);
-    struct span identity = mls_rd_vec(r, WIRE1_IDENTITY_LEN_MAX, MLS_TOO_LARGE);
+    struct span identity = mls_rd_vec(r, WIRE_IDENTITY_LEN_MAX, MLS_TOO_LARGE);
     uint32_t version = mls_rd_u32(r);
     struct span name = mls_rd_vec(r, MEMBER_NAME_LEN_MAX, MLS_TOO_LARGE);
     struct span claim = mls_reader_since(r, start);
@@ -281,8 +314,8 @@ static bool take_profile(struct member *m, struct mls_reader *r) {
     if (!mls_reader_ok(r))
         return false;
     struct person *p = member_find_person(m, identity);
-    if (p == NULL || (p->named && version <= p->name_version))
-        return true;
+    if (p == NULL || span_equal(identity, mls_buf_span(&m->identity)) || (p->named && version <= p->name_version))
+        return true; /* of ourselves others may still have what we said before we came again */
     const struct span parts[] = {mls_group_id(m->group), claim};
     if (mls_verify_with_label(&m->suite, mls_buf_span(&p->signature_key), PROFILE_LABEL, parts, ARRAY_LEN(parts),
                               signature, MLS_SIGNATURE_INVALID) != MLS_OK ||
@@ -327,7 +360,7 @@ void member_send_roster(struct member *m, struct rng *rng) {
 bool member_ask_names(struct member *m, struct rng *rng) {
     struct mls_buf names, content = begin(CONTENT_WHO);
     uint32_t count = 0;
-    mls_buf_init(&names, NAMES_ASKED_MAX * (WIRE1_IDENTITY_LEN_MAX + 2));
+    mls_buf_init(&names, NAMES_ASKED_MAX * (WIRE_IDENTITY_LEN_MAX + 2));
     for (uint32_t i = 0; i < m->people_count && count < NAMES_ASKED_MAX; i++) {
         if (!m->people[i].named && m->people[i].online) {
             mls_wr_vec(&names, mls_buf_span(&m->people[i].identity));
@@ -340,6 +373,11 @@ bool member_ask_names(struct member *m, struct rng *rng) {
     mls_buf_free(&content);
     mls_buf_free(&names);
     return count > 0;
+}
+
+void member_send_heartbeat(struct member *m, struct rng *rng) {
+    struct mls_buf content = begin(CONTENT_HEARTBEAT);
+    (void)send_content(m, rng, span_of(NULL, 0), &content);
 }
 
 /* ---- receiving ---- */
@@ -360,16 +398,36 @@ static struct person *person_of(const struct member *m, const struct source *fro
 
 /* Somebody lacks names: if ours, it is told again a little later, once for all who ask meanwhile. */
 static bool take_who(struct member *m, const struct source *from, struct mls_reader *r) {
-    struct span names = mls_rd_vec(r, NAMES_ASKED_MAX * (WIRE1_IDENTITY_LEN_MAX + 2), MLS_TOO_LARGE);
+    struct span names = mls_rd_vec(r, NAMES_ASKED_MAX * (WIRE_IDENTITY_LEN_MAX + 2), MLS_TOO_LARGE);
     if (mls_reader_end(r) != MLS_OK)
         return false;
     struct mls_reader list = mls_reader_of(names);
     while (mls_reader_left(&list) > 0) {
-        struct span identity = mls_rd_vec(&list, WIRE1_IDENTITY_LEN_MAX, MLS_TOO_LARGE);
+        struct span identity = mls_rd_vec(&list, WIRE_IDENTITY_LEN_MAX, MLS_TOO_LARGE);
         if (span_equal(identity, mls_buf_span(&m->identity)) && m->profile_at_us == TIME_NEVER)
             m->profile_at_us = m->now_us + rng_below(from->rng, PROFILE_SPREAD_US);
     }
     return mls_reader_ok(&list);
+}
+
+/* One's own word, which says nothing but that this person saw other codes; only who said it takes it back. */
+static bool take_compared(struct member *m, const struct source *from, struct mls_reader *r) {
+    uint8_t result = mls_rd_u8(r);
+    struct span identities = mls_rd_vec(r, COMPARED_LEN_MAX, MLS_TOO_LARGE);
+    if (mls_reader_end(r) != MLS_OK || result > COMPARE_DIFFER)
+        return false;
+    struct mls_reader list = mls_reader_of(identities);
+    while (mls_reader_left(&list) > 0)
+        (void)mls_rd_vec(&list, WIRE_IDENTITY_LEN_MAX, MLS_TOO_LARGE);
+    struct person *p = person_of(m, from);
+    bool differs = result == COMPARE_DIFFER;
+    if (!mls_reader_ok(&list))
+        return false;
+    if (p == NULL || p->disputes == differs || result == COMPARE_MATCH)
+        return true;
+    p->disputes = differs;
+    member_put(m, &(struct member_output){.type = MEMBER_DISPUTED, .identity = from->identity, .flag = differs});
+    return true;
 }
 
 /* ---- what newcomers are told ---- */
@@ -390,7 +448,7 @@ static bool read_roster(struct span content, struct roster_parts *out) {
 static void apply_roster(struct member *m, const struct roster_parts *parts) {
     struct mls_reader list = mls_reader_of(parts->hands);
     while (mls_reader_left(&list) > 0) {
-        struct person *p = member_find_person(m, mls_rd_vec(&list, WIRE1_IDENTITY_LEN_MAX, MLS_TOO_LARGE));
+        struct person *p = member_find_person(m, mls_rd_vec(&list, WIRE_IDENTITY_LEN_MAX, MLS_TOO_LARGE));
         if (p == NULL || p->hand_known)
             continue;
         p->hand = p->hand_known = true;
@@ -470,7 +528,7 @@ static bool take_file(struct member *m, const struct source *from, struct mls_re
     file.key = mls_rd_vec(r, 32, MLS_TOO_LARGE);
     file.sha256 = mls_rd_vec(r, 32, MLS_TOO_LARGE);
     if (mls_reader_end(r) != MLS_OK || file.key.len != 32 || file.sha256.len != 32 || !utf8_good(file.name) ||
-        !secure_identity_good(file.id)) /* ids of files have the same letters */
+        !group_identity_good(file.id)) /* ids of files have the same letters */
         return false;
     member_put(m, &(struct member_output){.type = MEMBER_FILE,
                                           .identity = from->identity,
@@ -498,7 +556,7 @@ static bool take_small(struct member *m, enum content_kind kind, const struct so
         member_put(m, &(struct member_output){.type = MEMBER_ROSTER});
     } else if (kind == CONTENT_TITLE) {
         struct span title = mls_rd_vec(r, MEMBER_TITLE_LEN_MAX, MLS_TOO_LARGE);
-        if (mls_reader_end(r) != MLS_OK || !from->author->host || !text_set(&m->title, title))
+        if (mls_reader_end(r) != MLS_OK || from->author->role != GROUP_HOST || !text_set(&m->title, title))
             return false;
         m->title_known = true;
         member_put(m, &(struct member_output){.type = MEMBER_TITLE, .text = title});
@@ -531,6 +589,13 @@ static void take_content(struct member *m, const struct source *from, struct spa
         break;
     case CONTENT_ROSTER:
         good = take_roster(m, from, span_of(data.data + 1, data.len - 1));
+        break;
+    case CONTENT_HEARTBEAT:
+        good = !from->private_to_us && mls_reader_end(&r) == MLS_OK;
+        m->heard_us = m->now_us;
+        break;
+    case CONTENT_COMPARE_RESULT:
+        good = !from->private_to_us && take_compared(m, from, &r);
         break;
     case CONTENT_WHO:
         good = !from->private_to_us && take_who(m, from, &r);
@@ -565,8 +630,8 @@ static bool direct_good(const struct member *m, const struct person *p, struct s
                         uint64_t *epoch, uint64_t *number, struct span *content) {
     struct mls_reader r = mls_reader_of(plain);
     *epoch = mls_rd_u64(&r);
-    struct span said_from = mls_rd_vec(&r, WIRE1_IDENTITY_LEN_MAX, MLS_TOO_LARGE);
-    struct span to = mls_rd_vec(&r, WIRE1_IDENTITY_LEN_MAX, MLS_TOO_LARGE);
+    struct span said_from = mls_rd_vec(&r, WIRE_IDENTITY_LEN_MAX, MLS_TOO_LARGE);
+    struct span to = mls_rd_vec(&r, WIRE_IDENTITY_LEN_MAX, MLS_TOO_LARGE);
     *number = mls_rd_u64(&r);
     *content = mls_rd_vec(&r, CONTENT_LEN_MAX, MLS_TOO_LARGE);
     struct span claim = mls_reader_since(&r, 0);
@@ -583,8 +648,9 @@ void member_take_direct(struct member *m, struct rng *rng, struct span from, str
     struct person *p = member_find_person(m, from);
     uint64_t epoch, number;
     struct span content;
-    mls_buf_init(&plain, WIRE1_APP_LEN_MAX);
-    if (p == NULL || mls_open_as_member(m->group, DIRECT_LABEL, span_of(NULL, 0), sealed, &plain) != MLS_OK) {
+    mls_buf_init(&plain, WIRE_APP_LEN_MAX);
+    if (p == NULL || mls_open_as_member(m->group, DIRECT_LABEL, span_of(m->meeting_hash, sizeof m->meeting_hash),
+                                        sealed, &plain) != MLS_OK) {
         m->dropped++; /* sealed to a key that we had before: it comes again */
     } else if (!direct_good(m, p, from, mls_buf_span(&plain), &epoch, &number, &content)) {
         member_alarm(m, MEMBER_ALARM_FROM, from, MLS_SIGNATURE_INVALID);

@@ -1,271 +1,138 @@
-/* The delivery protocol's messages, one function each. */
+/* What comes once we are in, or nearly: commits and their standing, messages, the clock. */
 #include <string.h>
 
 #include "base/assert.h"
 #include "base/time.h"
 #include "member/member_internal.h"
 
-#define GROUP_INFO_LEN_MAX (64u << 10)
+#define SMALL_LEN_MAX 4096
 
 void member_send_bad(struct member *m, uint64_t epoch, enum mls_status status) {
-    member_send_wire(m, &(struct wire1_message){.type = WIRE1_BAD, .epoch = epoch, .status = (uint16_t)status});
+    member_send_wire(m, &(struct wire_message){.type = WIRE_BAD, .epoch = epoch, .status = (uint16_t)status});
 }
 
-/* ---- hello ---- */
+bool member_is_committing(const struct member *m) {
+    return m->pending_since_us != 0 || m->next != NEXT_NONE;
+}
 
-void member_connected(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng *rng) {
-    if (m->ended_told)
-        return;
-    m->now_us = now_us;
-    m->connected = true;
-    m->unanswered = 0;
-    if (m->group != NULL) {
-        member_send_wire(m, &(struct wire1_message){.type = WIRE1_HELLO, .resume = true, .seq = m->last_seq});
-        return;
-    }
-    struct mls_identity identity = member_identity(m);
-    struct mls_buf package;
-    mls_buf_init(&package, WIRE1_MESSAGE_LEN_MAX);
-    if (mls_key_package_create(m->client, &identity, NULL, unix_s, rng, &package) == MLS_OK) {
-        member_send_wire(m, &(struct wire1_message){.type = WIRE1_HELLO, .key_package = mls_buf_span(&package)});
-        member_set_state(m, MEMBER_WAITING);
+/* ---- a commit that does not stand yet ---- */
+
+/* Of a host or co-host, as it was before the commit: cannot be withdrawn. */
+static bool author_is_firm(const struct member *m, struct span identity, bool external) {
+    const struct person *p = external ? NULL : member_find_person(m, identity);
+    return p != NULL && (p->role == GROUP_HOST || p->role == GROUP_COHOST);
+}
+
+static void await(struct member *m, enum next next, uint64_t epoch, struct span by, bool external) {
+    m->next = next;
+    m->next_epoch = epoch;
+    m->next_external = external;
+    buf_set(&m->next_by, by);
+    m->next_apply_us =
+        next != NEXT_JOINING && author_is_firm(m, by, external) ? m->now_us + MEMBER_SWITCH_US : TIME_NEVER;
+    if (next != NEXT_JOINING)
+        member_give_next_keys(m);
+}
+
+static void greet(struct member *m, struct rng *rng, struct span newcomer) {
+    if (m->group != NULL && member_greeter_of(m, newcomer) == mls_own_leaf(m->group))
+        member_send_roster(m, rng);
+}
+
+void member_stand(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng *rng) {
+    enum next next = m->next;
+    struct mls_commit_info info;
+    struct mls_buf by;
+    mls_buf_init(&by, WIRE_IDENTITY_LEN_MAX);
+    mls_wr_span(&by, mls_buf_span(&m->next_by));
+    bool out = next == NEXT_STAGED && mls_staged_info(m->group, &info) && info.removes_us, external = m->next_external;
+    uint64_t epoch = m->next_epoch;
+    m->next = NEXT_NONE;
+    m->next_apply_us = TIME_NEVER;
+    enum mls_status status = next == NEXT_STAGED ? mls_staged_apply(m->group)
+                             : next == NEXT_OWN  ? mls_commit_confirm(m->group)
+                                                 : mls_commit_confirm(m->joining);
+    if (next == NEXT_JOINING && status != MLS_OK) {
+        member_alarm(m, MEMBER_ALARM_COMMIT, span_of(NULL, 0), status);
+        member_not_joined(m);
+    } else if (next == NEXT_JOINING) {
+        enum entry entry = m->group != NULL ? ENTRY_AGAIN : ENTRY_NEW;
+        member_adopt_joining(m);
+        m->greeter = UINT32_MAX;
+        member_entered(m, now_us, unix_s, rng, mls_buf_span(&m->identity), entry);
+        member_take_inbox(m, now_us, unix_s, rng);
+    } else if (status != MLS_OK) {
+        member_go_astray(m, epoch, status);
+    } else if (out) {
+        member_end_by(m, WIRE_GONE_REMOVED, mls_buf_span(&by));
     } else {
-        member_end(m, WIRE1_GONE_REFUSED);
+        member_entered(m, now_us, unix_s, rng, mls_buf_span(&by), ENTRY_NEXT);
+        if (next == NEXT_OWN && m->pending_adds)
+            member_send_roster(m, rng);
+        else if (external)
+            greet(m, rng, mls_buf_span(&by));
+        member_take_inbox(m, now_us, unix_s, rng);
     }
-    mls_buf_free(&package);
+    mls_buf_free(&by);
 }
 
-void member_lost(struct member *m, uint64_t now_us, uint16_t close_code) {
-    m->now_us = now_us;
-    if (!m->connected || m->ended_told)
-        return;
-    m->connected = false;
-    /* a commit in flight: whether it was taken is told by the log, on resuming */
-    member_drop_joining(m);
-    m->fetching = FETCH_NONE;
-    /* what came while a tree was fetched belongs to that attempt; a server that was restarted counts anew */
-    mls_buf_free(&m->inbox);
-    m->inbox_count = 0;
-    if (close_code == WIRE1_CLOSE_OVER || close_code == WIRE1_CLOSE_REPLACED) {
-        member_end(m, close_code == WIRE1_CLOSE_REPLACED ? 0 : WIRE1_GONE_OVER);
-        return;
-    }
-    member_set_state(m, m->group != NULL ? MEMBER_AWAY : MEMBER_CONNECTING);
-    uint64_t delay_us = MEMBER_RETRY_MIN_US << (m->tries < 4 ? m->tries : 4);
-    m->tries++;
-    member_put(m, &(struct member_output){.type = MEMBER_CONNECT, .delay_us = time_min(delay_us, MEMBER_RETRY_MAX_US)});
-}
-
-static void on_state(struct member *m, const struct wire1_message *message) {
-    m->tries = 0;
-    if (message->suite != m->suite.suite->id) {
-        member_alarm(m, MEMBER_ALARM_SUITE, span_of(NULL, 0), MLS_SUITE_UNSUPPORTED);
-        member_end(m, WIRE1_GONE_REFUSED);
+static void on_ready(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng *rng,
+                     const struct wire_message *message) {
+    if (message->seq == m->last_seq + 1)
+        m->last_seq = message->seq;
+    if (m->next != NEXT_NONE && message->epoch == m->next_epoch) {
+        if (m->next == NEXT_JOINING)
+            m->last_seq = message->seq;
+        member_stand(m, now_us, unix_s, rng);
         return;
     }
-    if (m->group != NULL) {
-        if (message->epoch > mls_group_epoch(m->group))
-            m->behind_epoch = message->epoch;
-        member_rejoin_resumed(m, message->epoch != mls_group_epoch(m->group) || message->seq != m->last_seq);
-        member_set_state(m, MEMBER_IN);
-        return;
-    }
-    mls_buf_clear(&m->external_sender);
-    mls_wr_span(&m->external_sender, message->external_sender);
+    if (m->group == NULL || message->epoch <= mls_group_epoch(m->group))
+        return; /* applied by itself before */
+    m->behind_epoch = message->epoch > m->behind_epoch ? message->epoch : m->behind_epoch;
+    member_go_astray(m, message->epoch, MLS_EPOCH_AHEAD); /* others took what we refused, or what we never had */
 }
 
-/* ---- making the group ---- */
-
-static enum mls_status context_extensions(struct member *m, struct mls_buf *out) {
-    static const uint16_t required[] = {SECURE_EXTENSION_MEETING, SECURE_EXTENSION_CLIENT};
-    static const uint16_t credential[] = {MLS_CREDENTIAL_BASIC};
-    struct mls_buf hosts, data;
-    mls_buf_init(&hosts, WIRE1_IDENTITY_LEN_MAX + 2);
-    mls_buf_init(&data, GROUP_INFO_LEN_MAX);
-    mls_wr_vec(&hosts, mls_buf_span(&m->identity));
-    if (mls_buf_ok(&hosts))
-        secure_meeting_write(&(struct secure_meeting){.policy = SECURE_POLICY_OPEN,
-                                                      .meeting = span_of(m->meeting_hash, sizeof m->meeting_hash),
-                                                      .hosts = mls_buf_span(&hosts)},
-                             &data);
-    enum mls_status status = mls_buf_ok(&hosts) ? data.status : hosts.status;
-    if (status == MLS_OK)
-        status = mls_extension_write_required(required, ARRAY_LEN(required), NULL, 0, credential, 1, out);
-    if (status == MLS_OK)
-        status = mls_extension_write_external_senders(mls_buf_span(&m->external_sender), out);
-    if (status == MLS_OK)
-        status = mls_extension_write(SECURE_EXTENSION_MEETING, mls_buf_span(&data), out);
-    mls_buf_free(&hosts);
-    mls_buf_free(&data);
-    return status;
+void member_await_own(struct member *m) {
+    m->pending_since_us = 0;
+    await(m, NEXT_OWN, mls_group_epoch(m->group) + 1, mls_buf_span(&m->identity), false);
 }
 
-static void on_create_now(struct member *m, uint64_t unix_s, struct rng *rng) {
-    struct mls_identity identity = member_identity(m);
-    struct mls_group_options options = member_options(m);
-    struct mls_buf extensions, info, tree;
-    uint8_t group_id[16];
-    if (m->group != NULL || m->joining != NULL)
-        return;
-    mls_buf_init(&extensions, GROUP_INFO_LEN_MAX);
-    mls_buf_init(&info, GROUP_INFO_LEN_MAX);
-    mls_buf_init(&tree, GROUP_INFO_LEN_MAX);
-    rng_fill(rng, group_id, sizeof group_id);
-    enum mls_status status = context_extensions(m, &extensions);
-    if (status == MLS_OK)
-        status = mls_group_create(m->client, &identity, &options, span_of(group_id, sizeof group_id),
-                                  mls_buf_span(&extensions), unix_s, rng, &m->joining);
-    if (status == MLS_OK)
-        status = mls_group_info(m->joining, &(struct mls_group_info_options){.external_pub = true}, &info);
-    if (status == MLS_OK)
-        status = mls_group_tree(m->joining, &tree);
-    if (status == MLS_OK) {
-        m->creating = true;
-        m->unanswered++;
-        member_send_wire(m, &(struct wire1_message){
-                                .type = WIRE1_CREATE, .group_info = mls_buf_span(&info), .tree = mls_buf_span(&tree)});
-        member_set_state(m, MEMBER_JOINING);
-    } else {
-        member_drop_joining(m);
-    }
-    mls_buf_free(&extensions);
-    mls_buf_free(&info);
-    mls_buf_free(&tree);
-}
-
-/* ---- entering a group ---- */
-
-void member_fetch_tree(struct member *m, enum fetch_purpose purpose, const struct wire1_message *message) {
-    static const char digits[] = "0123456789abcdef";
-    char path[16 + 2 * HASH_LEN_MAX];
-    struct writer w = writer_of(path, sizeof path);
-    wr_str(&w, "mls/tree/");
-    for (size_t i = 0; i < message->tree_hash.len; i++) {
-        wr_u8(&w, (uint8_t)digits[message->tree_hash.data[i] >> 4]);
-        wr_u8(&w, (uint8_t)digits[message->tree_hash.data[i] & 15]);
-    }
-    ASSERT(writer_ok(&w));
-    mls_buf_clear(&m->fetch_group_info);
-    mls_buf_clear(&m->fetch_welcome);
-    mls_wr_span(&m->fetch_group_info, message->group_info);
-    mls_wr_span(&m->fetch_welcome, message->welcome);
-    m->fetching = purpose;
-    m->fetch_seq = message->seq;
-    m->ticket++;
-    member_put(m, &(struct member_output){.type = MEMBER_FETCH, .ticket = m->ticket, .text = writer_span(&w)});
-    if (m->group == NULL)
-        member_set_state(m, MEMBER_JOINING);
-}
-
-/* The client of the group to be: with a group of ours still open, another one, since both groups have one id. */
-static struct mls_client *client_to_join(struct member *m) {
-    if (m->group == NULL)
-        return m->client;
-    if (mls_client_create(m->crypto, &m->joining_client) != MLS_OK)
-        return NULL;
-    if (mls_psk_add(m->joining_client, span_str(SECURE_PSK_ID), secret_span(&m->link.psk)) != MLS_OK)
-        member_drop_joining(m);
-    return m->joining_client;
-}
-
-static void not_joined(struct member *m) {
-    member_drop_joining(m);
-    if (m->group != NULL)
-        member_rejoin_later(m);
+void member_forget_next(struct member *m) {
+    if (m->next == NEXT_STAGED || m->next == NEXT_OWN)
+        member_drop_next_keys(m);
+    if (m->next == NEXT_STAGED)
+        mls_staged_refuse(m->group);
     else
-        member_set_state(m, MEMBER_WAITING); /* the server gives another turn, after others */
+        mls_commit_drop(m->group);
+    m->next = NEXT_NONE;
+    m->next_apply_us = TIME_NEVER;
+    m->pending_since_us = 0;
+    m->inbox_count = 0; /* nobody has sealed under it */
+    mls_buf_free(&m->inbox);
 }
 
-static void join_external(struct member *m, struct rng *rng, struct span tree, bool resync) {
-    const struct span psk_id = span_str(SECURE_PSK_ID);
-    struct mls_identity identity = member_identity(m);
-    struct mls_group_options options = member_options(m);
-    /* what is to replace a good group is looked at whole before */
-    struct mls_external_options external = {.join = {.tree = tree, .verify_later = m->group == NULL},
-                                            .resync = resync,
-                                            .psks = &psk_id,
-                                            .psk_count = 1,
-                                            .group_info = true};
-    struct mls_buf commit, info;
-    if (m->joining != NULL)
+static void on_withdrawn(struct member *m, const struct wire_message *message) {
+    if (message->seq == m->last_seq + 1)
+        m->last_seq = message->seq;
+    bool ours = m->next != NEXT_NONE && message->epoch == m->next_epoch;
+    bool refused = m->refused_epoch == message->epoch;
+    if (refused && !ours)
+        m->refused_epoch = 0; /* others refused it as well */
+    if (refused && !ours)
         return;
-    mls_buf_init(&commit, WIRE1_MESSAGE_LEN_MAX);
-    mls_buf_init(&info, GROUP_INFO_LEN_MAX);
-    struct mls_client *client = client_to_join(m);
-    enum mls_status status = MLS_NO_MEMORY;
-    if (client != NULL)
-        status = mls_join_external(client, &identity, &options, mls_buf_span(&m->fetch_group_info), &external, 0, rng,
-                                   &m->joining, &commit, &info);
-    if (status != MLS_OK) {
-        member_alarm(m, status == MLS_TREE_HASH_WRONG ? MEMBER_ALARM_TREE : MEMBER_ALARM_GROUP, span_of(NULL, 0),
-                     status);
-        not_joined(m);
-    } else if (!member_group_good(m, m->joining) || (m->group != NULL && !member_rejoin_good(m))) {
-        if (m->group == NULL)
-            member_end(m, WIRE1_GONE_REFUSED);
-        else
-            not_joined(m);
-    } else {
-        m->unanswered++;
-        m->joining_since_us = m->now_us;
-        member_send_wire(m, &(struct wire1_message){.type = WIRE1_COMMIT,
-                                                    .commit = mls_buf_span(&commit),
-                                                    .group_info = mls_buf_span(&info)});
+    if (!ours || m->next_apply_us != TIME_NEVER) {
+        member_alarm(m, MEMBER_ALARM_WITHDRAWN, mls_buf_span(&m->next_by), MLS_WRONG_STATE);
+        return;
     }
-    mls_buf_free(&commit);
-    mls_buf_free(&info);
+    if (m->next == NEXT_JOINING) {
+        member_not_joined(m);
+        return;
+    }
+    member_forget_next(m);
+    member_put(m, &(struct member_output){.type = MEMBER_WITHDRAWN, .identity = mls_buf_span(&m->next_by)});
 }
 
-static void take_inbox(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng *rng) {
-    struct mls_buf inbox = m->inbox;
-    mls_buf_init(&m->inbox, INBOX_LEN_MAX);
-    m->inbox_count = 0;
-    struct mls_reader r = mls_reader_of(mls_buf_span(&inbox));
-    while (mls_reader_left(&r) > 0)
-        member_input(m, now_us, unix_s, rng, mls_rd_vec(&r, WIRE1_MESSAGE_LEN_MAX, MLS_TOO_LARGE));
-    mls_buf_free(&inbox);
-}
-
-static void join_welcome(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng *rng, struct span tree) {
-    struct mls_group_options options = member_options(m);
-    struct mls_join_options join = {.tree = tree, .verify_later = true};
-    struct mls_group *group = NULL;
-    enum mls_status status = mls_join(m->client, &options, mls_buf_span(&m->fetch_welcome), &join, 0, rng, &group);
-    if (status != MLS_OK) {
-        member_alarm(m, status == MLS_TREE_HASH_WRONG ? MEMBER_ALARM_TREE : MEMBER_ALARM_GROUP, span_of(NULL, 0),
-                     status);
-        /* the server then sends what a rejoin needs */
-        member_send_bad(m, 0, status);
-        return;
-    }
-    if (!member_group_good(m, group)) {
-        mls_group_free(group);
-        member_end(m, WIRE1_GONE_REFUSED);
-        return;
-    }
-    member_drop_joining(m);
-    m->group = group;
-    m->last_seq = m->fetch_seq;
-    m->greeter = mls_group_info_signer(group);
-    member_entered(m, now_us, unix_s, rng, span_of(NULL, 0), ENTRY_NEW);
-    take_inbox(m, now_us, unix_s, rng);
-}
-
-void member_fetched(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng *rng, uint32_t ticket,
-                    struct span body) {
-    enum fetch_purpose purpose = m->fetching;
-    m->now_us = now_us;
-    if (ticket != m->ticket || purpose == FETCH_NONE || m->ended_told)
-        return;
-    m->fetching = FETCH_NONE;
-    if (purpose == FETCH_WELCOME) {
-        join_welcome(m, now_us, unix_s, rng, body);
-    } else if (body.len == 0) {
-        not_joined(m); /* the group went on meanwhile */
-    } else {
-        join_external(m, rng, body, purpose == FETCH_RESYNC);
-    }
-}
+/* ---- answers to commits of ours ---- */
 
 /* Is this answer that of the newest commit? One that lost may be answered when its successor is on the way already. */
 static bool answers_newest(struct member *m) {
@@ -274,116 +141,186 @@ static bool answers_newest(struct member *m) {
     return m->unanswered == 0;
 }
 
-/* The server took a commit that we have given up waiting for: we cannot follow. */
-static void lost_track(struct member *m, const struct wire1_message *message) {
-    if (m->group == NULL || message->epoch != mls_group_epoch(m->group) + 1)
-        return; /* told again, or long ago */
-    if (message->seq == m->last_seq + 1)
-        m->last_seq = message->seq;
-    mls_commit_drop(m->group);
-    m->pending_since_us = 0;
-    member_go_astray(m, message->epoch, MLS_NOTHING_PENDING);
-}
-
 static void on_accepted(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng *rng,
-                        const struct wire1_message *message) {
+                        const struct wire_message *message) {
     bool newest = answers_newest(m);
-    if (m->joining != NULL) {
-        enum mls_status status = m->creating ? MLS_OK : mls_commit_confirm(m->joining);
-        if (status != MLS_OK || mls_group_epoch(m->joining) != message->epoch) {
-            member_alarm(m, MEMBER_ALARM_COMMIT, span_of(NULL, 0), status);
-            not_joined(m);
-            return;
-        }
-        enum entry entry = m->group != NULL ? ENTRY_AGAIN : ENTRY_NEW;
-        m->title_known = m->title_known || m->creating; /* there is nobody who could tell it */
+    struct span self = mls_buf_span(&m->identity);
+    if (m->joining != NULL && m->creating) {
+        m->title_known = true; /* there is nobody who could tell it */
         member_adopt_joining(m);
         m->last_seq = message->seq;
         m->greeter = UINT32_MAX;
-        member_entered(m, now_us, unix_s, rng, mls_buf_span(&m->identity), entry);
+        member_entered(m, now_us, unix_s, rng, self, ENTRY_NEW);
         return;
     }
-    if (!newest || m->group == NULL || !mls_commit_is_pending(m->group) ||
+    if (m->joining != NULL) {
+        m->last_seq = m->group == NULL || message->seq == m->last_seq + 1 ? message->seq : m->last_seq;
+        await(m, NEXT_JOINING, message->epoch, self, true);
+        return;
+    }
+    if (message->seq == m->last_seq + 1)
+        m->last_seq = message->seq;
+    if (!newest || m->group == NULL || !mls_commit_is_pending(m->group) || m->next != NEXT_NONE ||
         message->epoch != mls_group_epoch(m->group) + 1) {
-        lost_track(m, message);
+        if (m->group != NULL && message->epoch == mls_group_epoch(m->group) + 1 && m->next == NEXT_NONE) {
+            mls_commit_drop(m->group); /* taken after we had given it up */
+            m->pending_since_us = 0;
+            member_go_astray(m, message->epoch, MLS_NOTHING_PENDING);
+        }
         return;
     }
     m->pending_since_us = 0;
-    if (message->seq == m->last_seq + 1)
-        m->last_seq = message->seq;
-    else
-        member_alarm(m, MEMBER_ALARM_ORDER, span_of(NULL, 0), MLS_OK);
-    enum mls_status status = mls_commit_confirm(m->group);
-    if (status != MLS_OK) {
-        member_go_astray(m, message->epoch, status);
-        return;
-    }
-    member_entered(m, now_us, unix_s, rng, mls_buf_span(&m->identity), ENTRY_NEXT);
-    if (m->pending_adds)
-        member_send_roster(m, rng);
+    await(m, NEXT_OWN, message->epoch, self, false);
 }
 
 static void on_stale(struct member *m) {
     if (!answers_newest(m))
         return;
     if (m->joining != NULL)
-        not_joined(m);
-    if (m->group != NULL)
+        member_not_joined(m);
+    if (m->group != NULL && m->next != NEXT_OWN)
         mls_commit_drop(m->group);
     m->pending_since_us = 0;
 }
 
 /* ---- committing ---- */
 
-enum mls_status member_commit(struct member *m, struct rng *rng, struct span proposals, bool adds) {
-    struct mls_buf bytes, welcome, info;
+enum mls_status member_commit(struct member *m, struct rng *rng, struct span proposals, bool adds, bool urgent,
+                              struct span left_out) {
+    struct mls_buf bytes, welcome, info, extensions;
+    if (m->next != NEXT_NONE)
+        return MLS_COMMIT_STAGED;
+    mls_buf_init(&bytes, WIRE_MESSAGE_LEN_MAX - WIRE_GROUP_INFO_LEN_MAX);
+    mls_buf_init(&welcome, WIRE_MESSAGE_LEN_MAX - WIRE_GROUP_INFO_LEN_MAX);
+    mls_buf_init(&info, WIRE_GROUP_INFO_LEN_MAX);
+    mls_buf_init(&extensions, SMALL_LEN_MAX);
+    enum mls_status status = member_info_extensions(m, &extensions);
     struct mls_commit_options options = {.proposals = proposals,
                                          .pick = MLS_PICK_ALL,
                                          .frame = {.as_public = true},
-                                         .group_info = {.external_pub = true}};
-    mls_buf_init(&bytes, WIRE1_MESSAGE_LEN_MAX - GROUP_INFO_LEN_MAX);
-    mls_buf_init(&welcome, WIRE1_MESSAGE_LEN_MAX - GROUP_INFO_LEN_MAX);
-    mls_buf_init(&info, GROUP_INFO_LEN_MAX);
-    enum mls_status status = mls_commit(m->group, &options, 0, rng, &bytes, &welcome, &info);
+                                         .group_info = {.external_pub = true, .extensions = mls_buf_span(&extensions)},
+                                         .welcome_extensions = mls_buf_span(&extensions)};
+    if (status == MLS_OK)
+        status = mls_commit(m->group, &options, 0, rng, &bytes, &welcome, &info);
     if (status == MLS_OK) {
         m->pending_adds = adds;
         m->pending_since_us = m->now_us;
         m->unanswered++;
-        member_send_wire(m, &(struct wire1_message){.type = WIRE1_COMMIT,
-                                                    .commit = mls_buf_span(&bytes),
-                                                    .welcome = mls_buf_span(&welcome),
-                                                    .group_info = mls_buf_span(&info)});
+        member_send_wire(m, &(struct wire_message){.type = WIRE_COMMIT,
+                                                   .flags = urgent ? WIRE_COMMIT_URGENT : 0,
+                                                   .commit = mls_buf_span(&bytes),
+                                                   .welcome = mls_buf_span(&welcome),
+                                                   .group_info = mls_buf_span(&info),
+                                                   .list = left_out});
     }
     mls_buf_free(&bytes);
     mls_buf_free(&welcome);
     mls_buf_free(&info);
+    mls_buf_free(&extensions);
     return status;
 }
 
-static void on_commit_now(struct member *m, struct rng *rng, const struct wire1_message *message) {
-    struct mls_buf proposals;
-    struct span package;
-    size_t at = 0;
-    bool adds = false;
-    if (m->group == NULL || message->epoch != mls_group_epoch(m->group) || mls_commit_is_pending(m->group))
+static void on_commit_now(struct member *m, struct rng *rng, const struct wire_message *message) {
+    struct mls_buf proposals, left_out;
+    struct wire_package package;
+    struct member_package_keys keys[WIRE_ADDS_MAX + 1];
+    size_t at = 0, adds = 0;
+    if (m->group == NULL || message->epoch != mls_group_epoch(m->group) || mls_commit_is_pending(m->group) ||
+        m->next != NEXT_NONE)
         return;
-    mls_buf_init(&proposals, WIRE1_MESSAGE_LEN_MAX);
-    while (wire1_next(message, &at, &package)) {
-        if (member_package_good(m, package) && mls_propose_write_add(package, &proposals) == MLS_OK)
-            adds = true;
+    mls_buf_init(&proposals, WIRE_MESSAGE_LEN_MAX);
+    mls_buf_init(&left_out, SMALL_LEN_MAX);
+    while (wire_next_package(message, &at, &package)) {
+        enum mls_status status;
+        if (member_package_good(m, package.key_package, keys, adds, &status) &&
+            mls_propose_write_add(package.key_package, &proposals) == MLS_OK)
+            adds++;
+        else /* one that is no good costs the others nothing */
+            wire_add_left_out(&left_out, &(struct wire_left_out){.knock = package.knock, .status = (uint16_t)status});
     }
-    if (adds && mls_propose_write_psk(m->suite.suite->id, span_str(SECURE_PSK_ID), rng, &proposals) != MLS_OK)
+    if (adds > 0 &&
+        mls_propose_write_psk(m->suite.suite->id, span_of(m->psk_id, sizeof m->psk_id), rng, &proposals) != MLS_OK)
         mls_buf_clear(&proposals);
-    if (mls_buf_ok(&proposals) && (adds || m->remove_try_us != TIME_NEVER))
-        (void)member_commit(m, rng, mls_buf_span(&proposals), adds); /* else the server names another */
-    mls_buf_free(&proposals);
+    if (mls_buf_ok(&proposals) && (adds > 0 || m->remove_try_us != TIME_NEVER))
+        (void)member_commit(m, rng, mls_buf_span(&proposals), adds > 0, false, mls_buf_span(&left_out));
+    mls_buf_free(&proposals); /* without a commit the server names another */
+    mls_buf_free(&left_out);
+}
+
+/* ---- commits of others ---- */
+
+static bool next_tag(const struct member *m, uint8_t out[GROUP_INFO_TAG_LEN]) {
+    struct mls_buf key;
+    mls_buf_init(&key, KEM_PUBLIC_LEN_MAX);
+    bool good = mls_next_external_pub(m->group, &key) == MLS_OK;
+    if (good)
+        group_info_tag(m->crypto, mls_buf_span(&key), m->generation, span_of(m->link.link_key, sizeof m->link.link_key),
+                       out);
+    mls_buf_free(&key);
+    return good;
+}
+
+static void on_commit(struct member *m) {
+    struct mls_commit_info info;
+    struct mls_member sender;
+    uint8_t tag[GROUP_INFO_TAG_LEN];
+    uint64_t epoch = mls_group_epoch(m->group) + 1;
+    bool known = mls_staged_info(m->group, &info);
+    ASSERT(known); /* what mls_process has just said */
+    bool external = info.sender_type == MLS_SENDER_NEW_MEMBER_COMMIT;
+    /* our own way back, of which we did not hear that it was taken; its keys are gone */
+    bool own =
+        external && m->joining == NULL && span_equal(info.leaf.signature_key, mls_buf_span(&m->signature_public));
+    if (own || !member_commit_good(m, false) || (!info.removes_us && !next_tag(m, tag))) {
+        mls_staged_refuse(m->group);
+        m->refused_epoch = epoch;
+        member_send_bad(m, epoch, MLS_PROPOSAL_REFUSED);
+        return;
+    }
+    struct span by = span_of(NULL, 0);
+    if (external)
+        by = info.leaf.identity;
+    else if (mls_member_at(m->group, info.sender, &sender))
+        by = sender.leaf.identity;
+    m->pending_since_us = 0;
+    if (info.removes_us) {
+        m->next = NEXT_STAGED;
+        m->next_epoch = epoch;
+        buf_set(&m->next_by, by);
+        m->next_apply_us = author_is_firm(m, by, external) ? m->now_us + MEMBER_SWITCH_US : TIME_NEVER;
+        return;
+    }
+    await(m, NEXT_STAGED, epoch, by, external);
+    member_send_wire(m, &(struct wire_message){.type = WIRE_ACK, .epoch = epoch, .info_tag = span_of(tag, sizeof tag)});
+}
+
+/* Somebody wants in: whether its commit can be followed, before it is numbered. Nothing of it stays. */
+static void on_check_now(struct member *m, const struct wire_message *message) {
+    struct mls_received received;
+    uint8_t ours[GROUP_INFO_TAG_LEN], theirs[GROUP_INFO_TAG_LEN];
+    if (m->group == NULL || m->next != NEXT_NONE || m->astray || m->catching_up)
+        return; /* no word of ours is worth anything now; the next is asked */
+    enum mls_status status = mls_process(m->group, message->commit, 0, &received);
+    bool good = status == MLS_OK && received.kind == MLS_RECEIVED_COMMIT && member_commit_good(m, true) &&
+                next_tag(m, ours) && member_info_tag(m, message->group_info, theirs) &&
+                memcmp(ours, theirs, sizeof ours) == 0;
+    if (status == MLS_OK && received.kind == MLS_RECEIVED_PROPOSAL)
+        mls_proposal_forget(m->group, received.proposal_ref);
+    mls_staged_refuse(m->group);
+    member_send_wire(
+        m, &(struct wire_message){.type = WIRE_CHECKED,
+                                  .ticket = message->ticket,
+                                  .good = good,
+                                  .status = (uint16_t)(status == MLS_OK && !good ? MLS_PROPOSAL_REFUSED : status)});
 }
 
 /* ---- what others send ---- */
 
 /* True when the message is the next one. A repeated one is dropped; after a gap MLS tells whether a commit is missing.
- */
+ * 0: not numbered. */
 static bool in_order(struct member *m, uint64_t seq) {
+    if (seq == 0)
+        return true;
     if (seq <= m->last_seq)
         return false;
     if (seq != m->last_seq + 1) {
@@ -405,80 +342,61 @@ static void on_remove_proposed(struct member *m, uint64_t now_us, const struct m
     }
     m->remove_try_us = time_min(m->remove_try_us, now_us + MEMBER_OPEN_REMOVE_US);
     struct person *gone = member_find_person(m, info.leaf.identity);
-    if (gone != NULL) {
-        gone->online = false;
-        /* the first announcement counts, whatever epochs come and whatever commits fail until it is carried out */
-        if (gone->leaving_since_us == 0)
-            gone->leaving_since_us = now_us;
-        member_put(m, &(struct member_output){.type = MEMBER_ROSTER});
-    }
-}
-
-static void on_commit(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng *rng) {
-    struct mls_commit_info info;
-    uint8_t by[WIRE1_IDENTITY_LEN_MAX];
-    struct mls_member sender;
-    struct span committer = span_of(NULL, 0);
-    uint64_t epoch = mls_group_epoch(m->group) + 1;
-    bool known = mls_staged_info(m->group, &info);
-    ASSERT(known);
-    bool external = info.sender_type == MLS_SENDER_NEW_MEMBER_COMMIT;
-    /* our own way back, of which we did not hear that it was taken; its keys are gone */
-    bool own = external && span_equal(info.leaf.signature_key, mls_buf_span(&m->signature_public));
-    if (own || !member_commit_good(m, m->group)) {
-        mls_staged_refuse(m->group);
-        member_go_astray(m, epoch, MLS_PROPOSAL_REFUSED);
+    if (gone == NULL)
         return;
-    }
-    if (external)
-        committer = info.leaf.identity;
-    else if (mls_member_at(m->group, info.sender, &sender))
-        committer = sender.leaf.identity;
-    ASSERT(committer.len <= sizeof by);
-    if (committer.len > 0)
-        memcpy(by, committer.data, committer.len);
-    bool out = info.removes_us;
-    m->pending_since_us = 0;
-    enum mls_status status = mls_staged_apply(m->group);
-    if (status != MLS_OK) {
-        member_go_astray(m, epoch, status);
-    } else if (out) {
-        member_end(m, WIRE1_GONE_REMOVED);
-    } else {
-        member_entered(m, now_us, unix_s, rng, span_of(by, committer.len), ENTRY_NEXT);
-        /* a newcomer by external commit is greeted by the first of those who are here */
-        if (external && member_greeter_of(m, span_of(by, committer.len)) == mls_own_leaf(m->group))
-            member_send_roster(m, rng);
+    gone->online = false;
+    /* the first announcement counts, whatever epochs come and whatever commits fail until it is carried out */
+    if (gone->leaving_since_us == 0)
+        gone->leaving_since_us = now_us;
+    member_put(m, &(struct member_output){.type = MEMBER_ROSTER});
+}
+
+static void not_processed(struct member *m, const struct wire_message *message, enum mls_status status) {
+    struct mls_message_info info;
+    bool handshake = message->type == WIRE_HANDSHAKE;
+    bool ahead = status == MLS_EPOCH_AHEAD && mls_message_peek(message->message, &info) == MLS_OK;
+    if (ahead && m->behind_epoch > 0) {
+        m->dropped++; /* we could not follow before, and said so */
+    } else if (handshake && status != MLS_EPOCH_OVER) {
+        member_alarm(m, MEMBER_ALARM_COMMIT, span_of(NULL, 0), status);
+        if (ahead) {
+            m->behind_epoch = info.epoch + 1;
+            member_go_astray(m, mls_group_epoch(m->group) + 1, status);
+        } else {
+            m->refused_epoch = mls_group_epoch(m->group) + 1;
+            member_send_bad(m, m->refused_epoch, status); /* one of us alone decides nothing */
+        }
+    } else if (!handshake) {
+        m->dropped++;
+        /* the server orders commits and messages: one of a later epoch means that it kept a commit back */
+        if (status == MLS_EPOCH_AHEAD)
+            member_alarm(m, MEMBER_ALARM_ORDER, span_of(NULL, 0), status);
+        else if (status != MLS_EPOCH_FORGOTTEN)
+            member_alarm(m, MEMBER_ALARM_CONTENT, message->identity, status);
     }
 }
 
-static void on_message(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng *rng,
-                       const struct wire1_message *message) {
+/* A message of the epoch that does not stand here yet: others were told sooner. */
+static bool for_later(struct member *m, const struct wire_message *message, struct span bytes) {
+    struct mls_message_info info;
+    if (m->next == NEXT_NONE || m->next == NEXT_JOINING || message->type != WIRE_APP_FROM ||
+        mls_message_peek(message->message, &info) != MLS_OK || info.epoch != m->next_epoch)
+        return false;
+    if (m->inbox_count < INBOX_MAX) {
+        mls_wr_vec(&m->inbox, bytes);
+        m->inbox_count++;
+    }
+    return true;
+}
+
+static void on_message(struct member *m, uint64_t now_us, struct rng *rng, const struct wire_message *message) {
     struct mls_received received;
-    if (!in_order(m, message->seq))
-        return;
-    if (message->type == WIRE1_APP_FROM && span_equal(message->identity, mls_buf_span(&m->identity)))
+    if (message->type == WIRE_APP_FROM && span_equal(message->identity, mls_buf_span(&m->identity)))
         return; /* our own, from the log */
     enum mls_status status = mls_process(m->group, message->message, 0, &received);
-    bool handshake = message->type == WIRE1_HANDSHAKE;
+    bool handshake = message->type == WIRE_HANDSHAKE;
     if (status != MLS_OK) {
-        struct mls_message_info info;
-        bool ahead = status == MLS_EPOCH_AHEAD && mls_message_peek(message->message, &info) == MLS_OK;
-        if (ahead && m->behind_epoch > 0) {
-            m->dropped++; /* we could not follow before, and said so */
-        } else if (handshake && status != MLS_EPOCH_OVER) {
-            member_alarm(m, MEMBER_ALARM_COMMIT, span_of(NULL, 0), status);
-            if (ahead)
-                m->behind_epoch = info.epoch + 1;
-            member_go_astray(m, mls_group_epoch(m->group) + 1, status);
-        } else if (!handshake) {
-            m->dropped++;
-            /* the server orders commits and messages: one of a later epoch means that it kept a commit back */
-            if (status == MLS_EPOCH_AHEAD)
-                member_alarm(m, MEMBER_ALARM_ORDER, span_of(NULL, 0), status);
-            else if (status != MLS_EPOCH_FORGOTTEN)
-                member_alarm(m, MEMBER_ALARM_CONTENT, message->identity, status);
-        }
+        not_processed(m, message, status);
         return;
     }
     switch (received.kind) {
@@ -492,24 +410,57 @@ static void on_message(struct member *m, uint64_t now_us, uint64_t unix_s, struc
         on_remove_proposed(m, now_us, &received);
         break;
     case MLS_RECEIVED_COMMIT:
-        on_commit(m, now_us, unix_s, rng);
+        on_commit(m);
         break;
-    case MLS_RECEIVED_OWN_COMMIT: /* taken while we were away */
+    case MLS_RECEIVED_OWN_COMMIT: /* taken while we were away; it stands when `ready` says so */
+        if (m->next == NEXT_NONE)
+            member_await_own(m);
         m->pending_since_us = 0;
-        if (mls_commit_confirm(m->group) == MLS_OK)
-            member_entered(m, now_us, unix_s, rng, mls_buf_span(&m->identity), ENTRY_NEXT);
         break;
     case MLS_RECEIVED_OWN_PROPOSAL:
         break;
     }
 }
 
-static void on_online(struct member *m, const struct wire1_message *message) {
+void member_take_inbox(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng *rng) {
+    struct mls_buf inbox = m->inbox;
+    struct wire_message message;
+    (void)unix_s;
+    mls_buf_init(&m->inbox, INBOX_LEN_MAX);
+    m->inbox_count = 0;
+    struct mls_reader r = mls_reader_of(mls_buf_span(&inbox));
+    while (m->group != NULL && mls_reader_left(&r) > 0) {
+        struct span bytes = mls_rd_vec(&r, WIRE_MESSAGE_LEN_MAX, MLS_TOO_LARGE);
+        if (wire_read(WIRE_FROM_SERVER, bytes, &message) != WIRE_OK)
+            break;
+        /* of messages that waited for their epoch the order was seen when they came */
+        if (message.seq > m->last_seq && !in_order(m, message.seq))
+            continue;
+        on_message(m, now_us, rng, &message);
+    }
+    mls_buf_free(&inbox);
+}
+
+static void on_broadcast(struct member *m, uint64_t now_us, struct rng *rng, const struct wire_message *message,
+                         struct span bytes) {
+    if (m->group == NULL && (m->fetching == FETCH_WELCOME || m->next == NEXT_JOINING)) {
+        if (m->inbox_count < INBOX_MAX) {
+            mls_wr_vec(&m->inbox, bytes);
+            m->inbox_count++;
+        }
+        return;
+    }
+    if (m->group == NULL || !in_order(m, message->seq) || for_later(m, message, bytes))
+        return;
+    on_message(m, now_us, rng, message);
+}
+
+static void on_online(struct member *m, const struct wire_message *message) {
     struct span identity;
     size_t at = 0;
     for (uint32_t i = 0; i < m->people_count; i++)
         m->people[i].online = span_equal(mls_buf_span(&m->people[i].identity), mls_buf_span(&m->identity));
-    while (wire1_next(message, &at, &identity)) {
+    while (wire_next_identity(message, &at, &identity)) {
         struct person *p = member_find_person(m, identity);
         if (p != NULL)
             p->online = true;
@@ -520,85 +471,100 @@ static void on_online(struct member *m, const struct wire1_message *message) {
     member_put(m, &(struct member_output){.type = MEMBER_ROSTER});
 }
 
-void member_input(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng *rng, struct span bytes) {
-    struct wire1_message message;
-    m->now_us = now_us;
-    if (m->ended_told)
-        return;
-    if (!wire1_read(WIRE1_FROM_SERVER, bytes, &message)) {
-        member_alarm(m, MEMBER_ALARM_CONTENT, span_of(NULL, 0), MLS_TRUNCATED);
+static void on_turn(struct member *m, enum fetch_purpose purpose, const struct wire_message *message) {
+    if (m->group != NULL || (purpose == FETCH_JOIN && m->joining != NULL)) {
+        m->dropped++;
         return;
     }
-    bool broadcast = message.type == WIRE1_HANDSHAKE || message.type == WIRE1_APP_FROM;
-    if (broadcast && m->fetching == FETCH_WELCOME && m->group == NULL) {
-        if (m->inbox_count < INBOX_MAX) {
-            mls_wr_vec(&m->inbox, bytes);
-            m->inbox_count++;
-        }
-        return;
-    }
-    if (broadcast && m->group == NULL)
-        return;
-    switch (message.type) {
-    case WIRE1_STATE:
-        on_state(m, &message);
+    member_drop_joining(m); /* with a Welcome: an attempt of our own, whose answer would come too late */
+    member_fetch_for(m, message);
+    member_fetch_tree(m, purpose, message->tree_hash);
+}
+
+static void take(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng *rng,
+                 const struct wire_message *message, struct span bytes) {
+    switch (message->type) {
+    case WIRE_CHALLENGE:
+        member_on_challenge(m, unix_s, rng, message);
         break;
-    case WIRE1_CREATE_NOW:
-        on_create_now(m, unix_s, rng);
+    case WIRE_STATE:
+        member_on_state(m, message);
         break;
-    case WIRE1_JOIN_NOW:
-        if (m->group == NULL && m->joining == NULL)
-            member_fetch_tree(m, FETCH_JOIN, &message);
+    case WIRE_CREATE_NOW:
+        member_on_create_now(m, unix_s, rng, message);
         break;
-    case WIRE1_WELCOME:
-        if (m->group == NULL) {
-            member_drop_joining(m); /* an attempt of our own, whose answer would come too late */
-            member_fetch_tree(m, FETCH_WELCOME, &message);
-        } else {
-            m->dropped++;
-        }
+    case WIRE_JOIN_NOW:
+        on_turn(m, FETCH_JOIN, message);
         break;
-    case WIRE1_RESYNC:
-        member_on_resync(m, &message);
+    case WIRE_WELCOME:
+        on_turn(m, FETCH_WELCOME, message);
         break;
-    case WIRE1_COMMIT_NOW:
-        on_commit_now(m, rng, &message);
+    case WIRE_RESYNC:
+        member_on_resync(m, message);
         break;
-    case WIRE1_HANDSHAKE:
-    case WIRE1_APP_FROM:
-        on_message(m, now_us, unix_s, rng, &message);
+    case WIRE_RESTATE:
+        member_on_restate(m, now_us, unix_s, rng, message);
         break;
-    case WIRE1_ACCEPTED:
-        on_accepted(m, now_us, unix_s, rng, &message);
+    case WIRE_COMMIT_NOW:
+        on_commit_now(m, rng, message);
         break;
-    case WIRE1_SENT:
-        if (message.seq == m->last_seq + 1)
-            m->last_seq = message.seq;
+    case WIRE_CHECK_NOW:
+        on_check_now(m, message);
         break;
-    case WIRE1_STALE:
+    case WIRE_HANDSHAKE:
+    case WIRE_APP_FROM:
+        on_broadcast(m, now_us, rng, message, bytes);
+        break;
+    case WIRE_ACCEPTED:
+        on_accepted(m, now_us, unix_s, rng, message);
+        break;
+    case WIRE_SENT:
+        if (message->seq == m->last_seq + 1)
+            m->last_seq = message->seq;
+        break;
+    case WIRE_STALE:
         on_stale(m);
         break;
-    case WIRE1_DIRECT_FROM:
+    case WIRE_DIRECT_FROM:
         if (m->group != NULL)
-            member_take_direct(m, rng, message.identity, message.sealed);
+            member_take_direct(m, rng, message->identity, message->sealed);
         break;
-    case WIRE1_READY:
-        if (m->group != NULL)
-            member_switch(m, message.epoch);
+    case WIRE_READY:
+        on_ready(m, now_us, unix_s, rng, message);
         break;
-    case WIRE1_ONLINE:
-        on_online(m, &message);
+    case WIRE_WITHDRAWN:
+        on_withdrawn(m, message);
         break;
-    case WIRE1_GONE:
-        member_end(m, message.gone);
+    case WIRE_ONLINE:
+        on_online(m, message);
+        break;
+    case WIRE_CLOSING:
+        member_put(m, &(struct member_output){.type = MEMBER_CLOSING, .number = message->within_s});
+        break;
+    case WIRE_GONE:
+        member_end_by(m, message->reason_gone, message->by);
         break;
     default:
+        m->dropped++;
         break;
     }
 }
 
+void member_input(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng *rng, struct span bytes) {
+    struct wire_message message;
+    m->now_us = now_us;
+    if (m->ended_told)
+        return;
+    enum wire_verdict verdict = wire_read(WIRE_FROM_SERVER, bytes, &message);
+    if (verdict == WIRE_MALFORMED)
+        member_alarm(m, MEMBER_ALARM_CONTENT, span_of(NULL, 0), MLS_TRUNCATED);
+    else if (verdict == WIRE_OK)
+        take(m, now_us, unix_s, rng, &message, bytes);
+    member_caught_up(m);
+}
+
 void member_leave(struct member *m) {
-    member_send_wire(m, &(struct wire1_message){.type = WIRE1_LEAVE});
+    member_send_wire(m, &(struct wire_message){.type = WIRE_LEAVE});
     member_end(m, 0);
 }
 
@@ -607,7 +573,7 @@ void member_leave(struct member *m) {
 static void check_signatures(struct member *m, uint64_t now_us) {
     if (mls_verify_some(m->group, CHECKS_A_STEP) != MLS_OK || mls_group_state(m->group) == MLS_STATE_BROKEN) {
         member_alarm(m, MEMBER_ALARM_SIGNATURE, span_of(NULL, 0), MLS_LEAF_SIGNATURE_INVALID);
-        member_end(m, WIRE1_GONE_REFUSED);
+        member_end(m, WIRE_GONE_REFUSED);
         return;
     }
     bool more = mls_verify_left(m->group) > 0;
@@ -626,14 +592,51 @@ static void look_at_departures(struct member *m, uint64_t now_us) {
     }
 }
 
+/* Hosts and the four lowest leaves. */
+static bool says_heartbeats(const struct member *m) {
+    const struct person *self = member_find_person(m, mls_buf_span(&m->identity));
+    uint32_t lower = 0;
+    for (uint32_t i = 0; self != NULL && i < m->people_count; i++)
+        lower += m->people[i].leaf < self->leaf;
+    return self != NULL && (self->role == GROUP_HOST || lower < 4);
+}
+
+static void heartbeat(struct member *m, uint64_t now_us, struct rng *rng) {
+    m->heartbeat_at_us = now_us + MEMBER_HEARTBEAT_US;
+    if (says_heartbeats(m))
+        member_send_heartbeat(m, rng);
+    if (m->people_count < 2)
+        m->heard_us = now_us;
+    bool confirmed = now_us < m->heard_us + 3 * MEMBER_HEARTBEAT_US;
+    if (confirmed != m->confirmed)
+        member_put(m, &(struct member_output){.type = MEMBER_CONFIRMED, .flag = confirmed});
+    m->confirmed = confirmed;
+}
+
+/* Commits that are due: a departure that nobody carries out, keys that are old. */
+static void commits_due(struct member *m, uint64_t now_us, struct rng *rng) {
+    const struct span none = span_of(NULL, 0);
+    if (now_us >= m->remove_try_us) {
+        m->remove_try_us = now_us + MEMBER_OPEN_REMOVE_US;
+        if (!member_is_committing(m))
+            (void)member_commit(m, rng, none, false, false, none);
+    }
+    if (now_us >= m->removal_at_us)
+        member_removals_look(m, now_us, rng);
+    if (now_us >= m->heal_at_us) {
+        m->heal_at_us = now_us + MEMBER_HEAL_US;
+        if (!member_is_committing(m))
+            (void)member_commit(m, rng, none, false, false, none);
+    }
+}
+
 void member_tick(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng *rng) {
-    (void)unix_s;
     m->now_us = now_us;
     if (now_us >= m->directs_at_us)
         member_directs_forget(m);
-    /* without a connection, too: media flows on */
-    while (m->group != NULL && m->switches_count > 0 && now_us >= m->switches[0].at_us)
-        member_switch(m, m->switches[0].epoch);
+    /* of a host's commit, without a connection too: media flows on */
+    if (m->group != NULL && m->next != NEXT_NONE && now_us >= m->next_apply_us)
+        member_stand(m, now_us, unix_s, rng);
     if (m->group == NULL || m->state != MEMBER_IN)
         return;
     if (m->pending_since_us != 0 && now_us >= m->pending_since_us + PENDING_US) {
@@ -642,18 +645,9 @@ void member_tick(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng 
     }
     look_at_departures(m, now_us);
     member_rejoin_tick(m, now_us);
-    if (now_us >= m->remove_try_us) {
-        m->remove_try_us = now_us + MEMBER_OPEN_REMOVE_US;
-        if (m->pending_since_us == 0)
-            (void)member_commit(m, rng, span_of(NULL, 0), false);
-    }
-    if (now_us >= m->removal_at_us)
-        member_removals_look(m, now_us, rng);
-    if (now_us >= m->heal_at_us) {
-        m->heal_at_us = now_us + MEMBER_HEAL_US;
-        if (m->pending_since_us == 0)
-            (void)member_commit(m, rng, span_of(NULL, 0), false);
-    }
+    commits_due(m, now_us, rng);
+    if (now_us >= m->heartbeat_at_us)
+        heartbeat(m, now_us, rng);
     if (now_us >= m->profile_at_us)
         member_send_profile(m, rng);
     if (now_us >= m->names_at_us)

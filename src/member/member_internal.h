@@ -1,7 +1,7 @@
-/* What the files of member.h share: member.c (life, outputs, questions), member_in.c (the delivery protocol),
- * member_epoch.c (entering epochs, keys), member_people.c (who is and was here), member_rejoin.c (coming back without
- * trusting less), member_moderate.c (what hosts do), member_rules.c (what is refused), member_content.c (sealed
- * messages), member_code.c (security codes). */
+/* What the files of member.h share: member.c (life, outputs, questions), member_entry.c (from the challenge into the
+ * group), member_in.c (what comes then), member_epoch.c (entering epochs, keys), member_people.c (who is and was here),
+ * member_rejoin.c (coming back without trusting less), member_moderate.c (what hosts do), member_rules.c (what is
+ * refused), member_content.c (sealed messages), member_code.c (security codes). */
 #ifndef CONCLAVE_MEMBER_MEMBER_INTERNAL_H
 #define CONCLAVE_MEMBER_MEMBER_INTERNAL_H
 
@@ -26,8 +26,6 @@
 #define PROFILE_SPREAD_US UINT64_C(200000)
 /* A commit of ours that nobody answers: the connection will tell; then it is made anew. */
 #define PENDING_US UINT64_C(5000000)
-/* Epochs entered within MEMBER_SWITCH_US: more than commits come in it; of further ones the newest counts, sooner. */
-#define SWITCHES_MAX 8
 
 /* Private messages that may have to be sent again, because a person's key changed while they were on their way; they
  * are kept until so long after the last of them. */
@@ -36,10 +34,6 @@
 
 /* Epochs whose late messages open; who was in them is kept as long (MLS_PAST_EPOCHS_DEFAULT says why so many). */
 #define PAST_EPOCHS 2
-/* Signature keys of people who went: none of them comes back in a group that descends from ours, since whoever comes
- * again makes another. The newest, by the first bytes of their SHA-256. */
-#define GONE_MAX 512
-#define GONE_LEN 16
 /* Between two requests for what a rejoin needs: the first soon, then twice as long each time. */
 #define REJOIN_MIN_US UINT64_C(500000)
 #define REJOIN_MAX_US UINT64_C(32000000)
@@ -61,7 +55,11 @@ enum content_kind {
     CONTENT_ROSTER = 7,
     CONTENT_TRACK = 8,
     CONTENT_WHO = 9,
+    CONTENT_HEARTBEAT = 23,
+    CONTENT_COMPARE_RESULT = 25,
 };
+
+enum compare_result { COMPARE_RESOLVED = 0, COMPARE_MATCH = 1, COMPARE_DIFFER = 2 };
 
 struct text {
     uint16_t len;
@@ -71,12 +69,15 @@ struct text {
 struct person {
     uint32_t leaf;
     struct mls_buf identity, signature_key, software, bundle; /* small, each exactly as long as needed */
-    enum secure_kind kind;
-    bool online, hand, hand_known, verified, named, host;
+    enum group_client_kind client;
+    bool online, hand, hand_known, verified, disputes, named;
+    enum group_role role;
+    uint32_t may;
     uint32_t name_version;
     struct text name;
     struct mls_buf profile;    /* the signed statement, to hand on */
     uint64_t since_epoch;      /* it came, or came again, with this one */
+    uint64_t key_mark;         /* begins its leaf's encryption key: another key is of another path, or program */
     uint64_t leaving_since_us; /* since when its Remove is announced; 0: it is not */
     bool withheld_told;
     uint64_t directs_sent; /* private messages to it: the number of the next */
@@ -86,9 +87,9 @@ struct person {
 /* Who wrote a message: a leaf of the message's own epoch. */
 struct author {
     uint32_t leaf;
-    bool host;
+    enum group_role role;
     uint8_t identity_len, key_len;
-    uint8_t identity[WIRE1_IDENTITY_LEN_MAX], key[SIGN_PUBLIC_LEN_MAX];
+    uint8_t identity[WIRE_IDENTITY_LEN_MAX], key[SIGN_PUBLIC_LEN_MAX];
 };
 struct roster {
     uint64_t epoch;
@@ -104,7 +105,7 @@ struct roster_held {
 /* Somebody whom our person, a host, wants out: until that seat is out of the tree. */
 struct removal {
     uint8_t identity_len, key_len;
-    uint8_t identity[WIRE1_IDENTITY_LEN_MAX], key[SIGN_PUBLIC_LEN_MAX];
+    uint8_t identity[WIRE_IDENTITY_LEN_MAX], key[SIGN_PUBLIC_LEN_MAX];
     uint64_t since_us;
 };
 
@@ -117,31 +118,37 @@ struct change {
     enum member_change_kind kind;
     uint64_t epoch, unix_s;
     uint8_t identity_len, by_len;
-    uint8_t identity[WIRE1_IDENTITY_LEN_MAX], by[WIRE1_IDENTITY_LEN_MAX];
+    uint8_t identity[WIRE_IDENTITY_LEN_MAX], by[WIRE_IDENTITY_LEN_MAX];
     struct text name;
 };
 
-struct due_switch {
-    uint64_t epoch, at_us;
-};
+/* The commit that does not stand yet. */
+enum next { NEXT_NONE, NEXT_STAGED, NEXT_OWN, NEXT_JOINING };
 
 struct queued {
     struct member_output output;
     struct mls_buf storage; /* what the spans of `output` point into */
 };
 
-enum fetch_purpose { FETCH_NONE, FETCH_JOIN, FETCH_WELCOME, FETCH_RESYNC };
+enum fetch_purpose { FETCH_NONE, FETCH_JOIN, FETCH_WELCOME, FETCH_CHAIN, FETCH_RESYNC };
 
 struct member {
     const struct crypto_backend *crypto;
     struct mls_crypto suite;
     uint32_t people_max;
-    enum secure_kind kind;
+    enum group_client_kind client_kind;
+    uint8_t kind;
     struct mls_buf meeting, identity, software, bundle;
-    uint8_t meeting_hash[SECURE_MEETING_HASH_LEN];
+    uint8_t meeting_hash[GROUP_HASH_LEN], operator_hash[16];
+    uint8_t operator_key[GROUP_KEY_LEN], owner[GROUP_KEY_LEN];
+    bool operator_known, owner_known;
+    uint32_t generation;
+    uint8_t psk_id[GROUP_PSK_ID_LEN];
+    uint8_t own_identity[GROUP_IDENTITY_LEN];
     struct text name;
     uint32_t name_version;
-    struct secure_link link;
+    struct group_link link;
+    struct secret owner_seed; /* len 0: none */
     struct secret signature_key;
     struct mls_buf signature_public, credential, leaf_extensions;
     struct mls_client *client;
@@ -151,6 +158,9 @@ struct member {
     bool creating;
     uint64_t joining_since_us;
     bool astray;           /* we refused a commit or miss something: a resync has a use */
+    bool catching_up;      /* by the log, after resuming; or, where that does not reach back, by a resync */
+    uint64_t log_ends_seq; /* with this number, while the epoch is ours */
+    bool resync_asked;     /* on this connection: one may still come when it has no use any more */
     uint64_t behind_epoch; /* that the others have reached as the server says; 0: it has not said that we are behind */
     uint64_t rejoin_at_us; /* ask for it again */
     uint32_t rejoin_tries;
@@ -158,10 +168,14 @@ struct member {
     uint8_t gone;
     bool ended_told;
     bool connected;
+    bool resuming;       /* hello 2 is out and not answered */
+    bool restated;       /* on this connection the server said that it has forgotten the group */
+    bool restated_whole; /* and was given it */
     uint32_t tries;
     uint64_t last_seq;
-    struct mls_buf external_sender; /* pinned with the first state */
-    struct mls_buf fetch_group_info, fetch_welcome;
+    struct mls_buf grant;    /* ours, from owner_seed; may be empty */
+    struct mls_buf founding; /* the group's, as its GroupInfos carry it */
+    struct mls_buf fetch_group_info, fetch_welcome, fetch_tree_hash;
     enum fetch_purpose fetching;
     uint32_t ticket;
     uint64_t fetch_seq;
@@ -170,8 +184,14 @@ struct member {
     bool pending_adds; /* the commit that is pending lets somebody in */
     uint64_t pending_since_us;
     uint32_t unanswered; /* commits that went out on this connection: each is answered once, in order */
-    struct due_switch switches[SWITCHES_MAX]; /* epochs that were entered and are not sealed with yet, oldest first */
-    uint32_t switches_count;
+    enum next next;
+    uint64_t next_epoch;
+    uint64_t next_apply_us; /* by itself; TIME_NEVER: never */
+    struct mls_buf next_by; /* identity */
+    bool next_external;
+    uint64_t refused_epoch;             /* that we called bad; 0: none */
+    uint64_t heartbeat_at_us, heard_us; /* ours; the last of the others' */
+    bool confirmed;
     uint64_t checks_at_us;
     uint64_t names_at_us, profile_at_us;
     uint32_t names_tries;
@@ -182,11 +202,9 @@ struct member {
     struct roster past[PAST_EPOCHS];
     uint32_t past_next;
     uint64_t people_epoch; /* that `people` are of */
-    uint8_t gone_keys[GONE_MAX][GONE_LEN];
-    uint32_t gone_keys_count;
-    uint64_t came_us; /* when we entered as a newcomer */
-    uint32_t greeter; /* leaf of who let us in by Welcome; UINT32_MAX: nobody did */
-    bool online_told; /* the server has said who is online */
+    uint64_t came_us;      /* when we entered as a newcomer */
+    uint32_t greeter;      /* leaf of who let us in by Welcome; UINT32_MAX: nobody did */
+    bool online_told;      /* the server has said who is online */
     struct roster_held rosters_held[ROSTERS_HELD_MAX];
     uint32_t rosters_held_count;
     struct removal removals[REMOVALS_MAX];
@@ -211,11 +229,13 @@ struct member {
 
 /* Queues an output. Its spans are copied. */
 void member_put(struct member *m, const struct member_output *output);
-void member_send_wire(struct member *m, const struct wire1_message *message);
+void member_send_wire(struct member *m, const struct wire_message *message);
 void member_alarm(struct member *m, enum member_alarm alarm, struct span identity, enum mls_status status);
 void member_set_state(struct member *m, enum member_state state);
 /* The end: wipes the groups, tells once. */
 void member_end(struct member *m, uint8_t gone);
+/* By somebody: its identity, or empty for the server. */
+void member_end_by(struct member *m, uint8_t gone, struct span by);
 void buf_set(struct mls_buf *b, struct span bytes);
 bool text_set(struct text *text, struct span bytes);
 struct span text_span(const struct text *text);
@@ -235,58 +255,92 @@ void member_past_forget(struct member *m);
 /* Who is at that leaf in that epoch. False: nobody, or the epoch is too old. */
 bool member_author(const struct member *m, uint64_t epoch, uint32_t leaf, struct author *out);
 struct span author_identity(const struct author *a);
-/* Did somebody go who had this signature key? */
-bool member_key_is_gone(const struct member *m, struct span signature_key);
 
 /* ---- member_epoch.c ---- */
 
 /* After the group entered an epoch: people, keys, acknowledgement, history. `by`: who committed, empty when unknown. */
 void member_entered(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng *rng, struct span by,
                     enum entry entry);
-/* From now on we seal with `epoch`, if we have entered it and do not yet. */
-void member_switch(struct member *m, uint64_t epoch);
+/* Hands out the key of the epoch that waits; takes it back. */
+void member_give_next_keys(struct member *m);
+void member_drop_next_keys(struct member *m);
 void member_note(struct member *m, enum member_change_kind kind, uint64_t unix_s, struct span identity, struct span by);
+
+/* ---- member_entry.c ---- */
+
+void member_on_challenge(struct member *m, uint64_t unix_s, struct rng *rng, const struct wire_message *message);
+void member_on_state(struct member *m, const struct wire_message *message);
+void member_on_create_now(struct member *m, uint64_t unix_s, struct rng *rng, const struct wire_message *message);
+void member_fetch_tree(struct member *m, enum fetch_purpose purpose, struct span tree_hash);
+/* Sets aside what a fetch is for. */
+void member_fetch_for(struct member *m, const struct wire_message *message);
+void member_not_joined(struct member *m);
+/* Our Info for GroupInfos of this group, as a list of extensions. */
+enum mls_status member_info_extensions(const struct member *m, struct mls_buf *out);
+/* SHA-256("conclave info v2" ...) of a GroupInfo's external key, with our link; false when it has none. */
+bool member_info_tag(const struct member *m, struct span group_info, uint8_t out[GROUP_INFO_TAG_LEN]);
 
 /* ---- member_in.c ---- */
 
 void member_send_bad(struct member *m, uint64_t epoch, enum mls_status status);
-void member_fetch_tree(struct member *m, enum fetch_purpose purpose, const struct wire1_message *message);
 /* Makes a commit of these proposals and of all that are stored, and sends it. */
-enum mls_status member_commit(struct member *m, struct rng *rng, struct span proposals, bool adds);
+enum mls_status member_commit(struct member *m, struct rng *rng, struct span proposals, bool adds, bool urgent,
+                              struct span left_out);
+void member_take_inbox(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng *rng);
+/* The commit that waits stands: from now on we are in its epoch. */
+void member_stand(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng *rng);
+/* Our own commit, of which the server says that others took it, waits for `ready`. */
+void member_await_own(struct member *m);
+/* The commit that waits does not stand, and nothing of it stays. */
+void member_forget_next(struct member *m);
+/* Has a commit that waits for `ready`; or makes a new one impossible in another way. */
+bool member_is_committing(const struct member *m);
 
 /* ---- member_rejoin.c ---- */
 
-/* Wipes an attempt to enter; the group that we are in stays. */
 void member_drop_joining(struct member *m);
-/* `joining` was confirmed: it takes the place of the group, if there is one. */
 void member_adopt_joining(struct member *m);
 /* We cannot follow: says so, and takes what the server answers. */
 void member_go_astray(struct member *m, uint64_t epoch, enum mls_status status);
-/* Later once more, if we still cannot. */
 void member_rejoin_later(struct member *m);
-/* A connection resumed; `behind`: the server says that there is more than we have. */
-void member_rejoin_resumed(struct member *m, bool behind);
+void member_rejoin_resumed(struct member *m, const struct wire_message *state);
+/* After each message: whether all is there that we missed. */
+void member_caught_up(struct member *m);
+/* The server has forgotten the group and asks for it; and says which epoch stands there now, from where it counts anew.
+ */
+void member_on_restate(struct member *m, uint64_t now_us, uint64_t unix_s, struct rng *rng,
+                       const struct wire_message *message);
+void member_restated(struct member *m, const struct wire_message *state);
 void member_rejoin_tick(struct member *m, uint64_t now_us);
-void member_on_resync(struct member *m, const struct wire1_message *message);
-/* Is `joining`, entered by the GroupInfo of a resync, no less than what we know? On false an alarm was raised. */
-bool member_rejoin_good(struct member *m);
+void member_on_resync(struct member *m, const struct wire_message *message);
+/* The commits and Removes from our epoch on: whether what we are led to descends from it. On false an alarm was raised.
+ */
+bool member_chain_good(struct member *m, struct rng *rng, struct span chain);
 
 /* ---- member_moderate.c ---- */
 
 /* After each epoch and when its time has come: who is out, who is not yet. */
 void member_removals_look(struct member *m, uint64_t now_us, struct rng *rng);
 
+/* Appends the proposal that makes this the group's Meeting. */
+enum mls_status member_propose_meeting(const struct member *m, const struct group_meeting *meeting,
+                                       struct mls_buf *proposals);
+
 /* ---- member_rules.c ---- */
 
-/* Identity and options for making and joining. */
 struct mls_identity member_identity(const struct member *m);
 struct mls_group_options member_options(const struct member *m);
-/* Everything that a meeting's group must be, looked at as a whole: by a joiner. */
-bool member_group_good(struct member *m, const struct mls_group *group);
-/* The staged commit against the client rules; on false an alarm was raised. */
-bool member_commit_good(struct member *m, struct mls_group *group);
-/* May this key package be added? */
-bool member_package_good(struct member *m, struct span key_package);
+/* Rule 6, of a group that we made or are about to enter. On false an alarm was raised. */
+bool member_group_good(struct member *m, const struct mls_group *group, struct span info_extensions, bool by_welcome);
+/* The staged commit against the rules. On false an alarm was raised, unless `quiet`. */
+bool member_commit_good(struct member *m, bool quiet);
+/* Whether it may be added beside those whose keys are the first `keys_count` of `keys`, where it puts its own. */
+struct member_package_keys {
+    struct span signature, encryption;
+};
+bool member_package_good(struct member *m, struct span key_package, struct member_package_keys *keys, size_t keys_count,
+                         enum mls_status *status);
+bool member_standing(const struct member *m, uint32_t leaf, struct group_standing *out);
 
 /* ---- member_content.c ---- */
 
@@ -296,8 +350,12 @@ void member_take_direct(struct member *m, struct rng *rng, struct span from, str
 void member_directs_again(struct member *m, struct rng *rng);
 /* Wipes what was kept for that: at directs_at_us, and with the groups. */
 void member_directs_forget(struct member *m);
+/* "We are in this epoch": kind 23, not kept. */
+void member_send_heartbeat(struct member *m, struct rng *rng);
 void member_send_profile(struct member *m, struct rng *rng);
 void member_send_roster(struct member *m, struct rng *rng);
+/* Our person's word that codes differ, for those who have just come. */
+void member_dispute_again(struct member *m, struct rng *rng);
 /* Asks for the names that are missing; false when none is. */
 bool member_ask_names(struct member *m, struct rng *rng);
 /* Judges the rosters that came before it was known who greets newcomers. */

@@ -47,7 +47,7 @@ static void author_of(const struct person *p, struct author *out) {
     struct span identity = mls_buf_span(&p->identity), key = mls_buf_span(&p->signature_key);
     ASSERT(identity.len > 0 && identity.len <= sizeof out->identity && key.len > 0 && key.len <= sizeof out->key);
     *out = (struct author){
-        .leaf = p->leaf, .host = p->host, .identity_len = (uint8_t)identity.len, .key_len = (uint8_t)key.len};
+        .leaf = p->leaf, .role = p->role, .identity_len = (uint8_t)identity.len, .key_len = (uint8_t)key.len};
     memcpy(out->identity, identity.data, identity.len);
     memcpy(out->key, key.data, key.len);
 }
@@ -96,32 +96,6 @@ bool member_author(const struct member *m, uint64_t epoch, uint32_t leaf, struct
     return false;
 }
 
-static bool key_print(const struct member *m, struct span key, uint8_t out[GONE_LEN]) {
-    uint8_t hash[32];
-    if (m->crypto->hash(HASH_SHA256, &key, 1, hash) != CRYPTO_OK)
-        return false;
-    memcpy(out, hash, GONE_LEN);
-    return true;
-}
-
-static void note_gone(struct member *m, struct span key) {
-    uint8_t print[GONE_LEN];
-    if (key_print(m, key, print))
-        memcpy(m->gone_keys[m->gone_keys_count++ % GONE_MAX], print, GONE_LEN);
-}
-
-bool member_key_is_gone(const struct member *m, struct span signature_key) {
-    uint8_t print[GONE_LEN];
-    uint32_t count = m->gone_keys_count < GONE_MAX ? m->gone_keys_count : GONE_MAX;
-    if (!key_print(m, signature_key, print))
-        return true;
-    for (uint32_t i = 0; i < count; i++) {
-        if (memcmp(m->gone_keys[i], print, GONE_LEN) == 0)
-            return true;
-    }
-    return false;
-}
-
 /* ---- who is here ---- */
 
 static struct person *person_new(struct member *m) {
@@ -138,14 +112,20 @@ static struct person *person_new(struct member *m) {
     return p;
 }
 
+static uint64_t mark_of(const struct mls_member *leaf) {
+    uint64_t mark = 0;
+    size_t len = leaf->leaf.encryption_key.len;
+    memcpy(&mark, leaf->leaf.encryption_key.data, len < sizeof mark ? len : sizeof mark);
+    return mark;
+}
+
 static void fill(struct person *p, const struct mls_member *leaf) {
-    struct span data;
-    struct secure_client client;
+    struct group_client client;
+    p->key_mark = mark_of(leaf);
     buf_set(&p->identity, leaf->leaf.identity);
     buf_set(&p->signature_key, leaf->leaf.signature_key);
-    if (mls_extension_find(leaf->leaf.extensions, SECURE_EXTENSION_CLIENT, &data) &&
-        secure_client_read(data, &client)) {
-        p->kind = client.kind;
+    if (group_client_of(leaf->leaf.extensions, &client)) {
+        p->client = (enum group_client_kind)client.kind;
         buf_set(&p->software, client.software);
         buf_set(&p->bundle, client.bundle);
     }
@@ -156,26 +136,51 @@ static bool is_leaf_of(const struct person *p, const struct mls_member *leaf) {
            span_equal(leaf->leaf.identity, mls_buf_span(&p->identity));
 }
 
-/* Most stay where they were; who came again has another leaf. */
-static bool find_leaf(const struct member *m, struct person *p) {
-    struct mls_member leaf;
+/* Most stay where they were; who came again may have another leaf. */
+static bool find_leaf(const struct member *m, struct person *p, struct mls_member *leaf) {
     uint32_t cursor = 0;
-    if (mls_member_at(m->group, p->leaf, &leaf) && is_leaf_of(p, &leaf))
+    if (mls_member_at(m->group, p->leaf, leaf) && is_leaf_of(p, leaf))
         return true;
-    while (mls_member_next(m->group, &cursor, &leaf)) {
-        if (!is_leaf_of(p, &leaf))
+    while (mls_member_next(m->group, &cursor, leaf)) {
+        if (!is_leaf_of(p, leaf))
             continue;
-        p->leaf = leaf.leaf_index;
+        p->leaf = leaf->leaf_index;
         return true;
     }
     return false;
+}
+
+/* One seat is one person, but what it said before it came again is not what it says now: its program may be another,
+ * which counts names and private messages from the start. */
+static void begin_anew(struct person *p) {
+    p->name_version = 0;
+    mls_buf_free(&p->profile);
+    p->directs_seen = (struct replay_window){0};
+}
+
+static void look_whether_again(struct member *m, struct person *p, const struct mls_member *leaf, uint64_t unix_s,
+                               struct span by, enum entry entry) {
+    bool other_key = mark_of(leaf) != p->key_mark;
+    bool by_itself = m->next_external && span_equal(by, mls_buf_span(&p->identity));
+    p->key_mark = mark_of(leaf);
+    if (!other_key || span_equal(mls_buf_span(&p->identity), mls_buf_span(&m->identity)))
+        return;
+    if (entry == ENTRY_AGAIN) { /* perhaps only a commit; what was sealed to our former leaf does not open any more */
+        begin_anew(p);
+    } else if (by_itself || leaf->leaf.source == MLS_LEAF_KEY_PACKAGE) {
+        begin_anew(p);
+        p->since_epoch = member_epoch(m); /* private messages of before are not taken, so that none comes twice */
+        p->hand = p->disputes = p->withheld_told = false;
+        p->hand_known = p->online = true;
+        p->leaving_since_us = 0;
+        member_note(m, MEMBER_CAME, unix_s, mls_buf_span(&p->identity), by);
+    }
 }
 
 static void went(struct member *m, struct person *p, uint64_t unix_s, struct span by) {
     member_note(m, MEMBER_WENT, unix_s, mls_buf_span(&p->identity), by);
     member_put(m, &(struct member_output){
                       .type = MEMBER_REMOVED, .identity = mls_buf_span(&p->identity), .epoch = member_epoch(m)});
-    note_gone(m, mls_buf_span(&p->signature_key));
     member_person_free(p);
     *p = m->people[--m->people_count];
 }
@@ -193,12 +198,17 @@ static void came(struct member *m, const struct mls_member *leaf, uint64_t unix_
         member_note(m, MEMBER_CAME, unix_s, leaf->leaf.identity, by);
 }
 
-static void find_hosts(struct member *m) {
-    struct span data;
-    struct secure_meeting meeting;
-    bool good = mls_group_extension(m->group, SECURE_EXTENSION_MEETING, &data) && secure_meeting_read(data, &meeting);
-    for (uint32_t i = 0; i < m->people_count; i++)
-        m->people[i].host = good && secure_is_host(&meeting, mls_buf_span(&m->people[i].identity));
+static void find_roles(struct member *m, uint64_t unix_s, struct span by, bool first) {
+    for (uint32_t i = 0; i < m->people_count; i++) {
+        struct person *p = &m->people[i];
+        struct group_standing standing = {.role = GROUP_PARTICIPANT};
+        (void)member_standing(m, p->leaf, &standing); /* without memory nobody has more than the least */
+        bool changed = p->role != 0 && p->role != standing.role;
+        p->role = standing.role;
+        p->may = standing.may;
+        if (changed && !first)
+            member_note(m, MEMBER_ROLE, unix_s, mls_buf_span(&p->identity), by);
+    }
 }
 
 uint32_t member_greeter_of(const struct member *m, struct span newcomer) {
@@ -221,16 +231,19 @@ void member_update_people(struct member *m, uint64_t unix_s, struct span by, enu
         member_past_forget(m);
     m->people_epoch = member_epoch(m);
     for (uint32_t i = 0; i < m->people_count;) {
-        if (find_leaf(m, &m->people[i]))
+        struct person *p = &m->people[i];
+        if (find_leaf(m, p, &leaf)) {
+            look_whether_again(m, p, &leaf, unix_s, by, entry);
             i++;
-        else
-            went(m, &m->people[i], unix_s, by);
+        } else {
+            went(m, p, unix_s, by);
+        }
     }
     while (m->people_count < mls_member_count(m->group) && mls_member_next(m->group, &cursor, &leaf)) {
         if (member_find_person(m, leaf.leaf.identity) == NULL)
             came(m, &leaf, unix_s, by, first);
     }
-    find_hosts(m);
+    find_roles(m, unix_s, by, first);
     struct person *self = member_find_person(m, mls_buf_span(&m->identity));
     if (self != NULL) {
         self->name = m->name;

@@ -56,7 +56,7 @@ void app_settle(struct app *app) {
         return;
     media_flush(app->media);
     uint64_t now_us = clock_now_us();
-    uint64_t deadline_us = time_min(control_next_deadline_us(app->control), delivery_next_deadline_us(app->delivery));
+    uint64_t deadline_us = time_min(control_next_deadline_us(app->control), service_next_deadline_us(app->service));
     if (app->stop_at_us != 0)
         deadline_us = time_min(deadline_us, now_us + STOP_LOOK_US);
     http_timer(app->http, deadline_us == TIME_NEVER ? TIME_NEVER : time_since(deadline_us, now_us));
@@ -94,7 +94,7 @@ static void on_message(void *context, uint64_t session, struct span message, boo
 
 static uint16_t on_too_long(void *context, uint64_t session) {
     (void)context;
-    return (session & SESSION_DELIVERY) != 0 ? WIRE1_CLOSE_TOO_MUCH : CLOSE_TOO_LONG;
+    return (session & SESSION_DELIVERY) != 0 ? WIRE_CLOSE_TOO_MUCH : CLOSE_TOO_LONG;
 }
 
 static void on_closed(void *context, uint64_t session, uint16_t code) {
@@ -113,7 +113,7 @@ static void on_woken(void *context) {
 static void on_timer(void *context) {
     struct app *app = context;
     control_tick(app->control, clock_now_us(), clock_unix_us());
-    delivery_tick(app->delivery, clock_now_us(), clock_unix_us() / US_PER_S, &app->rng);
+    delivery_tick(app);
     app_settle(app);
 }
 
@@ -124,6 +124,7 @@ static void on_second(void *context) {
         (void)media_insight(app->media, i);
     media_flush(app->media);
     app_guard_second(app);
+    app_running_look(app);
     app_drain_second(app);
 }
 
@@ -228,7 +229,8 @@ void app_destroy(struct app *app) {
         control_destroy(app->control);
     app_admin_close(app);
     notify_close(&app->notify);
-    delivery_destroy(app->delivery);
+    service_free(app->service);
+    secret_wipe(&app->server_secret);
     store_destroy(app->store);
     if (app->config.dev)
         (void)rmdir(app->files_dir);

@@ -4,36 +4,33 @@
 
 #include "base/assert.h"
 #include "base/base64.h"
+#include "base/secret.h"
 #include "base/time.h"
-#include "group/wire1.h"
+#include "group/wire.h"
 #include "io/clock.h"
 #include "server/app_internal.h"
 
-#define MEETINGS "/api/v1/meetings/"
-/* Bytes of a GroupInfo's hash that tell it from others. */
-#define GROUP_INFO_TAG_LEN 16
+#define MEETINGS MEETING_PATH "/"
+/* Bytes of a chain: commits that stood and Removes. */
+#define CHAIN_LEN_MAX (ORDER_CHAIN_LEN_MAX + (1u << 20))
 
 /* ---- who asks ---- */
 
-bool delivery_whose(struct app *app, const struct http_request *request, struct control_who *who, struct span *meeting,
-                    struct http_reply *reply) {
+void delivery_reply_missing(struct http_reply *reply) {
+    http_reply_header(reply, "Cache-Control", "no-store");
+    http_reply_text(reply, 404, "application/json",
+                    span_str("{\"error\":\"no_entry\",\"message\":\"This link does not open a meeting here. It may be "
+                             "incomplete, have ended, or have been replaced.\"}"));
+}
+
+/* Whose token it is, if it is one for this meeting. Whatever is wrong, there is one answer. */
+bool delivery_whose(struct app *app, const struct http_request *request, struct span meeting, struct control_who *who) {
     struct control_http_request to = routes_to_control(request);
-    struct control_http_reply *from = calloc(1, sizeof *from);
-    if (from == NULL) {
-        reply->status = 503;
-        return false;
-    }
-    bool good = control_who(app->control, clock_unix_us(), &to, who, from);
-    if (!good)
-        routes_from_control(from, reply);
-    free(from);
-    if (!good)
-        return false;
-    *meeting = meeting_of_room(app->meeting, span_str(who->room));
-    if (meeting->len > 0)
-        return true;
-    http_reply_text(reply, 403, "text/plain", span_str("the access token is not for a meeting of this server\n"));
-    return false;
+    struct control_http_reply *refusal = calloc(1, sizeof *refusal);
+    bool good = refusal != NULL && control_who(app->control, clock_unix_us(), &to, who, refusal) &&
+                span_equal(meeting_of_room(app->meeting, span_str(who->room)), meeting);
+    free(refusal);
+    return good;
 }
 
 static void room_of(struct span meeting, char out[MEETING_ROOM_LEN + 1]) {
@@ -46,13 +43,15 @@ static void room_of(struct span meeting, char out[MEETING_ROOM_LEN + 1]) {
 bool delivery_gate(void *context, struct span room, struct span identity) {
     const struct app *app = context;
     struct span meeting = meeting_of_room(app->meeting, room);
-    return meeting.len > 0 && delivery_is_member(app->delivery, meeting, identity);
+    return meeting.len > 0 && service_is_member(app->service, meeting, identity);
 }
 
 /* ---- WebSockets ---- */
 
+#define SOCKETS WIRE_PATH "/"
+
 bool delivery_path(struct span path) {
-    return span_equal_str(path, WIRE1_PATH);
+    return span_starts_with(path, SOCKETS);
 }
 
 static uint32_t connection_of(uint64_t session) {
@@ -60,17 +59,38 @@ static uint32_t connection_of(uint64_t session) {
     return (uint32_t)session;
 }
 
+static struct service_now now_of(struct app *app) {
+    return (struct service_now){.now_us = clock_now_us(), .unix_s = clock_unix_us() / US_PER_S, .rng = &app->rng};
+}
+
+/* Letters that ids are made of. What else stands there is not looked at before its hello. */
+static bool id_formed(struct span id) {
+    for (size_t i = 0; i < id.len; i++) {
+        uint8_t c = id.data[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_'))
+            return false;
+    }
+    return id.len > 0 && id.len <= GROUP_MEETING_ID_LEN_MAX;
+}
+
 uint64_t delivery_socket_open(struct app *app, const struct http_request *request, struct http_reply *reply) {
-    struct control_who who;
-    struct span meeting;
-    if (!delivery_whose(app, request, &who, &meeting, reply))
-        return 0;
-    if (app_draining(app) && delivery_members(app->delivery, meeting) == 0) {
-        http_reply_text(reply, 503, "text/plain", span_str("the server is about to stop and begins no new meetings\n"));
+    const size_t prefix_len = sizeof SOCKETS - 1;
+    struct span id = span_of(request->path.data + prefix_len, request->path.len - prefix_len);
+    struct net_addr client = http_source_of(app->http, request);
+    struct service_now now = now_of(app);
+    uint32_t retry_s;
+    char retry[16];
+    if (!id_formed(id)) {
+        http_reply_text(reply, 404, "text/plain", span_str("not found\n"));
         return 0;
     }
-    struct net_addr client = http_source_of(app->http, request);
-    uint32_t connection = delivery_open(app->delivery, clock_now_us(), &client, meeting, span_str(who.identity));
+    if (!meeting_spend(app->meeting, now.now_us, &client, MEETING_ENTER, &retry_s)) {
+        (void)snprintf(retry, sizeof retry, "%u", retry_s);
+        http_reply_header(reply, "Retry-After", retry);
+        http_reply_text(reply, 429, "text/plain", span_str("too many connections to meetings from this address\n"));
+        return 0;
+    }
+    uint32_t connection = service_open(app->service, &now, &client, id);
     if (connection != 0)
         return SESSION_DELIVERY | connection;
     http_reply_text(reply, 503, "text/plain", span_str("too many connections to meetings\n"));
@@ -78,57 +98,76 @@ uint64_t delivery_socket_open(struct app *app, const struct http_request *reques
 }
 
 void delivery_socket_message(struct app *app, uint64_t session, struct span message, bool text) {
+    struct service_now now = now_of(app);
     /* all messages are binary: a text is malformed, as an empty one is */
-    delivery_message(app->delivery, clock_now_us(), clock_unix_us() / US_PER_S, &app->rng, connection_of(session),
-                     text ? span_of(NULL, 0) : message);
+    service_message(app->service, &now, connection_of(session), text ? span_of(NULL, 0) : message);
 }
 
 void delivery_socket_closed(struct app *app, uint64_t session, uint16_t code) {
+    struct service_now now = now_of(app);
     /* RFC 6455 section 7.4.1: 1000 done, 1001 the page is gone; anything else is a connection lost */
     bool going = code == 1000 || code == 1001;
-    delivery_closed(app->delivery, clock_now_us(), &app->rng, connection_of(session), going && app->stop_at_us == 0);
+    service_closed(app->service, &now, connection_of(session), going && app->stop_at_us == 0);
 }
 
 void delivery_expelled(struct app *app, struct span room, struct span identity) {
     struct span meeting = meeting_of_room(app->meeting, room);
+    struct service_now now = now_of(app);
     if (meeting.len > 0)
-        delivery_expel(app->delivery, clock_now_us(), &app->rng, meeting, identity);
+        service_expel(app->service, &now, meeting, identity);
+}
+
+void delivery_tick(struct app *app) {
+    struct service_now now = now_of(app);
+    service_tick(app->service, &now);
 }
 
 void delivery_shutdown(struct app *app) {
+    service_closing(app->service, 0);
+    (void)delivery_settle(app);
     http_close_matching(app->http, SESSION_DELIVERY, 1001);
 }
 
-static void carry_out(struct app *app, const struct delivery_output *out) {
+void delivery_token(void *context, struct span id, struct span identity, struct mls_buf *out) {
+    struct app *app = context;
+    char text[MEETING_TOKEN_LEN_MAX];
+    struct writer w = writer_of(text, sizeof text);
+    if (id.len == MEETING_ID_LEN && meeting_token(app->meeting, clock_unix_us(), id, identity, &w))
+        mls_wr_span(out, writer_span(&w));
+    secure_wipe(text, sizeof text);
+}
+
+static void carry_out(struct app *app, const struct service_output *out) {
     char room[MEETING_ROOM_LEN + 1];
     switch (out->type) {
-    case DELIVERY_SEND:
+    case SERVICE_SEND:
         http_send(app->http, SESSION_DELIVERY | out->connection, out->message, false);
         break;
-    case DELIVERY_HOLD:
+    case SERVICE_HOLD:
         http_hold(app->http, SESSION_DELIVERY | out->connection, out->held);
         break;
-    case DELIVERY_CLOSE:
+    case SERVICE_CLOSE:
         http_close(app->http, SESSION_DELIVERY | out->connection, out->code);
         break;
-    case DELIVERY_ADMITTED: /* asked for when the person connects: delivery_gate */
+    case SERVICE_ADMITTED: /* for the media it is asked when the person connects: delivery_gate */
+        app_running_look(app);
         break;
-    case DELIVERY_EXPELLED:
-        room_of(out->meeting, room);
+    case SERVICE_EXPELLED:
+        room_of(out->id, room);
         control_expel(app->control, clock_now_us(), span_str(room), out->identity);
         break;
-    case DELIVERY_OVER:
-        room_of(out->meeting, room);
+    case SERVICE_OVER:
+        room_of(out->id, room);
         control_room_end(app->control, clock_now_us(), span_str(room));
-        store_drop(app->store, out->meeting);
+        store_drop(app->store, out->id);
         break;
     }
 }
 
 bool delivery_settle(struct app *app) {
-    struct delivery_output out;
+    struct service_output out;
     bool any = false;
-    while (delivery_poll(app->delivery, &out)) {
+    while (service_poll(app->service, &out)) {
         any = true;
         if (!app->destroying)
             carry_out(app, &out);
@@ -138,47 +177,60 @@ bool delivery_settle(struct app *app) {
 
 /* ---- HTTP ---- */
 
-/* A tree that is being sent: everybody who enters at the same time gets the same bytes, of which a large meeting has
- * some megabytes, and the delivery service may go on to another tree meanwhile. */
-struct shared_tree {
-    struct shared_tree *next;
+/* A tree or a chain that is being sent: everybody who enters at the same time gets the same bytes, of which a large meeting has
+ * some megabytes, and the delivery service may go on to others meanwhile. */
+struct shared_bytes {
+    struct shared_bytes *next;
     struct app *app;
     uint32_t refs;
-    struct span hash, bytes; /* behind this struct */
+    struct span name, bytes; /* behind this struct; the name is the meeting's and what of it this is */
 };
 
-static void release_tree(void *held) {
-    struct shared_tree *tree = held;
-    ASSERT(tree->refs > 0);
-    if (--tree->refs > 0)
+static void release_shared(void *held) {
+    struct shared_bytes *shared = held;
+    ASSERT(shared->refs > 0);
+    if (--shared->refs > 0)
         return;
-    struct shared_tree **at = &tree->app->trees;
-    while (*at != tree)
+    struct shared_bytes **at = &shared->app->shared;
+    while (*at != shared)
         at = &(*at)->next;
-    *at = tree->next;
-    free(tree);
+    *at = shared->next;
+    free(shared);
 }
 
-static struct shared_tree *share_tree(struct app *app, struct span hash, struct span bytes) {
-    for (struct shared_tree *tree = app->trees; tree != NULL; tree = tree->next) {
-        if (span_equal(tree->hash, hash)) {
-            tree->refs++;
-            return tree;
+static struct shared_bytes *share(struct app *app, struct span name, struct span bytes) {
+    for (struct shared_bytes *shared = app->shared; shared != NULL; shared = shared->next) {
+        if (span_equal(shared->name, name) && span_equal(shared->bytes, bytes)) {
+            shared->refs++;
+            return shared;
         }
     }
-    struct shared_tree *tree = malloc(sizeof *tree + hash.len + bytes.len);
-    if (tree == NULL)
+    struct shared_bytes *shared = malloc(sizeof *shared + name.len + bytes.len);
+    if (shared == NULL)
         return NULL;
-    uint8_t *room = (uint8_t *)(tree + 1);
-    memcpy(room, hash.data, hash.len);
-    memcpy(room + hash.len, bytes.data, bytes.len);
-    *tree = (struct shared_tree){.next = app->trees,
-                                 .app = app,
-                                 .refs = 1,
-                                 .hash = span_of(room, hash.len),
-                                 .bytes = span_of(room + hash.len, bytes.len)};
-    app->trees = tree;
-    return tree;
+    uint8_t *room = (uint8_t *)(shared + 1);
+    memcpy(room, name.data, name.len);
+    memcpy(room + name.len, bytes.data, bytes.len);
+    *shared = (struct shared_bytes){.next = app->shared,
+                                    .app = app,
+                                    .refs = 1,
+                                    .name = span_of(room, name.len),
+                                    .bytes = span_of(room + name.len, bytes.len)};
+    app->shared = shared;
+    return shared;
+}
+
+static void reply_shared(struct app *app, struct span name, struct span bytes, struct http_reply *reply) {
+    struct shared_bytes *shared = share(app, name, bytes);
+    if (shared == NULL) {
+        reply->status = 503;
+        return;
+    }
+    http_reply_header(reply, "Content-Type", "application/octet-stream");
+    reply->status = 200;
+    reply->body = shared->bytes;
+    reply->release = release_shared;
+    reply->held = shared;
 }
 
 /* The headers of what has a tag; true when the client has it already. */
@@ -193,55 +245,39 @@ static bool tagged(const struct http_request *request, struct http_reply *reply,
     return same;
 }
 
-void delivery_reply_missing(struct http_reply *reply) {
-    http_reply_header(reply, "Cache-Control", "no-store");
-    http_reply_text(reply, 404, "application/json",
-                    span_str("{\"error\":\"not_found\",\"message\":\"There is nothing here (any more).\"}"));
-}
-
 static void serve_tree(struct app *app, const struct http_request *request, struct span meeting, struct span hex,
                        struct http_reply *reply) {
     uint8_t hash[HASH_LEN_MAX];
     size_t hash_len;
     char etag[2 * HASH_LEN_MAX + 3];
     struct span tree = hex_decode(hex, hash, sizeof hash, &hash_len)
-                           ? delivery_tree(app->delivery, meeting, span_of(hash, hash_len))
+                           ? service_tree(app->service, meeting, span_of(hash, hash_len))
                            : span_of(NULL, 0);
     if (tree.len == 0) {
         delivery_reply_missing(reply);
         return;
     }
     (void)snprintf(etag, sizeof etag, "\"%.*s\"", (int)hex.len, (const char *)hex.data);
-    if (tagged(request, reply, etag, "private, max-age=3600, immutable"))
-        return;
-    struct shared_tree *shared = share_tree(app, span_of(hash, hash_len), tree);
-    if (shared == NULL) {
-        reply->status = 503;
-        return;
-    }
-    http_reply_header(reply, "Content-Type", "application/octet-stream");
-    reply->status = 200;
-    reply->body = shared->bytes;
-    reply->release = release_tree;
-    reply->held = shared;
+    if (!tagged(request, reply, etag, "private, max-age=3600, immutable"))
+        reply_shared(app, span_of(hash, hash_len), tree, reply);
 }
 
-static void serve_group_info(struct app *app, const struct http_request *request, struct span meeting,
-                             struct http_reply *reply) {
-    struct span info = delivery_group_info(app->delivery, meeting);
-    uint8_t hash[32];
-    if (info.len == 0 || crypto_openssl.hash(HASH_SHA256, &info, 1, hash) != CRYPTO_OK) {
-        delivery_reply_missing(reply);
-        return;
+static void serve_chain(struct app *app, struct span meeting, struct span digits, struct http_reply *reply) {
+    uint64_t epoch = 0;
+    struct mls_buf chain;
+    bool good = digits.len > 0 && digits.len <= 19;
+    for (size_t i = 0; good && i < digits.len; i++) {
+        good = digits.data[i] >= '0' && digits.data[i] <= '9';
+        epoch = 10 * epoch + (uint64_t)(digits.data[i] - '0');
     }
-    char etag[2 * GROUP_INFO_TAG_LEN + 3] = {0};
-    struct writer w = writer_of(etag, sizeof etag - 1);
-    wr_u8(&w, '"');
-    wr_hex(&w, span_of(hash, GROUP_INFO_TAG_LEN));
-    wr_u8(&w, '"');
-    ASSERT(writer_ok(&w));
-    if (!tagged(request, reply, etag, "private, no-cache"))
-        http_reply_text(reply, 200, "application/octet-stream", info);
+    mls_buf_init(&chain, CHAIN_LEN_MAX);
+    if (good && service_chain(app->service, meeting, epoch, &chain) && mls_buf_ok(&chain)) {
+        http_reply_header(reply, "Cache-Control", "no-store");
+        reply_shared(app, meeting, mls_buf_span(&chain), reply);
+    } else {
+        delivery_reply_missing(reply);
+    }
+    mls_buf_free(&chain);
 }
 
 bool delivery_split(struct span path, struct span *id, struct span *rest) {
@@ -257,36 +293,35 @@ bool delivery_split(struct span path, struct span *id, struct span *rest) {
 
 static void serve_group(struct app *app, const struct http_request *request, struct span meeting, struct span rest,
                         struct http_reply *reply) {
-    static const char tree[] = "/mls/tree/";
+    static const char tree[] = "/mls/tree/", chain[] = "/mls/chain/";
     if (!span_equal_str(request->method, "GET") && !span_equal_str(request->method, "HEAD")) {
         http_reply_header(reply, "Allow", "GET, HEAD");
         http_reply_text(reply, 405, "text/plain", span_str("only GET and HEAD\n"));
     } else if (span_starts_with(rest, tree)) {
         serve_tree(app, request, meeting, span_of(rest.data + sizeof tree - 1, rest.len - (sizeof tree - 1)), reply);
-    } else if (span_equal_str(rest, "/mls/group_info")) {
-        serve_group_info(app, request, meeting, reply);
+    } else if (span_starts_with(rest, chain)) {
+        serve_chain(app, meeting, span_of(rest.data + sizeof chain - 1, rest.len - (sizeof chain - 1)), reply);
     } else {
         delivery_reply_missing(reply);
     }
 }
 
 bool delivery_serve(struct app *app, const struct http_request *request, struct http_reply *reply) {
-    struct span id, rest, meeting;
+    struct span id, rest;
     struct control_who who;
     bool file = false;
     if (delivery_split(request->path, &id, &rest))
         file = files_path(rest);
     if (id.len == 0 || (!file && !span_starts_with(rest, "/mls/")))
         return false;
-    if (!delivery_whose(app, request, &who, &meeting, reply)) {
-        store_abort(app->store, request->upload);
-    } else if (!span_equal(meeting, id)) {
-        store_abort(app->store, request->upload);
-        http_reply_text(reply, 403, "text/plain", span_str("the access token is for another meeting\n"));
-    } else if (file) {
-        files_serve(app, request, meeting, span_str(who.identity), rest, reply);
+    bool known = delivery_whose(app, request, id, &who);
+    if (known && file && service_is_member(app->service, id, span_str(who.identity))) {
+        files_serve(app, request, id, span_str(who.identity), rest, reply);
+    } else if (known && !file && service_may_read(app->service, id, span_str(who.identity))) {
+        serve_group(app, request, id, rest, reply);
     } else {
-        serve_group(app, request, meeting, rest, reply);
+        store_abort(app->store, request->upload);
+        delivery_reply_missing(reply);
     }
     return true;
 }

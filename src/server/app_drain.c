@@ -28,6 +28,8 @@ void app_drain(struct app *app, uint64_t within_us) {
     notify_send(&app->notify, "STATUS=draining");
     app->drain_until_us = clock_now_us() + within_us;
     control_drain(app->control, true);
+    service_drain(app->service, true);
+    service_closing(app->service, (uint32_t)(within_us / US_PER_S));
     app_drain_second(app);
 }
 
@@ -38,6 +40,7 @@ static void resume(struct app *app) {
     notify_send(&app->notify, "STATUS=serving");
     app->drain_until_us = 0;
     control_drain(app->control, false);
+    service_drain(app->service, false);
 }
 
 void app_drain_second(struct app *app) {
@@ -45,7 +48,7 @@ void app_drain_second(struct app *app) {
         return;
     struct control_gauges gauges;
     control_gauges_get(app->control, &gauges);
-    bool empty = delivery_meetings(app->delivery) == 0 && gauges.participants == 0;
+    bool empty = service_meetings(app->service) == 0 && gauges.participants == 0;
     if (!empty && clock_now_us() < app->drain_until_us)
         return;
     log_info("%s", empty ? "drained: nobody is left" : "the time for draining is over");
@@ -59,7 +62,7 @@ static int status(const struct app *app, char *out, size_t size) {
     control_gauges_get(app->control, &gauges);
     uint64_t left_us = app_draining(app) ? time_since(app->drain_until_us, clock_now_us()) : 0;
     const char *state = app->stop_at_us != 0 ? "stopping" : app_draining(app) ? "draining" : "serving";
-    return snprintf(out, size, ADMIN_REPLY, state, (unsigned)(left_us / US_PER_S), delivery_meetings(app->delivery),
+    return snprintf(out, size, ADMIN_REPLY, state, (unsigned)(left_us / US_PER_S), service_meetings(app->service),
                     gauges.rooms, http_sessions(app->http));
 }
 

@@ -17,13 +17,6 @@ static void answer(struct http_reply *reply, uint16_t status, const char *json) 
     http_reply_text(reply, status, "application/json", span_str(json));
 }
 
-static bool is_member(struct app *app, struct span meeting, struct span identity, struct http_reply *reply) {
-    if (delivery_is_member(app->delivery, meeting, identity))
-        return true;
-    answer(reply, 403, "{\"error\":\"not_a_member\",\"message\":\"Files are for those who are in the meeting.\"}");
-    return false;
-}
-
 /* Whose shares of files this request uses. */
 static struct store_who who_of(const struct app *app, const struct http_request *request, struct span meeting,
                                struct span identity) {
@@ -45,25 +38,18 @@ static void answer_refused(struct http_reply *reply, enum store_refusal refusal)
 /* ---- coming ---- */
 
 uint32_t files_begin(struct app *app, const struct http_request *request, uint64_t len, struct http_reply *reply) {
-    struct span id, rest, meeting;
+    struct span id, rest;
     struct control_who who;
-    if (!delivery_split(request->path, &id, &rest) || !delivery_whose(app, request, &who, &meeting, reply))
-        return 0;
-    if (rest.len != sizeof FILES - 1) {
+    if (!delivery_split(request->path, &id, &rest) || rest.len != sizeof FILES - 1 ||
+        !delivery_whose(app, request, id, &who) || !service_is_member(app->service, id, span_str(who.identity))) {
         delivery_reply_missing(reply);
         return 0;
     }
-    if (!span_equal(meeting, id)) {
-        answer(reply, 403, "{\"error\":\"other_meeting\",\"message\":\"The access token is for another meeting.\"}");
-        return 0;
-    }
-    if (!is_member(app, meeting, span_str(who.identity), reply))
-        return 0;
     if (len > app->config.file_len_max) {
         answer(reply, 413, "{\"error\":\"too_long\",\"message\":\"This file is larger than this server takes.\"}");
         return 0;
     }
-    struct store_who counted = who_of(app, request, meeting, span_str(who.identity));
+    struct store_who counted = who_of(app, request, id, span_str(who.identity));
     enum store_refusal refusal = STORE_FULL;
     uint32_t upload = app->stop_at_us == 0 ? store_begin(app->store, &counted, len, &refusal) : 0;
     if (upload == 0)
@@ -80,13 +66,10 @@ void files_gone(void *context, uint32_t upload) {
 }
 
 /* The whole body has come. Who was put out meanwhile leaves nothing behind. */
-static void finish(struct app *app, const struct http_request *request, struct span meeting, struct span identity,
-                   struct http_reply *reply) {
+static void finish(struct app *app, const struct http_request *request, struct http_reply *reply) {
     char id[STORE_ID_LEN + 1], json[STORE_ID_LEN + 16];
     if (request->upload == 0) {
         answer(reply, 400, "{\"error\":\"empty\",\"message\":\"A file has at least one byte.\"}");
-    } else if (!is_member(app, meeting, identity, reply)) {
-        store_abort(app->store, request->upload);
     } else if (!store_commit(app->store, request->upload, id)) {
         answer(reply, 410, "{\"error\":\"over\",\"message\":\"The meeting is over.\"}");
     } else {
@@ -152,8 +135,8 @@ void files_serve(struct app *app, const struct http_request *request, struct spa
         http_reply_header(reply, "Allow", posting ? "POST" : "GET, HEAD, DELETE");
         http_reply_text(reply, 405, "text/plain", span_str("this is not what can be done here\n"));
     } else if (posting) {
-        finish(app, request, meeting, identity, reply);
-    } else if (is_member(app, meeting, identity, reply)) {
+        finish(app, request, reply);
+    } else {
         struct store_who who = who_of(app, request, meeting, identity);
         struct span file = span_of(name.data + prefix_len + 1, name.len - prefix_len - 1);
         if (deleting)

@@ -3,7 +3,7 @@
 #define CONCLAVE_SERVER_APP_INTERNAL_H
 
 #include "base/rng.h"
-#include "delivery/delivery.h"
+#include "delivery/service.h"
 #include "io/media.h"
 #include "io/notify.h"
 #include "io/store.h"
@@ -34,9 +34,11 @@ struct app {
     struct http *http;
     struct meeting *meeting;
     void *meeting_memory;
-    struct delivery *delivery;
-    struct store *store;       /* files of meetings */
-    struct shared_tree *trees; /* being sent */
+    struct service *service;     /* of meetings' groups */
+    struct secret server_secret; /* makes ids of meetings and the keys of external senders */
+    uint8_t operator_key[32];    /* public half of house.key */
+    struct store *store;         /* files of meetings */
+    struct shared_bytes *shared; /* trees and chains that are being sent */
     char files_dir[VAULT_PATH_LEN_MAX];
     struct webhook *webhook; /* NULL without addresses */
     struct net_addr candidates[CONTROL_CANDIDATES_MAX];
@@ -55,6 +57,7 @@ struct app {
     struct app_file_mark cert_mark, key_mark;        /* the certificate that is in use */
     uint64_t cert_look_us, cert_renew_us;
     bool cert_complained;
+    bool running_known, running_told, running_complained; /* see app_running.c */
     bool failed, done;
     bool destroying; /* what the control core still says goes nowhere */
 };
@@ -93,12 +96,15 @@ bool delivery_gate(void *context, struct span room, struct span identity);
 /* Carries out what the delivery service has to say; true when there was anything. */
 bool delivery_settle(struct app *app);
 void delivery_expelled(struct app *app, struct span room, struct span identity);
-/* The server goes down: every connection is closed; clients come again and begin a new group. */
+void delivery_tick(struct app *app);
+/* The server goes down: everybody is told, every connection is closed. */
 void delivery_shutdown(struct app *app);
-/* Answers what is below /api/v1/meetings/<id>/ and the delivery service's; false for other paths. */
+/* For service_config.token. */
+void delivery_token(void *context, struct span id, struct span identity, struct mls_buf *out);
+/* Answers what is below /api/v2/meetings/<id>/; false for other paths. */
 bool delivery_serve(struct app *app, const struct http_request *request, struct http_reply *reply);
 
-/* app_files.c: files of meetings. `who` is from the token, `meeting` its meeting, `name` what follows /files. */
+/* app_files.c: files of meetings. `identity` is a member's, from its token; `name` what follows /files. */
 bool files_path(struct span rest);
 /* For http_handlers.body_begin, when the path is one of an upload. */
 uint32_t files_begin(struct app *app, const struct http_request *request, uint64_t len, struct http_reply *reply);
@@ -106,11 +112,11 @@ bool files_part(void *context, uint32_t upload, struct span bytes);
 void files_gone(void *context, uint32_t upload);
 void files_serve(struct app *app, const struct http_request *request, struct span meeting, struct span identity,
                  struct span name, struct http_reply *reply);
-/* The meeting and person of a request's token; false with the refusal in `reply`. `meeting` points into `who`. */
-bool delivery_whose(struct app *app, const struct http_request *request, struct control_who *who, struct span *meeting,
-                    struct http_reply *reply);
-/* Takes the meeting's id and what follows it from a path below /api/v1/meetings/. */
+/* The person of a request's token, when it is one for this meeting. */
+bool delivery_whose(struct app *app, const struct http_request *request, struct span meeting, struct control_who *who);
+/* Takes the meeting's id and what follows it from a path below /api/v2/meetings/. */
 bool delivery_split(struct span path, struct span *id, struct span *rest);
+/* The one answer to who may not: it does not tell what is missing. */
 void delivery_reply_missing(struct http_reply *reply);
 
 /* app_guard.c: what the process gives up, the service manager, the certificate's files. */
@@ -134,6 +140,13 @@ void app_admin_close(struct app *app);
 void app_drain(struct app *app, uint64_t within_us);
 void app_drain_second(struct app *app);
 bool app_draining(const struct app *app);
+
+/* app_running.c: whether meetings were running when the server ended, however it ended. */
+/* So long a marker of a former run is kept when nobody comes back. */
+#define APP_RUNNING_KEEP_US (60 * US_PER_S)
+bool app_running_before(const struct app *app);
+/* Writes it down: before anybody is told that it is in, and now and then. */
+void app_running_look(struct app *app);
 
 /* app_metrics.c */
 void app_write_metrics(struct app *app, struct writer *w);

@@ -87,13 +87,13 @@ void app_write_metrics(struct app *app, struct writer *w) {
     metrics_gauge(w, "tracks", "published tracks known to signalling", gauges.tracks);
     metrics_gauge(w, "subscriptions", "subscriptions", gauges.subscriptions);
     metrics_gauge(w, "whip_resources", "WHIP and WHEP sessions", gauges.whip_resources);
-    metrics_gauge(w, "meetings", "meetings with somebody in or expected back", delivery_meetings(app->delivery));
+    metrics_gauge(w, "meetings", "meetings with somebody in or expected back", service_meetings(app->service));
     metrics_gauge(w, "meeting_files_bytes", "bytes of files of meetings", store_len(app->store));
     metrics_gauge(w, "http_connections", "HTTP and WebSocket connections", http_connections(app->http));
     METRICS_COUNTERS(w, "control", control_counters, &control, 1, false);
     METRICS_COUNTERS(w, "server", http_counters, http_counters_get(app->http), 1, false);
     METRICS_COUNTERS(w, "meeting", meeting_counters, &app->meeting->counters, 1, false);
-    METRICS_COUNTERS(w, "meeting", delivery_counters, delivery_counters_get(app->delivery), 1, false);
+    METRICS_COUNTERS(w, "meeting", service_counters, service_counters_get(app->service), 1, false);
     METRICS_COUNTERS(w, "meeting", store_counters, store_counters_get(app->store), 1, false);
     struct counter_info dropped = {"commands_dropped", "data messages dropped on the way to a media thread"};
     uint64_t dropped_count = media_commands_dropped(app->media);

@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "base/time.h"
 #include "crypto/selftest.h"
 #include "io/clock.h"
 #include "io/entropy.h"
@@ -20,6 +21,8 @@
 /* A participant of a large meeting watches a screen share and a page of people. */
 #define SINKS_PER_TRANSPORT 16
 #define TRACKS_PER_PARTICIPANT_MAX 64
+/* After a restart members of meetings come back before anybody begins their meeting anew. */
+#define FOUNDING_WAIT_US (5 * US_PER_S)
 
 static bool say(struct config_error *error, const char *text) {
     (void)snprintf(error->text, sizeof error->text, "%s", text);
@@ -100,33 +103,45 @@ static bool read_key_file(struct config *config, struct config_error *error) {
 }
 
 /* What must be found again at the next start; a server for development keeps nothing. */
-static bool open_secrets(struct app *app, uint8_t secret[VAULT_SECRET_LEN], struct config_error *error) {
+static bool open_secrets(struct app *app, struct config_error *error) {
     struct config *config = &app->config;
+    struct secret house;
     if (!read_key_file(config, error))
         return false;
+    secret_zeros(&house, VAULT_SECRET_LEN);
+    bool ok = true;
     if (config->dev) {
-        rng_fill(&app->rng, secret, VAULT_SECRET_LEN);
-        return true;
+        secret_zeros(&app->server_secret, VAULT_SECRET_LEN);
+        rng_fill(&app->rng, app->server_secret.bytes, VAULT_SECRET_LEN);
+        rng_fill(&app->rng, house.bytes, VAULT_SECRET_LEN);
+    } else {
+        ok = vault_open(config->data_dir, error) &&
+             vault_secret(config->data_dir, &app->rng, &app->server_secret, error) &&
+             vault_house(config->data_dir, &app->rng, &house, error) &&
+             (config->keys_count > 0 || vault_api_key(config->data_dir, &app->rng, config, &app->made_key, error));
     }
-    if (!vault_open(config->data_dir, error) || !vault_secret(config->data_dir, &app->rng, secret, error))
-        return false;
-    return config->keys_count > 0 || vault_api_key(config->data_dir, &app->rng, config, &app->made_key, error);
+    /* only its public half is used: nothing is signed with it yet */
+    if (ok && crypto_openssl.sign_public(SIGN_ED25519, &house, app->operator_key) != CRYPTO_OK)
+        ok = say(error, "the operator key cannot be used");
+    secret_wipe(&house);
+    return ok;
 }
 
-static bool open_meeting(struct app *app, const uint8_t *secret, struct config_error *error) {
+static bool open_meeting(struct app *app, struct config_error *error) {
     app->meeting_memory = memory_map(meeting_size());
     if (app->meeting_memory == NULL)
         return say(error, "no memory for the table of clients");
     const struct config *config = &app->config;
     struct meeting_config meeting = {
+        .crypto = &crypto_openssl,
         .key = config->keys[0],
         .suite = config->meeting_suite,
         .file_len_max = config->file_len_max,
         .rates = {{config->meetings_per_hour > 0 ? config->meetings_per_hour : 1, 3600},
-                  {config->joins_per_minute > 0 ? config->joins_per_minute : 1, 60},
-                  {config->failures_per_minute > 0 ? config->failures_per_minute : 1, 60}},
+                  {config->joins_per_minute > 0 ? config->joins_per_minute : 1, 60}},
     };
-    memcpy(meeting.secret, secret, sizeof meeting.secret);
+    memcpy(meeting.secret, app->server_secret.bytes, sizeof meeting.secret);
+    memcpy(meeting.operator_key, app->operator_key, sizeof meeting.operator_key);
     app->meeting = meeting_init(app->meeting_memory, &meeting, &app->rng);
     secure_wipe(&meeting, sizeof meeting);
     return true;
@@ -135,16 +150,20 @@ static bool open_meeting(struct app *app, const uint8_t *secret, struct config_e
 static bool open_delivery(struct app *app, struct config_error *error) {
     const struct config *config = &app->config;
     uint32_t members = config->participants_max;
-    struct delivery_config delivery = {
+    struct service_config service = {
         .crypto = &crypto_openssl,
-        .suite = config->meeting_suite,
+        .server_secret = secret_span(&app->server_secret),
+        .operator_key = span_of(app->operator_key, sizeof app->operator_key),
         .meetings_max = config->rooms_max,
-        .connections_max =
-            config->sessions_max < DELIVERY_CONNECTIONS_MAX ? config->sessions_max : DELIVERY_CONNECTIONS_MAX,
-        .members_max = members > 0 && members < DELIVERY_MEMBERS_MAX ? members : DELIVERY_MEMBERS_MAX,
+        .connections_max = config->sessions_max < SERVICE_CONNECTIONS_MAX ? config->sessions_max : SERVICE_CONNECTIONS_MAX,
+        .members_max = members > 0 && members < SERVICE_MEMBERS_MAX ? members : SERVICE_MEMBERS_MAX,
+        .file_len_max = config->file_len_max,
+        .founding_from_us = app_running_before(app) ? clock_now_us() + FOUNDING_WAIT_US : 0,
+        .token = delivery_token,
+        .context = app,
     };
-    app->delivery = delivery_create(&delivery, &app->rng);
-    return app->delivery != NULL || say(error, "no memory for the delivery service of meetings");
+    app->service = service_create(&service);
+    return app->service != NULL || say(error, "no memory for the delivery service of meetings");
 }
 
 /* A server for development keeps nothing: its files are in a folder that goes with it. */
@@ -307,16 +326,14 @@ bool app_open(struct app *app, struct config_error *error) {
     if (app->candidates_count == 0)
         return say(error,
                    "no network address to announce for media; check rtc.interfaces and rtc.ips, or set rtc.node_ip");
-    uint8_t secret[VAULT_SECRET_LEN];
-    bool ok = open_secrets(app, secret, error);
+    bool ok = open_secrets(app, error);
     choose_webhook_key(&app->config);
     /* the socket first: another server's files are not ours to empty */
-    ok = ok && app_admin_open(app, error) && open_certificate(app, error) && open_meeting(app, secret, error) &&
+    ok = ok && app_admin_open(app, error) && open_certificate(app, error) && open_meeting(app, error) &&
          open_delivery(app, error) && open_store(app, error) && open_http(app, error) && open_media(app, error) &&
          open_control(app, error) && app_guard_files(app, error) && open_webhooks(app, error);
     if (ok)
         app_guard_open(app);
-    secure_wipe(secret, sizeof secret);
     return ok;
 }
 

@@ -69,7 +69,7 @@ struct config {
     uint32_t num_tracks, sessions_max, rooms_max, room_name_len_max, identity_len_max;
     uint32_t metadata_len_max, attributes_len_max;
     uint32_t connections_max, connections_per_address_max;
-    uint32_t meetings_per_hour, joins_per_minute, failures_per_minute;
+    uint32_t meetings_per_hour, joins_per_minute;
     uint32_t transports_max; /* of one media thread */
 
     uint16_t meeting_suite; /* MLS suite of the meetings' groups */

@@ -13,7 +13,6 @@
 #include "server/metrics.h"
 #include "server/site.h"
 
-#define MEETINGS "/api/v1/meetings"
 #define SDP_BODY_LEN_MAX (512u << 10)
 /* A base URL may end in a slash, so paths may begin with two; http_head.h reduces them. */
 
@@ -29,7 +28,7 @@ static bool is_method(const struct http_request *request, const char *method) {
 size_t routes_body_max(void *context, struct span method, struct span path) {
     (void)context;
     (void)method;
-    if (has_prefix(path, MEETINGS))
+    if (has_prefix(path, MEETING_PATH))
         return MEETING_BODY_LEN_MAX;
     if (has_prefix(path, "/twirp"))
         return CONTROL_MESSAGE_LEN_MAX;
@@ -216,12 +215,12 @@ static void serve_meetings(struct app *app, const struct http_request *request, 
     struct meeting_request to = {
         .method = request->method,
         .path = request->path,
+        .body = request->body,
         .client = http_source_of(app->http, request),
-        .closing = app->stop_at_us != 0 || media_congested(app->media) ||
-                   (app_draining(app) && span_equal_str(request->path, "/api/v1/meetings")),
+        .closing = app->stop_at_us != 0 || media_congested(app->media) || app_draining(app),
     };
     struct meeting_reply from;
-    meeting_request(app->meeting, &app->rng, clock_now_us(), clock_unix_us(), &to, &from);
+    meeting_request(app->meeting, clock_now_us(), &to, &from);
     char retry[16];
     (void)snprintf(retry, sizeof retry, "%u", from.retry_s);
     if (from.retry_s != 0)
@@ -244,13 +243,11 @@ static void serve_api(struct app *app, const struct http_request *request, struc
     } else if (delivery_serve(app, request, reply)) {
         http_reply_header(reply, "X-Content-Type-Options", "nosniff");
         http_reply_header(reply, "Cross-Origin-Resource-Policy", "same-origin");
-    } else if (has_prefix(request->path, MEETINGS)) {
-        serve_meetings(app, request, reply);
-    } else if (span_equal_str(request->path, "/api/v1/version") &&
+    } else if (span_equal_str(request->path, "/api/v2/version") &&
                (is_method(request, "GET") || is_method(request, "HEAD"))) {
         serve_version(reply);
     } else {
-        reply_json(reply, 404, span_str("{\"error\":\"not_found\",\"message\":\"There is nothing here.\"}"));
+        serve_meetings(app, request, reply);
     }
 }
 

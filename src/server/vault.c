@@ -89,15 +89,17 @@ bool vault_open(const char *dir, struct config_error *error) {
     return true;
 }
 
-bool vault_secret(const char *dir, struct rng *rng, uint8_t out[VAULT_SECRET_LEN], struct config_error *error) {
+static bool random_file(const char *dir, const char *name, struct rng *rng, struct secret *out,
+                        struct config_error *error) {
     char path[VAULT_PATH_LEN_MAX];
-    if (!join_path(path, dir, "server.secret", error))
+    if (!join_path(path, dir, name, error))
         return false;
     uint8_t text[128];
+    secret_zeros(out, VAULT_SECRET_LEN);
     if (access(path, F_OK) != 0) {
-        rng_fill(rng, out, VAULT_SECRET_LEN);
+        rng_fill(rng, out->bytes, VAULT_SECRET_LEN);
         struct writer w = writer_of(text, sizeof text);
-        wr_base64url(&w, span_of(out, VAULT_SECRET_LEN));
+        wr_base64url(&w, secret_span(out));
         wr_str(&w, "\n");
         bool ok = vault_write(path, writer_span(&w), error);
         secure_wipe(text, sizeof text);
@@ -108,12 +110,20 @@ bool vault_secret(const char *dir, struct rng *rng, uint8_t out[VAULT_SECRET_LEN
         return false;
     while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r'))
         len--;
-    bool ok = base64_decode(span_of(text, len), out, VAULT_SECRET_LEN, &secret_len) && secret_len == VAULT_SECRET_LEN;
+    bool ok = base64_decode(span_of(text, len), out->bytes, VAULT_SECRET_LEN, &secret_len) && secret_len == VAULT_SECRET_LEN;
     secure_wipe(text, sizeof text);
     if (!ok)
         (void)snprintf(error->text, sizeof error->text,
                        "%s is damaged: restore it from a backup, or remove it (all meeting links become void)", path);
     return ok;
+}
+
+bool vault_secret(const char *dir, struct rng *rng, struct secret *out, struct config_error *error) {
+    return random_file(dir, "server.secret", rng, out, error);
+}
+
+bool vault_house(const char *dir, struct rng *rng, struct secret *out, struct config_error *error) {
+    return random_file(dir, "house.key", rng, out, error);
 }
 
 bool vault_api_key(const char *dir, struct rng *rng, struct config *config, bool *made, struct config_error *error) {

@@ -1,6 +1,7 @@
 /* The data folder: what the server makes for itself at first run and must find again.
  *
- *     <data_dir>/server.secret   32 random bytes in base64url: signs meeting links
+ *     <data_dir>/server.secret   32 random bytes in base64url: makes the ids of meetings and the server's keys in their groups
+ *     <data_dir>/house.key       32 random bytes in base64url: the seed of the operator key (Ed25519), which every link names
  *     <data_dir>/keys.yaml       one API key and its secret, made when the configuration names none
  *     <data_dir>/tls/cert.pem    self-made certificate (P-256, one year) and its key, used when no certificate is configured
  *     <data_dir>/tls/key.pem
@@ -16,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/cursor.h"
+#include "base/secret.h"
 #include "server/config.h"
 
 struct rng;
@@ -34,7 +36,9 @@ bool vault_read(const char *path, uint8_t *out, size_t max, size_t *len, struct 
 bool vault_write(const char *path, struct span bytes, struct config_error *error);
 /* Makes the folder where it is missing. */
 bool vault_open(const char *dir, struct config_error *error);
-bool vault_secret(const char *dir, struct rng *rng, uint8_t out[VAULT_SECRET_LEN], struct config_error *error);
+/* Read, or made at the first start. Wiped by the caller. */
+bool vault_secret(const char *dir, struct rng *rng, struct secret *out, struct config_error *error);
+bool vault_house(const char *dir, struct rng *rng, struct secret *out, struct config_error *error);
 /* Reads or makes the API key. `made` tells which. */
 bool vault_api_key(const char *dir, struct rng *rng, struct config *config, bool *made, struct config_error *error);
 

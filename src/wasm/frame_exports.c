@@ -167,6 +167,10 @@ void WASM_EXPORT(sender_switch)(struct sframe_sender *sender, uint64_t epoch, ui
         sframe_sender_switch(sender, epoch, now_us);
 }
 
+void WASM_EXPORT(sender_withdraw)(struct sframe_sender *sender, uint64_t epoch) {
+    sframe_sender_withdraw(sender, epoch);
+}
+
 void WASM_EXPORT(sender_step)(struct sframe_sender *sender, uint64_t now_us) {
     sframe_sender_step(sender, now_us);
 }
@@ -242,6 +246,10 @@ uint32_t WASM_EXPORT(receiver_install)(struct receiver *receiver, uint64_t epoch
 void WASM_EXPORT(receiver_switch)(struct receiver *receiver, uint64_t epoch, uint64_t now_us) {
     if (receiver->sframe.epochs.any && epoch <= receiver->sframe.epochs.newest)
         sframe_receiver_switch(&receiver->sframe, epoch, now_us);
+}
+
+void WASM_EXPORT(receiver_withdraw)(struct receiver *receiver, uint64_t epoch) {
+    sframe_receiver_withdraw(&receiver->sframe, epoch);
 }
 
 void WASM_EXPORT(receiver_step)(struct receiver *receiver, uint64_t now_us) {

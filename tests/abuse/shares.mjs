@@ -6,7 +6,7 @@ import https from 'node:https';
 import net from 'node:net';
 import WebSocket from 'ws';
 import { check, checkEqual, sleep, test, until } from '../lib/runner.mjs';
-import { enter, linkSecret } from '../lib/member.mjs';
+import { enter } from '../lib/member.mjs';
 import { cpuSeconds, startServer } from '../lib/server.mjs';
 
 function dial(port) {
@@ -44,7 +44,7 @@ function drip(server, meeting, token) {
   const socket = dial(server.ports.http);
   let text = '';
   const timer = setInterval(() => socket.write('x'), 1000);
-  socket.write(`POST /api/v1/meetings/${meeting.id}/files HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nContent-Length: 1000000\r\n\r\nx`);
+  socket.write(`POST /api/v2/meetings/${meeting.id}/files HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nContent-Length: 1000000\r\n\r\nx`);
   const status = new Promise((resolve) => {
     socket.on('data', (bytes) => (text += bytes));
     socket.on('close', () => {
@@ -57,12 +57,11 @@ function drip(server, meeting, token) {
 
 test('one member’s dripping uploads leave room for the files of others, and are ended', { timeoutMs: 180_000 }, async (t) => {
   const server = await startServer(t);
-  const secret = linkSecret();
   const meeting = await server.newMeeting();
   const other = await server.newMeeting();
-  const mallory = await enter(t, server, meeting, secret, 'Mallory');
-  const ann = await enter(t, server, meeting, secret, 'Ann');
-  const bob = await enter(t, server, other, secret, 'Bob');
+  const mallory = await enter(t, server, meeting, 'Mallory');
+  const ann = await enter(t, server, meeting, 'Ann');
+  const bob = await enter(t, server, other, 'Bob');
   const drips = Array.from({ length: 80 }, () => drip(server, meeting, mallory.token));
   t.defer(() => drips.forEach(({ socket }) => socket.destroy()));
   const refused = await until('those above the share to be refused', async () => {
@@ -71,7 +70,7 @@ test('one member’s dripping uploads leave room for the files of others, and ar
   });
   checkEqual(refused, 76, 'uploads refused of 80');
   for (const [member, place] of [[ann, meeting], [bob, other]]) {
-    const reply = await fetch(`${server.url}/api/v1/meetings/${place.id}/files`, {
+    const reply = await fetch(`${server.url}/api/v2/meetings/${place.id}/files`, {
       method: 'POST', headers: { authorization: `Bearer ${member.token}` }, body: Buffer.alloc(100_000) });
     checkEqual(reply.status, 201, 'a file of somebody else');
   }
@@ -83,9 +82,9 @@ test('one member’s dripping uploads leave room for the files of others, and ar
 test('over TLS, too, a file goes up and comes down whole to who reads slowly, and a long message is answered', { timeoutMs: 120_000 }, async (t) => {
   const server = await startServer(t);
   const meeting = await server.newMeeting();
-  const ann = await enter(t, server, meeting, linkSecret(), 'Ann');
+  const ann = await enter(t, server, meeting, 'Ann');
   const at = { host: '127.0.0.1', port: server.ports.https, rejectUnauthorized: false, headers: { authorization: `Bearer ${ann.token}` } };
-  const path = `/api/v1/meetings/${meeting.id}/files`;
+  const path = `/api/v2/meetings/${meeting.id}/files`;
   const sealed = crypto.randomBytes(20_000_000);
   const id = await new Promise((resolve, reject) => {
     const request = https.request({ ...at, path, method: 'POST', headers: { ...at.headers, 'content-length': sealed.length, expect: '100-continue' } }, (reply) => {

@@ -9,7 +9,7 @@ import path from 'node:path';
 import { library } from '../e2ee/library.mjs';
 import { chromium } from '../lib/browsers.mjs';
 import { arrive } from '../lib/meeting.mjs';
-import { enter, secretOf } from '../lib/member.mjs';
+import { enter } from '../lib/member.mjs';
 import { sleep, until } from '../lib/runner.mjs';
 import { alone, percentile, printJoins, row, t } from './measure.mjs';
 
@@ -99,7 +99,7 @@ async function freezes(server) {
   const joins = [];
   for (let i = 0; i < COMERS; i++) {
     quiet.push(await longest(() => sleep(500)));
-    joins.push(await longest(() => enter(t, server, meeting, secretOf(meeting), `P${i}`)));
+    joins.push(await longest(() => enter(t, server, meeting, `P${i}`)));
   }
   return { quiet, joins };
 }
@@ -133,12 +133,11 @@ async function addedBytes() {
 /** From the host's click to the moment when each of the others seals under the next epoch, over several removals. */
 async function removalTimes(server, members) {
   const meeting = await server.newMeeting();
-  const secret = secretOf(meeting);
-  const host = await enter(t, server, meeting, secret, 'Host');
+  const host = await enter(t, server, meeting, 'Host', { host: true });
   const others = [];
   while (others.length < members - 1 + REMOVALS) {
     const room = Math.min(10, members - 1 + REMOVALS - others.length);
-    others.push(...await Promise.all(Array.from({ length: room }, (_, i) => enter(t, server, meeting, secret, `P${others.length + i}`))));
+    others.push(...await Promise.all(Array.from({ length: room }, (_, i) => enter(t, server, meeting, `P${others.length + i}`))));
   }
   const times = [];
   for (let i = 0; i < REMOVALS; i++) {

@@ -1,7 +1,7 @@
 // What is on the screen with more people than fit, and what moves when somebody speaks.
 import { chromium, newPage } from '../lib/browsers.mjs';
 import { Person } from '../lib/meeting.mjs';
-import { enter, secretOf } from '../lib/member.mjs';
+import { enter } from '../lib/member.mjs';
 import { check, checkEqual, test, until } from '../lib/runner.mjs';
 import { rtcNodeParticipant, sealed } from '../lib/rtcnode.mjs';
 import { startServer } from '../lib/server.mjs';
@@ -26,7 +26,7 @@ test('more people than fit are on pages of equal tiles; who speaks comes to the 
   const others = [];
   for (let i = 0; i < OTHERS; i++) {
     // members of the group; what they publish is sealed with a key that Ann does not have, but who speaks is known from outside
-    const { token } = await enter(t, server, meeting, secretOf(meeting), `Other ${i}`);
+    const { token } = await enter(t, server, meeting, `Other ${i}`);
     others.push(await rtcNodeParticipant(t, server.wsUrl, token, { watches: false, e2ee: sealed() }));
   }
   const { page } = ann;

@@ -1,6 +1,7 @@
 // The pages around a meeting, and what the browser is told about them.
 import { chromium, newPage } from '../lib/browsers.mjs';
 import { Person } from '../lib/meeting.mjs';
+import { enter } from '../lib/member.mjs';
 import { check, checkEqual, test, until } from '../lib/runner.mjs';
 import { startServer } from '../lib/server.mjs';
 
@@ -57,14 +58,76 @@ test('the link field takes a whole link, with or without its address, and says s
   }
 });
 
-test('a wrong link says what to do next', { timeoutMs: 60_000 }, async (t) => {
+const otherChar = (text, at) => text.slice(0, at) + (text[at] === 'A' ? 'B' : 'A') + text.slice(at + 1);
+const wayOn = (page) => page.evaluate(() => document.body.innerText.length > 40 && document.querySelectorAll('a, button').length > 0);
+
+test('a wrong link says what to do next', { timeoutMs: 90_000 }, async (t) => {
   const server = await startServer(t);
+  const { id, path } = await server.newMeeting();
   const browser = await chromium(t);
-  for (const [link, reason] of [['/m/' + 'B'.repeat(32), 'incomplete'], [`/m/${'A'.repeat(32)}#k=${'A'.repeat(43)}`, 'not_found']]) {
+  for (const link of ['/m/' + 'B'.repeat(32), `/m/${id}#k=${'A'.repeat(43)}`]) {
     const page = await newPage(browser, server.pageUrl + link);
-    await new Person(page, 'Ann').ended(reason);
-    check(await page.evaluate(() => document.body.innerText.length > 40 && document.querySelectorAll('a, button').length > 0), `a way on from ${reason}`);
+    await new Person(page, 'Ann').ended('incomplete');
+    check(await wayOn(page), `a way on from ${link}`);
   }
+  // the id is of these keys, but this server never made it: what the one answer to all that opens nothing reads like
+  const page = await newPage(browser, server.pageUrl + path.replace(id, otherChar(id, 30)));
+  const ann = new Person(page, 'Ann');
+  await ann.shows('prejoin');
+  await page.type('[data-testid="prejoin-name"]', 'Ann');
+  await ann.click('prejoin-join');
+  await ann.ended('not_found');
+  const text = await page.$eval('[data-testid="ended-page"]', (one) => one.innerText);
+  check(/This link does not open a meeting here\s+It may be incomplete, have ended, or have been replaced\./.test(text), text);
+  check(await wayOn(page), 'a way on');
+});
+
+test('a link of which any part was changed, or that is of another server, says so and goes no further', { timeoutMs: 120_000 }, async (t) => {
+  const server = await startServer(t);
+  const { id, path } = await server.newMeeting();
+  const other = await server.newMeeting();
+  const part = (name) => path.indexOf(`${name}=`) + 3;
+  const changed = {
+    'the key': otherChar(path, part('k')),
+    'who runs the server': otherChar(path, part('o')),
+    'whose meeting it is': otherChar(path, part('w')),
+    'who may begin it': path.replace('&j=1', ''),
+    'the encryption': `${path}&s=1`,
+    'another meeting’s id': path.replace(id, other.id),
+  };
+  const browser = await chromium(t);
+  for (const [what, link] of Object.entries(changed)) {
+    const page = await newPage(browser, server.pageUrl + link);
+    const asked = [];
+    page.on('request', (request) => asked.push(request.url()));
+    const ann = new Person(page, 'Ann');
+    await ann.ended('mismatch');
+    check(/was changed, or it was made for another server/.test(await ann.text('ended-page')), `${what}: ${await ann.text('ended-page')}`);
+    checkEqual(asked.filter((url) => url.includes(id)), [], `${what}: what the server is asked`);
+    check(await wayOn(page), `${what}: a way on`);
+    await page.close();
+  }
+});
+
+test('who comes before the meeting was begun is told so, comes in by itself when it is, and may go elsewhere meanwhile', { timeoutMs: 120_000 }, async (t) => {
+  const server = await startServer(t);
+  const meeting = await server.newMeeting({ kind: 1 }); // nobody begins it but its owner
+  const browser = await chromium(t);
+  const people = [];
+  for (const name of ['Ann', 'Bob']) {
+    const person = new Person(await newPage(await browser.createBrowserContext(), server.pageUrl + meeting.path), name);
+    await person.shows('prejoin');
+    await person.page.type('[data-testid="prejoin-name"]', name);
+    await person.click('prejoin-join');
+    await until('words for the wait', async () => /has not started yet/.test(await person.text('waiting')));
+    people.push(person);
+  }
+  const [ann, bob] = people;
+  await bob.page.goto(server.pageUrl + '/');
+  const host = await enter(t, server, meeting, 'Host', { host: true });
+  await ann.shows('meeting', 30_000);
+  await until('Ann to have come', async () => (await host.people()).people.some((one) => one.name === 'Ann'));
+  checkEqual((await host.people()).people.length, 2, 'people: Bob has gone elsewhere');
 });
 
 test('an address that does not exist is a page that says so and takes a link', { timeoutMs: 60_000 }, async (t) => {

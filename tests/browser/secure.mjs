@@ -7,14 +7,17 @@ import { arrive, Person } from '../lib/meeting.mjs';
 import { check, checkEqual, test, until } from '../lib/runner.mjs';
 import { startServer } from '../lib/server.mjs';
 
-/** Three in one browser, without pictures: it is what they say to each other that counts here. */
+/** Three in one browser, without pictures: it is what they say to each other that counts here. Ann made the meeting. */
 async function three(t) {
   const server = await startServer(t);
-  const { path: link } = await server.newMeeting();
+  const { path: link, hostPath } = await server.newMeeting();
   const url = server.pageUrl + link;
   const browser = await chromium(t);
   const people = [];
-  for (const name of ['Ann', 'Bob', 'Cem']) people.push(await arrive(await browser.createBrowserContext(), url, name, { camera: false }));
+  for (const name of ['Ann', 'Bob', 'Cem']) {
+    const opened = name === 'Ann' ? server.pageUrl + hostPath : url;
+    people.push(await arrive(await browser.createBrowserContext(), opened, name, { camera: false }));
+  }
   return { server, url, people };
 }
 

@@ -1,7 +1,7 @@
 // What people are told of how safe their meeting is: no more than is known, and no less.
 import { chromium, newPage } from '../lib/browsers.mjs';
 import { arrive, Person } from '../lib/meeting.mjs';
-import { enter, secretOf } from '../lib/member.mjs';
+import { enter } from '../lib/member.mjs';
 import { check, checkEqual, test, until } from '../lib/runner.mjs';
 import { startServer } from '../lib/server.mjs';
 
@@ -11,7 +11,7 @@ async function meet(t, names = ['Ann']) {
   const browser = await chromium(t);
   const people = [];
   for (const name of names) people.push(await arrive(await browser.createBrowserContext(), server.pageUrl + meeting.path, name, { camera: false }));
-  const come = (name) => enter(t, server, meeting, secretOf(meeting), name);
+  const come = (name) => enter(t, server, meeting, name);
   return { server, meeting, browser, people, come };
 }
 
@@ -50,6 +50,52 @@ test('codes that differ are shown until they were compared again, whatever panel
   await until('Bob to count as verified no longer', async () => (await verified(ann)).join() === 'Ann');
 });
 
+test('the others are told that somebody says that codes differ, who it is, and when it is resolved', { timeoutMs: 150_000 }, async (t) => {
+  const { server, meeting, browser, people: [ann, bob] } = await meet(t, ['Ann', 'Bob']);
+  await open(bob);
+  await members(bob, 2);
+  await bob.click('compare-all');
+  await bob.click('code-differs');
+  await standing(bob, 'differ');
+  await open(ann);
+  await standing(ann, 'disputed');
+  check(/tone-warn/.test((await inBar(ann)).look), 'the colour');
+  await until('who says so', async () => /Bob compared codes/.test(await ann.text('security-standing')));
+  check(/says that codes differ/.test(await ann.text('panel-security')), 'at Bob’s row');
+  check(await ann.page.$$eval('.toast', (all) => all.some((note) => /Bob compared codes/.test(note.textContent))), 'a note');
+  const cem = await arrive(await browser.createBrowserContext(), server.pageUrl + meeting.path, 'Cem', { camera: false });
+  await standing(cem, 'disputed');
+  await open(bob);
+  await members(bob, 3);
+  await bob.click('compare-all');
+  await bob.click('code-matches');
+  await standing(bob, 'verified');
+  for (const person of [ann, cem]) await standing(person, 'encrypted');
+});
+
+test('a clock that is wrong is said, and raises no alarm of security', { timeoutMs: 90_000 }, async (t) => {
+  const server = await startServer(t);
+  const meeting = await server.newMeeting();
+  await enter(t, server, meeting, 'Bob');
+  const page = await newPage(await chromium(t), server.pageUrl + meeting.path);
+  const ann = new Person(page, 'Ann');
+  await ann.shows('prejoin');
+  const worker = await until('the worker', () => page.workers()[0]);
+  await worker.evaluate(() => {
+    const real = Date.now;
+    Date.now = () => real() - 86_400_000;
+  });
+  await ann.join({ camera: false });
+  await ann.shows('clock-wrong');
+  check(/is 1 day behind/.test(await ann.text('clock-wrong')), await ann.text('clock-wrong'));
+  await open(ann);
+  await members(ann, 2);
+  await standing(ann, 'encrypted');
+  checkEqual(await ann.page.$('[data-testid="security-alarms"]'), null, 'alarms');
+  await ann.page.click('[data-testid="clock-wrong"] button');
+  await until('the hint to go', async () => (await ann.page.$('[data-testid="clock-wrong"]')) === null);
+});
+
 test('only those whose code was shown are verified: who comes meanwhile is not', { timeoutMs: 120_000 }, async (t) => {
   const { people: [ann], come } = await meet(t);
   await come('Bob');
@@ -86,7 +132,7 @@ test('whoever loses the verified state by a third who comes is told, and it does
 test('end-to-end encryption is said before and in the meeting in plain words, and nobody is a guest and host at once', { timeoutMs: 120_000 }, async (t) => {
   const server = await startServer(t);
   const meeting = await server.newMeeting();
-  const host = await enter(t, server, meeting, secretOf(meeting), 'Host');
+  const host = await enter(t, server, meeting, 'Host', { host: true });
   const ann = new Person(await newPage(await chromium(t), server.pageUrl + meeting.path), 'Ann');
   await ann.shows('prejoin');
   check(/end-to-end encrypted/i.test(await ann.text('prejoin')), 'before');
@@ -116,10 +162,7 @@ test('who comes with a wrong key reads about the link, and not the alarm that is
   });
   await page.goto(server.pageUrl + meeting.path.replace(/k=.{43}/, `k=${'A'.repeat(43)}`));
   const eve = new Person(page, 'Eve');
-  await eve.shows('prejoin');
-  await page.type('[data-testid="prejoin-name"]', 'Eve');
-  await eve.click('prejoin-join');
-  await eve.ended('refused', 60_000);
+  await eve.ended('mismatch', 60_000);
   checkEqual(await page.evaluate(() => window.notes), [], 'notes');
   checkEqual((await ann.tiles()).length, 1, 'people at Ann’s');
 });
@@ -146,7 +189,19 @@ test('neither the key of a link nor the name of a meeting gets into what browser
   const link = await page.$eval('.invite input', (field) => field.value);
   const key = /#k=([A-Za-z0-9_-]{43})/.exec(link)?.[1];
   check(key, `the link to give away is whole: ${link}`);
+  const { ownerSeed } = await page.evaluate(() => JSON.parse(sessionStorage.getItem('conclave.keys'))[0]);
+  check(/^[\w-]{43}$/.test(ownerSeed), 'the maker has the key of the owner');
+  await page.evaluate(() => {
+    window.copied = [];
+    navigator.clipboard.writeText = (text) => Promise.resolve(void window.copied.push(text));
+  });
+  await page.click('.invite button');
   await ann.join();
+  await ann.click('open-more');
+  await ann.click('copy-link');
+  const given = [link, ...(await page.evaluate(() => window.copied))];
+  checkEqual(given.length, 3, 'links to give away');
+  for (const one of given) check(one === link && !one.includes(ownerSeed) && !/[#&]h=/.test(one), `a link that is given away: ${one}`);
   await ann.click('open-more');
   await ann.click('open-title');
   await page.type('[data-testid="title-input"]', 'Budget');
@@ -156,7 +211,9 @@ test('neither the key of a link nor the name of a meeting gets into what browser
   const kept = async () => JSON.stringify((await session.send('Page.getNavigationHistory')).entries.map(({ url, title }) => ({ url, title })));
   const clean = async (when) => {
     const history = await kept();
-    check(!history.includes(key) && !history.includes('#') && !history.includes('Budget'), `${when}: ${history}`);
+    const shown = await page.evaluate(() => document.title + document.documentElement.outerHTML + [...document.querySelectorAll('input')].map((one) => one.value));
+    check(!shown.includes(ownerSeed), `${when}: the key of the owner is in the page`);
+    check(!history.includes(key) && !history.includes(ownerSeed) && !history.includes('#') && !history.includes('Budget'), `${when}: ${history}`);
   };
   await clean('in the meeting');
   await page.reload();

@@ -3,7 +3,7 @@ import http from 'node:http';
 import { WebhookReceiver } from 'livekit-server-sdk';
 import WebSocket from 'ws';
 import { check, test, until } from '../lib/runner.mjs';
-import { enter, linkSecret } from '../lib/member.mjs';
+import { enter } from '../lib/member.mjs';
 import { apiKey, apiSecret, startServer } from '../lib/server.mjs';
 
 test('room events are posted in order and verify with the server SDK; meetings post nothing', { timeoutMs: 60_000 }, async (t) => {
@@ -30,7 +30,7 @@ test('room events are posted in order and verify with the server SDK; meetings p
   };
   const meeting = await server.newMeeting();
   const { id } = meeting;
-  const ann = await enter(t, server, meeting, linkSecret(), 'Ann');
+  const ann = await enter(t, server, meeting, 'Ann');
   const inMeeting = await join(ann.token);
   const socket = await join(await server.token('open', 'me'));
   socket.terminate();

@@ -5,33 +5,26 @@ import path from 'node:path';
 import readline from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import WebSocket from 'ws';
+import { identityOf, publicOf } from './link.mjs';
 import { binary } from './server.mjs';
 import { until } from './runner.mjs';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 const peer = process.env.CONCLAVE_BIN ? path.resolve(path.dirname(binary), '../../tools/member-peer') : path.join(root, 'build/tools/member-peer');
 
-export const linkSecret = () => crypto.randomBytes(32).toString('hex');
-
-/** The secret that is in the link of Server.newMeeting. */
-export const secretOf = ({ path: link }) => Buffer.from(new URLSearchParams(link.split('#')[1]).get('k'), 'base64url').toString('hex');
-
-/** A token and identity for a meeting, as its page gets them. */
-export async function joinMeeting(server, id, body = '{}') {
-  const reply = await fetch(`${server.url}/api/v1/meetings/${id}/join`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body,
-  });
-  if (reply.status !== 200) throw new Error(`no join: ${reply.status} ${await reply.text()}`);
-  return reply.json();
-}
+const hex = (bytes) => Buffer.from(bytes).toString('hex');
 
 export class Member {
-  constructor(server, meeting, secret, name, { token, identity, exports = false }) {
-    Object.assign(this, { server, meeting, secret, name, token, identity, exports });
+  /**
+   * `meeting` is of Server.newMeeting, or what somebody thinks that it is. `host`: has the host link. `seat`: a seed that was used
+   * before.
+   */
+  constructor(server, meeting, name, { host = false, seat = crypto.randomBytes(32), exports = false, clockOff = 0 } = {}) {
+    Object.assign(this, { server, meeting, name, host, seat, exports, clockOff });
+    this.identity = identityOf(meeting.id, publicOf(seat));
     this.events = [];
     this.state = 'connecting';
+    this.token = null;
     this.ended = null;
     this.closes = [];
     this.asked = new Map();
@@ -41,7 +34,11 @@ export class Member {
     this.process = spawn(peer, [], { stdio: ['pipe', 'pipe', 'inherit'] });
     this.process.stdin.on('error', () => {});
     readline.createInterface({ input: this.process.stdout }).on('line', (line) => this.take(JSON.parse(line)));
-    this.tell({ meeting: this.meeting.id, identity: this.identity, secret: this.secret, name: this.name, suite: this.meeting.suite, export: this.exports });
+    const { id, secret, operator, owner, kind, suite, ownerSeed } = this.meeting;
+    this.tell({
+      meeting: id, secret: hex(secret), operator: hex(operator), owner: hex(owner), kind, suite, name: this.name, seat_seed: hex(this.seat),
+      clock_off_s: this.clockOff, export: this.exports, ...(this.host && { owner_seed: hex(ownerSeed) }),
+    });
     this.connect();
     return this;
   }
@@ -51,7 +48,7 @@ export class Member {
   }
 
   connect() {
-    const socket = new WebSocket(`${this.server.wsUrl}/mls/v1?access_token=${this.token}`);
+    const socket = new WebSocket(`${this.server.wsUrl}/mls/v2/${this.meeting.id}`);
     this.socket = socket;
     let opened = false;
     socket.on('open', () => {
@@ -72,7 +69,7 @@ export class Member {
   }
 
   async fetchFor(ticket, where) {
-    const reply = await fetch(`${this.server.url}/api/v1/meetings/${this.meeting.id}/${where.replace(/^\//, '')}`, {
+    const reply = await fetch(`${this.server.url}/api/v2/meetings/${this.meeting.id}/${where.replace(/^\//, '')}`, {
       headers: { authorization: `Bearer ${this.token}` },
     }).catch(() => null);
     const body = reply?.status === 200 ? Buffer.from(await reply.arrayBuffer()).toString('hex') : '';
@@ -88,6 +85,7 @@ export class Member {
     if (event.type === 'fetch') void this.fetchFor(event.ticket, event.text);
     else if (event.type === 'connect') setTimeout(() => this.stopped || this.connect(), event.delay_ms);
     else if (event.type === 'state') this.state = event.state;
+    else if (event.type === 'token') this.token = event.text;
     else if (event.type === 'ended') this.ended = event;
     this.events.push(event);
     this.asked.get(event.type)?.shift()?.(event);
@@ -143,9 +141,9 @@ export class Member {
   }
 }
 
-/** `t` is the test's context. `place`: the answer of a join, for who comes again. */
-export async function enter(t, server, meeting, secret, name, place) {
-  const member = new Member(server, meeting, secret, name, place ?? (await joinMeeting(server, meeting.id)));
+/** `t` is the test's context; `how` as for Member. */
+export async function enter(t, server, meeting, name, how) {
+  const member = new Member(server, meeting, name, how);
   t.defer(() => member.stop());
   return member.start().in();
 }

@@ -2,9 +2,11 @@
 import crypto from 'node:crypto';
 import http from 'node:http';
 import { WebSocket, WebSocketServer } from 'ws';
+import { identityOf } from './link.mjs';
 import { readMls, readWire, Reader, uint, vector, writeWire } from './wire.mjs';
 
-const identityOf = (token) => JSON.parse(Buffer.from(token.split('.')[1], 'base64url')).sub;
+const subjectOf = (token) => JSON.parse(Buffer.from(token.split('.')[1], 'base64url')).sub;
+const meetingOf = (url) => url.split('?')[0].split('/').pop();
 
 async function listen(t, onRequest, onSocket) {
   const server = http.createServer(onRequest);
@@ -67,18 +69,19 @@ export async function rogueRelay(t, server, { rename = (path) => path } = {}) {
     client.on('close', close(upstream));
   };
   const connect = (client, token, url) => {
-    const identity = identityOf(token);
-    if (!url.startsWith('/mls/')) return connectMedia(client, identity, url);
+    if (!url.startsWith('/mls/')) return connectMedia(client, subjectOf(token), url);
+    let identity = ''; // until its hello
     const upstream = new WebSocket(server.wsUrl + url);
-    const waiting = [];
-    rogue.clients.set(identity, client);
     upstream.on('error', () => client.terminate());
-    upstream.on('open', () => waiting.splice(0).forEach((bytes) => pass(upstream, bytes, rogue.toServer, identity, rogue.heard)));
     upstream.on('message', (bytes) => pass(client, bytes, rogue.toClient, identity, rogue.log));
     upstream.on('close', (code) => rogue.keeps.has(identity) || (code >= 4000 || code === 1000 || code === 1001 ? client.close(code) : client.terminate()));
     client.on('message', (bytes) => {
-      if (upstream.readyState === WebSocket.OPEN) pass(upstream, bytes, rogue.toServer, identity, rogue.heard);
-      else waiting.push(bytes);
+      const message = readWire(bytes); // the server speaks first, so that its side is open
+      if (message.type === 'hello') {
+        identity = identityOf(meetingOf(url), message.seat_key);
+        rogue.clients.set(identity, client);
+      }
+      pass(upstream, bytes, rogue.toServer, identity, rogue.heard);
     });
     client.on('close', (code) => (code >= 1000 && code !== 1005 && code !== 1006 ? upstream.close(code) : upstream.terminate()));
   };
@@ -94,29 +97,31 @@ export async function rogueRelay(t, server, { rename = (path) => path } = {}) {
 
 /**
  * A delivery service that is wholly in the test's hands, with an external sender of its own, whose key it has. It does
- * nothing by itself but to answer hello; the rest are calls of the test. Its tokens are `{identity}` of the test.
+ * nothing by itself but to challenge and to answer hello with `state`, enter in turn; the rest are calls of the test.
  */
 export async function rogueService(t, suite) {
   const { privateKey, publicKey } = crypto.generateKeyPairSync('ed25519');
   const raw = publicKey.export({ format: 'der', type: 'spki' }).subarray(-32);
-  const credential = Buffer.concat([uint(1, 2), vector(Buffer.from('the server'))]);
+  const credential = Buffer.concat([uint(1, 2), vector(Buffer.from('conclave'))]);
   const rogue = { clients: new Map(), heard: [], trees: new Map(), seq: 0, sender: Buffer.concat([vector(raw), credential]) };
   const answer = (request, response) => {
     const tree = rogue.trees.get(request.url.split('/').pop());
     if (tree) response.writeHead(200).end(tree);
     else response.writeHead(404).end();
   };
-  const connect = (client, token) => {
-    const identity = identityOf(token);
-    rogue.clients.set(identity, client);
+  const connect = (client, token, url) => {
+    let identity = '';
+    client.send(writeWire({ type: 'challenge', nonce: crypto.randomBytes(32), unix_s: Math.floor(Date.now() / 1000) }));
     client.on('message', (bytes) => {
       const message = readWire(bytes);
+      if (message.type === 'hello') {
+        identity = identityOf(meetingOf(url), message.seat_key);
+        rogue.clients.set(identity, client);
+        client.send(writeWire({ type: 'state', suite, standing: 2, token: Buffer.from('x'), file_len_max: 1, ...rogue.state }));
+      }
       rogue.heard.push({ identity, message });
-      if (message.type === 'hello')
-        client.send(writeWire({ type: 'state', suite, external_sender: rogue.sender, ...rogue.group }));
     });
   };
-  rogue.place = (identity) => ({ identity, token: `x.${Buffer.from(JSON.stringify({ sub: identity })).toString('base64url')}.x` });
   rogue.send = (identity, message) => rogue.clients.get(identity).send(writeWire(message));
   rogue.heardOf = (identity, type) => rogue.heard.filter((one) => one.identity === identity && one.message.type === type).map((one) => one.message);
   /** The tree, under a name that goes for its hash. */

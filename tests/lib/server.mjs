@@ -7,6 +7,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AccessToken, RoomServiceClient } from 'livekit-server-sdk';
+import { makeMeeting } from './link.mjs';
 import { sleep, until } from './runner.mjs';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
@@ -144,18 +145,9 @@ export class Server {
     return values;
   }
 
-  /** A new meeting, with its path and the fragment that its first browser would make: the link's secret. */
-  async newMeeting() {
-    const reply = await fetch(this.url + '/api/v1/meetings', {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: '{}',
-    });
-    if (reply.status !== 201) throw new Error(`no meeting: ${reply.status} ${await reply.text()}`);
-    const meeting = await reply.json();
-    const secret = crypto.getRandomValues(new Uint8Array(32));
-    const suite = meeting.suite === 0xf0a7 ? '' : `&s=${meeting.suite}`;
-    return { ...meeting, path: `/m/${meeting.id}#k=${Buffer.from(secret).toString('base64url')}${suite}` };
+  /** A new meeting as its maker's page makes it, see link.mjs. */
+  newMeeting(options) {
+    return makeMeeting(this.url, options);
   }
 }
 

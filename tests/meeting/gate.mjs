@@ -2,7 +2,7 @@
 import WebSocket from 'ws';
 import { check, checkEqual, test, until } from '../lib/runner.mjs';
 import { startServer } from '../lib/server.mjs';
-import { enter, joinMeeting, linkSecret } from '../lib/member.mjs';
+import { enter, Member } from '../lib/member.mjs';
 
 /** The status and words with which /rtc refuses, or a WebSocket that got its first message. */
 function connectMedia(server, token) {
@@ -21,9 +21,15 @@ function connectMedia(server, token) {
 test('media is refused, in words, to whoever is not in the group', async (t) => {
   const server = await startServer(t);
   const meeting = await server.newMeeting();
-  const { token } = await joinMeeting(server, meeting.id);
+  await enter(t, server, meeting, 'Ann', { host: true });
   const stock = await server.token(`cm_${meeting.id}`, 'stock');
-  for (const each of [token, stock]) {
+  // the token of a seat that has proven the link and is not in
+  const waiting = await server.newMeeting({ kind: 1 });
+  const guest = new Member(server, waiting, 'Guest', {});
+  t.defer(() => guest.stop());
+  guest.start();
+  await until('the guest to have a token', () => guest.token);
+  for (const each of [guest.token, stock]) {
     const refused = await connectMedia(server, each);
     checkEqual(refused.status, 503, 'status of /rtc');
     check(refused.text.includes('end-to-end encrypted'), `words of /rtc: ${refused.text}`);
@@ -39,9 +45,8 @@ test('media is refused, in words, to whoever is not in the group', async (t) => 
 test('a member has media until it is removed: then at once none, and no way back', async (t) => {
   const server = await startServer(t);
   const meeting = await server.newMeeting();
-  const secret = linkSecret();
-  const ann = await enter(t, server, meeting, secret, 'Ann');
-  const bob = await enter(t, server, meeting, secret, 'Bob');
+  const ann = await enter(t, server, meeting, 'Ann', { host: true });
+  const bob = await enter(t, server, meeting, 'Bob');
   const annMedia = await connectMedia(server, ann.token);
   const bobMedia = await connectMedia(server, bob.token);
   checkEqual([annMedia.status, bobMedia.status], [101, 101], 'media of members');
@@ -58,7 +63,7 @@ test('a member has media until it is removed: then at once none, and no way back
 test('media ends with the stay in the group, and the room with the last member', async (t) => {
   const server = await startServer(t);
   const meeting = await server.newMeeting();
-  const ann = await enter(t, server, meeting, linkSecret(), 'Ann');
+  const ann = await enter(t, server, meeting, 'Ann', { host: true });
   const media = await connectMedia(server, ann.token);
   checkEqual((await server.metrics()).conclave_rooms, 1, 'rooms');
   const closed = new Promise((resolve) => media.socket.once('close', () => resolve('closed')));
@@ -73,7 +78,7 @@ test('media ends with the stay in the group, and the room with the last member',
 test('a name given to the server is neither taken nor passed on', async (t) => {
   const server = await startServer(t);
   const meeting = await server.newMeeting();
-  const { token } = await joinMeeting(server, meeting.id, JSON.stringify({ name: 'Unmistakable' }));
+  const { token } = await enter(t, server, meeting, 'Unmistakable');
   const claims = JSON.parse(Buffer.from(token.split('.')[1], 'base64url').toString());
   check(!('name' in claims), `claims ${JSON.stringify(claims)}`);
   check(!claims.video.canPublishData && !claims.video.canUpdateOwnMetadata, 'rights to say something in the clear');

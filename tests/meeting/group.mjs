@@ -1,9 +1,14 @@
 // The group: coming, talking, leaving, connections that break, servers that restart.
+import crypto from 'node:crypto';
 import WebSocket from 'ws';
 import { check, checkEqual, test, until } from '../lib/runner.mjs';
+import { idHash, deriveLink, fragmentOf, identityOf, meetingHash, publicOf, sign } from '../lib/link.mjs';
+import { rogueRelay } from '../lib/rogue.mjs';
 import { startServer } from '../lib/server.mjs';
-import { enter, joinMeeting, linkSecret } from '../lib/member.mjs';
+import { readWire, uint, vector, writeWire } from '../lib/wire.mjs';
+import { enter, Member } from '../lib/member.mjs';
 
+const NO_ENTRY = 32; // member.h
 const HYBRID = 0xf0a7;
 const X25519 = 1;
 
@@ -14,15 +19,26 @@ async function sameCode(members) {
   });
 }
 
-async function socketOf(server, token) {
-  const socket = new WebSocket(`${server.wsUrl}/mls/v1?access_token=${token}`);
+/** A bare connection to a meeting, before any hello: `messages` has what came, `closed` resolves with the close code. */
+async function socketOf(server, id) {
+  const socket = new WebSocket(`${server.wsUrl}/mls/v2/${id}`);
+  const messages = [];
   socket.on('error', () => {});
+  socket.on('message', (bytes) => messages.push(readWire(bytes)));
   const closed = new Promise((resolve) => socket.once('close', resolve));
   await new Promise((resolve, reject) => {
     socket.once('open', resolve);
     socket.once('unexpected-response', (_, reply) => reject(new Error(`refused: ${reply.statusCode}`)));
   });
-  return { socket, closed };
+  await until('the challenge', () => messages.length > 0);
+  return { socket, closed, messages };
+}
+
+/** What a member's own hello looked like, for others to send. */
+async function helloOf(t, server, meeting, how) {
+  const rogue = await rogueRelay(t, server);
+  const member = await enter(t, rogue, meeting, 'Honest', how);
+  return { member, hello: rogue.heardOf(member.identity, 'hello')[0], relay: rogue };
 }
 
 for (const [word, suite] of [['hybrid', HYBRID], ['x25519', X25519]]) {
@@ -30,10 +46,8 @@ for (const [word, suite] of [['hybrid', HYBRID], ['x25519', X25519]]) {
     const server = await startServer(t, { extraConfig: `meeting:\n  suite: ${word}\n` });
     const meeting = await server.newMeeting();
     checkEqual(meeting.suite, suite, 'suite of the new meeting');
-    checkEqual((await (await fetch(`${server.url}/api/v1/meetings/${meeting.id}`)).json()).suite, suite, 'suite asked for');
-    const secret = linkSecret();
-    const ann = await enter(t, server, meeting, secret, 'Ann');
-    const [bob, eve] = await Promise.all(['Bob', 'Eve'].map((name) => enter(t, server, meeting, secret, name)));
+    const ann = await enter(t, server, meeting, 'Ann', { host: true });
+    const [bob, eve] = await Promise.all(['Bob', 'Eve'].map((name) => enter(t, server, meeting, name)));
     await sameCode([ann, bob, eve]);
     await until('names to be known', async () => (await ann.people()).people.map((p) => p.name).sort().join() === 'Ann,Bob,Eve');
     checkEqual(await ann.do('chat', { to: '', text: 'hello all' }), 'OK', 'chat to all');
@@ -48,24 +62,26 @@ for (const [word, suite] of [['hybrid', HYBRID], ['x25519', X25519]]) {
     for (const member of [ann, bob, eve]) checkEqual(member.of('alarm'), [], `alarms of ${member.name}`);
     const metrics = await server.metrics();
     checkEqual(metrics.conclave_meetings, 1, 'meetings in the metrics');
-    check(metrics.conclave_meeting_delivery_groups_total === 1, 'groups in the metrics');
+    check(metrics.conclave_meeting_service_groups_total === 1, 'groups in the metrics');
   });
 }
 
 test('who has another link secret does not get in', async (t) => {
   const server = await startServer(t);
   const meeting = await server.newMeeting();
-  await enter(t, server, meeting, linkSecret(), 'Ann');
-  const failure = await enter(t, server, meeting, linkSecret(), 'Mallory').catch((error) => error);
-  check(failure instanceof Error && failure.message.includes('ended'), `expected an end, got ${failure}`);
+  await enter(t, server, meeting, 'Ann', { host: true });
+  const mallory = new Member(server, { ...meeting, secret: crypto.randomBytes(32) }, 'Mallory', {});
+  t.defer(() => mallory.stop());
+  mallory.start();
+  await until('Mallory to be sent away', () => mallory.ended);
+  checkEqual([mallory.ended.gone, mallory.closes], [NO_ENTRY, [4005]], 'what Mallory hears');
 });
 
 test('a cut socket is resumed, and nothing is missed', async (t) => {
   const server = await startServer(t);
   const meeting = await server.newMeeting();
-  const secret = linkSecret();
-  const ann = await enter(t, server, meeting, secret, 'Ann');
-  const bob = await enter(t, server, meeting, secret, 'Bob');
+  const ann = await enter(t, server, meeting, 'Ann', { host: true });
+  const bob = await enter(t, server, meeting, 'Bob');
   bob.cut();
   await until('Bob to notice', () => bob.state === 'away');
   await ann.do('chat', { to: '', text: 'while you were away' });
@@ -73,20 +89,19 @@ test('a cut socket is resumed, and nothing is missed', async (t) => {
   await until('the chat', () => bob.of('chat').some((chat) => chat.text === 'while you were away'));
   await sameCode([ann, bob]);
   const metrics = await server.metrics();
-  checkEqual(metrics.conclave_meeting_delivery_removes_total, 0, 'removes');
-  checkEqual(metrics.conclave_meeting_delivery_resyncs_total, 0, 'rejoins');
+  checkEqual(metrics.conclave_meeting_service_removes_total, 0, 'removes');
+  checkEqual(metrics.conclave_meeting_service_resyncs_total, 0, 'rejoins');
 });
 
 test('who crashes comes again with the same place, and the former self is gone', async (t) => {
   const server = await startServer(t);
   const meeting = await server.newMeeting();
-  const secret = linkSecret();
-  const ann = await enter(t, server, meeting, secret, 'Ann');
-  const place = await joinMeeting(server, meeting.id);
-  const before = await enter(t, server, meeting, secret, 'Bob', place);
+  const ann = await enter(t, server, meeting, 'Ann', { host: true });
+  const seat = crypto.randomBytes(32);
+  const before = await enter(t, server, meeting, 'Bob', { seat });
   await until('Ann to see two', async () => (await ann.people()).people.length === 2);
   before.crash();
-  const bob = await enter(t, server, meeting, secret, 'Bob', place);
+  const bob = await enter(t, server, meeting, 'Bob', { seat });
   await sameCode([ann, bob]);
   checkEqual((await ann.people()).people.map((p) => p.identity).sort(), [ann.identity, bob.identity].sort(), 'people');
 });
@@ -94,9 +109,8 @@ test('who crashes comes again with the same place, and the former self is gone',
 test('who closes the page is out at once', async (t) => {
   const server = await startServer(t);
   const meeting = await server.newMeeting();
-  const secret = linkSecret();
-  const ann = await enter(t, server, meeting, secret, 'Ann');
-  const bob = await enter(t, server, meeting, secret, 'Bob');
+  const ann = await enter(t, server, meeting, 'Ann', { host: true });
+  const bob = await enter(t, server, meeting, 'Bob');
   await until('Ann to see two', async () => (await ann.people()).people.length === 2);
   bob.stopped = true;
   bob.socket.close(1001);
@@ -104,102 +118,201 @@ test('who closes the page is out at once', async (t) => {
   await until('Bob to be out', async () => (await ann.people()).people.length === 1, 3000);
 });
 
-test('after a restart of the server everybody begins a new group under the same link', async (t) => {
-  const server = await startServer(t);
-  const meeting = await server.newMeeting();
-  const secret = linkSecret();
-  const places = [await joinMeeting(server, meeting.id), await joinMeeting(server, meeting.id)];
-  const [ann, bob] = [
-    await enter(t, server, meeting, secret, 'Ann', places[0]),
-    await enter(t, server, meeting, secret, 'Bob', places[1]),
-  ];
-  await server.stop();
-  await server.start();
-  for (const member of [ann, bob]) await until('to hear that the group is over', () => member.ended?.gone === 2);
-  const again = await Promise.all(['Ann', 'Bob'].map((name, i) => enter(t, server, meeting, secret, name, places[i])));
-  await sameCode(again);
-});
+for (const [name, signal] of [
+  ['a server that is stopped and started again ends no meeting', 'SIGTERM'],
+  ['a server that is killed and started again ends no meeting', 'SIGKILL'],
+]) {
+  test(name, async (t) => {
+    const server = await startServer(t, { mayEnd: signal === 'SIGKILL' });
+    const meeting = await server.newMeeting();
+    const ann = await enter(t, server, meeting, 'Ann', { host: true });
+    const [bob, eve] = [await enter(t, server, meeting, 'Bob'), await enter(t, server, meeting, 'Eve')];
+    await sameCode([ann, bob, eve]);
+    const { digits } = await ann.code();
+    await server.stop(signal);
+    await server.start();
+    for (const member of [ann, bob, eve]) await until('to be back', () => member.state === 'in', 20_000);
+    checkEqual((await ann.code()).digits, digits, 'the same group as before');
+    checkEqual(await bob.do('chat', { to: '', text: 'as before' }), 'OK', 'chat');
+    for (const member of [ann, eve]) await until('the chat', () => member.of('chat').some((chat) => chat.text === 'as before'));
+    const dan = await enter(t, server, meeting, 'Dan');
+    await sameCode([ann, bob, eve, dan]);
+    checkEqual(await ann.do('remove', { identity: eve.identity }), 'OK', 'the host is host still');
+    await until('Eve to be out', () => eve.ended?.gone === 1);
+    for (const member of [ann, bob, eve, dan]) {
+      checkEqual(member.of('alarm'), [], `alarms of ${member.name}`);
+      if (member !== eve) checkEqual(member.ended, null, `the end of ${member.name}`);
+    }
+  });
+}
 
-test('a newer connection takes the place of an older, which is closed with 4001', async (t) => {
+test('a newer connection of a seat takes the place of an older, which is closed with 4001', async (t) => {
   const server = await startServer(t);
   const meeting = await server.newMeeting();
-  const { token } = await joinMeeting(server, meeting.id);
-  const first = await socketOf(server, token);
-  await socketOf(server, token);
-  checkEqual(await first.closed, 4001, 'close code');
+  const first = await enter(t, server, meeting, 'Ann');
+  const second = await enter(t, server, meeting, 'Ann', { seat: first.seat });
+  await until('the first to be closed', () => first.closes.length > 0);
+  checkEqual(first.closes, [4001], 'close code');
+  checkEqual((await second.people()).people.length, 1, 'people');
 });
 
 test('malformed messages close with 4002, too long ones with 4004', async (t) => {
   const server = await startServer(t);
   const meeting = await server.newMeeting();
-  const { token } = await joinMeeting(server, meeting.id);
-  const bad = [Buffer.alloc(0), Buffer.from([77]), Buffer.from([4, 1]), Buffer.from([8, 0]), 'text', Buffer.from([129])];
+  const bad = [Buffer.alloc(0), Buffer.from([77]), Buffer.from([4, 1]), Buffer.from([8]), 'text', Buffer.from([129])];
   for (const message of bad) {
-    const { socket, closed } = await socketOf(server, token);
+    const { socket, closed } = await socketOf(server, meeting.id);
     socket.send(message);
     checkEqual(await closed, 4002, `close code after ${JSON.stringify(message)}`);
   }
-  const { socket, closed } = await socketOf(server, token);
+  const { socket, closed } = await socketOf(server, meeting.id);
   socket.send(Buffer.alloc((2 << 20) + 1));
   checkEqual(await closed, 4004, 'close code after 2 MiB and a byte');
-  const app = await socketOf(server, token);
-  app.socket.send(Buffer.concat([Buffer.from([6, 0x80, 1, 0, 1]), Buffer.alloc(65537)]));
-  checkEqual(await app.closed, 4004, 'close code after a sealed message of 64 KiB and a byte');
-  checkEqual((await server.metrics()).conclave_meeting_delivery_malformed_total, bad.length, 'counted');
+  const ann = await enter(t, server, meeting, 'Ann');
+  ann.socket.send(Buffer.from([4, 1]));
+  await until('a member to be closed', () => ann.closes.length > 0);
+  checkEqual(ann.closes, [4002], 'close code of a member');
+  checkEqual((await server.metrics()).conclave_meeting_service_malformed_total, bad.length + 1, 'counted');
 });
 
 test('who goes on sending too much is cut off, and may come again', async (t) => {
   const server = await startServer(t);
   const meeting = await server.newMeeting();
-  const secret = linkSecret();
-  const ann = await enter(t, server, meeting, secret, 'Ann');
-  const bob = await enter(t, server, meeting, secret, 'Bob');
+  const ann = await enter(t, server, meeting, 'Ann', { host: true });
+  const bob = await enter(t, server, meeting, 'Bob');
   for (let i = 0; i < 300; i++) bob.tell({ op: 'chat', to: '', text: `${i}` });
-  await until('some to be dropped', async () => (await server.metrics()).conclave_meeting_delivery_app_dropped_total > 0);
+  await until('some to be dropped', async () => (await server.metrics()).conclave_meeting_service_sealed_dropped_total > 0);
   checkEqual(bob.closes, [], 'closed for three hundred');
   for (let i = 0; i < 1500; i++) bob.tell({ op: 'chat', to: '', text: `${i}` });
   await until('the connection to be closed', () => bob.closes.length > 0);
   // what is under way when the server closes makes TCP reset the connection, which may overtake the close frame
   check([4004, 1006].includes(bob.closes[0]), `close code ${bob.closes[0]}`);
-  checkEqual((await server.metrics()).conclave_meeting_delivery_too_much_total, 1, 'counted');
+  checkEqual((await server.metrics()).conclave_meeting_service_too_much_total, 1, 'counted');
   await bob.in();
   checkEqual(ann.closes, [], 'the other');
 });
 
-test('the WebSocket is refused without a good token of a meeting', async (t) => {
+test('who has the id and not the link gets the answer of unknown ids, whatever it proves', async (t) => {
   const server = await startServer(t);
   const meeting = await server.newMeeting();
-  const status = (token) => socketOf(server, token).then(() => 101, (error) => Number(error.message.split(' ')[1]));
-  const { token } = await joinMeeting(server, meeting.id);
-  const invented = `cm_${'A'.repeat(32)}`;
-  checkEqual(await status(''), 401, 'no token');
-  checkEqual(await status(`${token}x`), 401, 'a changed token');
-  checkEqual(await status(await server.token('plain', 'x')), 403, 'a token of a room that is no meeting');
-  checkEqual(await status(await server.token(invented, 'x')), 403, 'a meeting that this server did not make');
-  checkEqual(await status(await server.token(`cm_${meeting.id}`, 'x', { roomJoin: false })), 401, 'no right to join');
-  checkEqual(await status(await server.token(`cm_${meeting.id}`, 'x'.repeat(65))), 503, 'an identity that is too long');
+  const { hello } = await helloOf(t, server, meeting, { host: true });
+  const invented = Buffer.concat([Buffer.from(meeting.id, 'base64url').subarray(0, 16), crypto.randomBytes(8)]).toString('base64url');
+  const answerTo = async (id, change) => {
+    const seat = crypto.randomBytes(32);
+    const { socket, closed, messages } = await socketOf(server, id);
+    const said = { ...hello, seat_key: publicOf(seat), ...change };
+    const packageHash = crypto.createHash('sha256').update(said.key_package).digest();
+    const content = Buffer.concat([
+      meetingHash(id), vector(said.seat_key), uint(said.how, 1), messages[0].nonce, said.nonce, packageHash,
+    ]);
+    said.leaf_signature = sign(seat, Buffer.concat([vector(Buffer.from('Conclave 2 Hello')), vector(content)]));
+    socket.send(writeWire(said));
+    return [await closed, messages.slice(1)];
+  };
+  const unknown = await answerTo(invented, {});
+  checkEqual(unknown, [4005, []], 'an id that nobody made');
+  for (const change of [{}, { link_signature: Buffer.alloc(64) }, { how: 2, key_package: Buffer.alloc(0) }, { how: 3 }, { link_key: crypto.randomBytes(32) }, { generation: 1 }, { suite: 1 }])
+    checkEqual(await answerTo(meeting.id, change), unknown, JSON.stringify(Object.keys(change)));
+  checkEqual(await answerTo('short', {}), unknown, 'an id of another length');
+  checkEqual((await server.metrics()).conclave_meetings, 1, 'meetings');
 });
 
-test('tree and GroupInfo are for those with a token of this meeting, and carry tags', async (t) => {
+test('a replayed hello is refused, and so is one on another connection', async (t) => {
   const server = await startServer(t);
   const meeting = await server.newMeeting();
-  const other = await joinMeeting(server, (await server.newMeeting()).id);
-  const secret = linkSecret();
-  const ann = await enter(t, server, meeting, secret, 'Ann');
-  const bob = await enter(t, server, meeting, secret, 'Bob');
-  const hash = bob.of('fetch')[0].text;
-  for (const where of [hash.replace(/^\//, ''), 'mls/group_info']) {
-    const url = `${server.url}/api/v1/meetings/${meeting.id}/${where}`;
-    const get = (token, headers = {}) => fetch(url, { headers: { ...(token ? { authorization: `Bearer ${token}` } : {}), ...headers } });
-    const reply = await get(ann.token);
+  const { member, hello } = await helloOf(t, server, meeting, { host: true });
+  const { socket, closed } = await socketOf(server, meeting.id);
+  socket.send(writeWire(hello));
+  checkEqual(await closed, 4005, 'close code');
+  checkEqual([member.closes, member.state], [[], 'in'], 'whose hello it was');
+});
+
+test('squatting an id without its link gets nowhere, and an added j opens nothing', async (t) => {
+  const server = await startServer(t);
+  const meeting = await server.newMeeting({ kind: 1 });
+  // who has the link of a meeting that only its owner begins
+  for (const squatter of [{ ...meeting, kind: 129 }, { ...meeting, owner: publicOf(crypto.randomBytes(32)) }, { ...meeting, secret: crypto.randomBytes(32) }]) {
+    const mallory = new Member(server, squatter, 'Mallory', {});
+    t.defer(() => mallory.stop());
+    mallory.start();
+    await until('Mallory to be sent away', () => mallory.ended);
+    checkEqual(mallory.ended.gone, NO_ENTRY, 'what Mallory hears');
+  }
+  const guest = new Member(server, meeting, 'Guest', {});
+  t.defer(() => guest.stop());
+  guest.start();
+  await until('the guest to wait', () => guest.state === 'waiting' && guest.token);
+  checkEqual((await server.metrics()).conclave_meetings, 0, 'meetings that a guest began');
+  const ann = await enter(t, server, meeting, 'Ann', { host: true });
+  await guest.in();
+  await sameCode([ann, guest]);
+});
+
+test('a server with another operator key, or an id of another meeting, begins nothing with a member', async (t) => {
+  const server = await startServer(t);
+  const meeting = await server.newMeeting();
+  const operator = crypto.randomBytes(32);
+  const { linkKey } = deriveLink(meeting.secret);
+  const id = Buffer.concat([idHash({ ...meeting, linkKey, operator }), crypto.randomBytes(8)]).toString('base64url');
+  check(fragmentOf({ ...meeting, operator }) !== fragmentOf(meeting), 'the link names the operator');
+  const ann = new Member(server, { ...meeting, id }, 'Ann', { host: true });
+  t.defer(() => ann.stop());
+  ann.start();
+  await until('Ann to be sent away', () => ann.ended);
+  checkEqual(ann.ended.gone, NO_ENTRY, 'what Ann hears');
+  check(identityOf(id, publicOf(ann.seat)) !== identityOf(meeting.id, publicOf(ann.seat)), 'one seat, two meetings, two identities');
+});
+
+test('a clock that is wrong by years puts nobody out and alarms nobody; the person is told', async (t) => {
+  const server = await startServer(t);
+  const meeting = await server.newMeeting();
+  const ann = await enter(t, server, meeting, 'Ann', { host: true });
+  const late = await enter(t, server, meeting, 'Late', { clockOff: -3 * 365 * 86400 });
+  const early = await enter(t, server, meeting, 'Early', { clockOff: 3 * 365 * 86400 });
+  await sameCode([ann, late, early]);
+  for (const [member, sign] of [[late, -1], [early, 1]]) {
+    const [told] = await until('to be told', () => member.of('clock').length > 0 && member.of('clock'));
+    check(Math.abs(told.off_s - sign * 3 * 365 * 86400) < 600, `told of ${told.off_s} s`);
+  }
+  checkEqual(ann.of('clock'), [], 'whose clock is right');
+  for (const member of [ann, late, early]) checkEqual(member.of('alarm'), [], `alarms of ${member.name}`);
+});
+
+test('that codes differ is told to the others, by whom, and that it is resolved', async (t) => {
+  const server = await startServer(t);
+  const meeting = await server.newMeeting();
+  const ann = await enter(t, server, meeting, 'Ann', { host: true });
+  const bob = await enter(t, server, meeting, 'Bob');
+  await sameCode([ann, bob]);
+  for (const differs of [true, false]) {
+    checkEqual(await bob.do('compared', { differs }), 'OK', 'telling');
+    await until('Ann to hear it', () => ann.of('disputed').some((one) => one.flag === differs && one.identity === bob.identity));
+  }
+  checkEqual(bob.of('disputed'), [], 'who said it');
+});
+
+test('tree and chain are for members and for nobody else, whose answer does not tell why', async (t) => {
+  const server = await startServer(t);
+  const meeting = await server.newMeeting();
+  const elsewhere = await enter(t, server, await server.newMeeting(), 'Other');
+  const ann = await enter(t, server, meeting, 'Ann', { host: true });
+  const bob = await enter(t, server, meeting, 'Bob');
+  const tree = bob.of('fetch')[0].text;
+  const get = (where, token, headers = {}, id = meeting.id) =>
+    fetch(`${server.url}/api/v2/meetings/${id}/${where}`, { headers: { ...(token ? { authorization: `Bearer ${token}` } : {}), ...headers } });
+  const refusals = [];
+  for (const where of [tree, 'mls/chain/0']) {
+    const reply = await get(where, ann.token);
     checkEqual(reply.status, 200, where);
     check((await reply.arrayBuffer()).byteLength > 100, `${where} is too short`);
-    const tag = reply.headers.get('etag');
-    check(tag !== null, `${where} has no tag`);
-    checkEqual((await get(ann.token, { 'if-none-match': tag })).status, 304, `${where} again`);
-    checkEqual((await get('')).status, 401, `${where} without token`);
-    checkEqual((await get(other.token)).status, 403, `${where} with the token of another meeting`);
+    const strangers = ['', `${ann.token}x`, elsewhere.token, await server.token(`cm_${meeting.id}`, 'stock'), await server.token('plain', ann.identity)];
+    for (const token of strangers) refusals.push(await get(where, token));
   }
-  const missing = await fetch(`${server.url}/api/v1/meetings/${meeting.id}/mls/tree/00ff`, { headers: { authorization: `Bearer ${ann.token}` } });
-  checkEqual(missing.status, 404, 'an unknown tree');
+  refusals.push(await get('mls/tree/00ff', ann.token), await get('mls/chain/99', ann.token), await get('mls/group_info', ann.token));
+  refusals.push(await get(tree, ann.token, {}, Buffer.alloc(24).toString('base64url')));
+  const texts = await Promise.all(refusals.map(async (reply) => [reply.status, await reply.text(), [...reply.headers.keys()].filter((name) => name !== 'date').join()].join('|')));
+  checkEqual([...new Set(texts)].length, 1, `one answer: ${[...new Set(texts)].join(' / ')}`);
+  checkEqual(refusals[0].status, 404, 'its status');
+  const tag = (await get(tree, ann.token)).headers.get('etag');
+  checkEqual((await get(tree, ann.token, { 'if-none-match': tag })).status, 304, 'the tree again');
 });

@@ -2,13 +2,12 @@
 import { check, checkEqual, sleep, test, until } from '../lib/runner.mjs';
 import { startServer } from '../lib/server.mjs';
 import { rtcNodeParticipant, sealed } from '../lib/rtcnode.mjs';
-import { enter, linkSecret } from '../lib/member.mjs';
+import { enter } from '../lib/member.mjs';
 
 async function meetingOf(t, server, names) {
   const meeting = await server.newMeeting();
-  const secret = linkSecret();
   const members = [];
-  for (const name of names) members.push(await enter(t, server, meeting, secret, name));
+  for (const name of names) members.push(await enter(t, server, meeting, name, { host: members.length === 0 }));
   return { meeting, members };
 }
 

@@ -8,7 +8,7 @@ import os from 'node:os';
 import path from 'node:path';
 import tls from 'node:tls';
 import { fileURLToPath } from 'node:url';
-import { enter as enterWith, secretOf } from '../lib/member.mjs';
+import { enter, Member } from '../lib/member.mjs';
 import { rtcNodeParticipant } from '../lib/rtcnode.mjs';
 import { check, checkEqual, run, sleep, test, until } from '../lib/runner.mjs';
 import { binary, startServer } from '../lib/server.mjs';
@@ -16,7 +16,6 @@ import { binary, startServer } from '../lib/server.mjs';
 const intruder = path.resolve(path.dirname(binary), '../../tools/intruder.so');
 const here = path.dirname(fileURLToPath(import.meta.url));
 // sanitizers make calls of their own, and such a build says that it has no sandbox
-const enter = (t, server, meeting, name) => enterWith(t, server, meeting, secretOf(meeting), name);
 const sanitized = /asan|tsan/.test(binary);
 
 /** What came of an act inside the server, in the words of errno; or the signal that ended it. */
@@ -96,7 +95,7 @@ test('a renewed certificate is used at SIGHUP, and no meeting notices', async (t
   const folder = certificateFolder(t);
   const server = await startServer(t, withCertificate(folder));
   const meeting = await server.newMeeting();
-  const ada = await enter(t, server, meeting, 'Ada');
+  const ada = await enter(t, server, meeting, 'Ada', { host: true });
   const bob = await enter(t, server, meeting, 'Bob');
   checkEqual(await certificateName(server.ports.https), 'first', 'the certificate');
   makeCertificate(folder, 'second');
@@ -136,20 +135,26 @@ function drain(t, server, ...options) {
   return command;
 }
 
-const newMeetingStatus = async (server) => (await fetch(`${server.url}/api/v1/meetings`, { method: 'POST' })).status;
+const newMeetingStatus = (server) => server.newMeeting().then(() => 201, (error) => Number(/^no meeting: (\d+)/.exec(error.message)?.[1]));
 
 test('a draining server begins no meeting, lets the running one take who comes, and ends with it', async (t) => {
   const server = await startServer(t);
   const meeting = await server.newMeeting();
   const idle = await server.newMeeting();
-  const ada = await enter(t, server, meeting, 'Ada');
+  const ada = await enter(t, server, meeting, 'Ada', { host: true });
   const command = drain(t, server, '--within', '600');
   await until('the word that it drains', () => command.output.includes('draining: 1 meetings'));
   checkEqual(await newMeetingStatus(server), 503, 'a new meeting');
   const refused = await fetch(`${server.url}/rtc/validate?access_token=${await server.token('new-room', 'eve')}`);
   checkEqual(refused.status, 503, 'a new room');
   check((await refused.text()).includes('about to stop'), 'the refusal says why');
-  checkEqual(await socketStatus(server, idle), 503, 'a meeting that has not begun');
+  await until('Ada to be told', () => ada.of('closing').length > 0);
+  check(ada.of('closing')[0].number > 590, `told of ${ada.of('closing')[0].number} s`);
+  const late = new Member(server, idle, 'Late', { host: true });
+  t.defer(() => late.stop());
+  late.start();
+  await until('whoever would begin another to be told', () => late.of('closing').length > 0 && late.closes.length > 0);
+  checkEqual([late.closes[0], late.ended], [1001, null], 'how it is closed');
   const bob = await enter(t, server, meeting, 'Bob');
   await until('both to see each other', async () => (await ada.people()).people.length === 2 && (await bob.people()).people.length === 2);
   ada.tell({ op: 'leave' });
@@ -160,20 +165,6 @@ test('a draining server begins no meeting, lets the running one take who comes, 
   checkEqual(command.code, 0, 'exit status of the command');
   check(command.output.includes('the server has ended'), command.output);
 });
-
-/** The HTTP status with which a WebSocket to a meeting's group is refused. */
-async function socketStatus(server, meeting) {
-  const reply = await fetch(`${server.url}/api/v1/meetings/${meeting.id}/join`, { method: 'POST', body: '{}' });
-  const { token } = await reply.json();
-  return new Promise((resolve, reject) => {
-    const request = http.get(`${server.url}/mls/v1?access_token=${token}`, {
-      headers: { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13', 'sec-websocket-key': 'AAAAAAAAAAAAAAAAAAAAAA==' },
-    });
-    request.once('response', (answer) => resolve(answer.statusCode));
-    request.once('upgrade', () => resolve(101));
-    request.once('error', reject);
-  });
-}
 
 test('draining ends when its time is over, and can be called off before', async (t) => {
   const server = await startServer(t);
@@ -193,7 +184,7 @@ test('draining ends when its time is over, and can be called off before', async 
 test('SIGTERM waits for running meetings as long as stop_after says; a second one does not', async (t) => {
   const server = await startServer(t, { extraConfig: 'stop_after: 600' });
   const meeting = await server.newMeeting();
-  const ada = await enter(t, server, meeting, 'Ada');
+  const ada = await enter(t, server, meeting, 'Ada', { host: true });
   server.process.kill('SIGTERM');
   await until('no new meetings', async () => (await newMeetingStatus(server)) === 503);
   await sleep(500);

@@ -2,7 +2,7 @@
 import crypto from 'node:crypto';
 import { check, checkEqual, test, until } from '../lib/runner.mjs';
 import { startServer } from '../lib/server.mjs';
-import { enter, joinMeeting, linkSecret } from '../lib/member.mjs';
+import { enter } from '../lib/member.mjs';
 import { rogueRelay } from '../lib/rogue.mjs';
 import { writeWire } from '../lib/wire.mjs';
 import { CODEC, deriveKey, nonceOf, openParts, splitKid, takeApart } from '../lib/sframe.mjs';
@@ -14,7 +14,7 @@ const EPOCHS = 5;
 const hex = (bytes) => Buffer.from(bytes).toString('hex');
 
 /** Enters and says the keys of frames. */
-const entering = async (t, server, meeting, secret, name) => enter(t, server, meeting, secret, name, { ...(await joinMeeting(server, meeting.id)), exports: true });
+const entering = (t, server, meeting, name, how) => enter(t, server, meeting, name, { ...how, exports: true });
 
 const keysOf = (member) => member.of('keys').map(({ epoch, leaf, key }) => ({ epoch, leaf, key: Buffer.from(key, 'hex') }));
 const newest = (member) => keysOf(member).at(-1);
@@ -63,7 +63,6 @@ test('2 the keys of who was removed and of who came open no frame beyond their e
   const wasm = await library();
   const server = await startServer(t);
   const meeting = await server.newMeeting();
-  const secret = linkSecret();
   const frames = [];
   const sealings = new Map();
   const talk = async (members) => {
@@ -77,15 +76,15 @@ test('2 the keys of who was removed and of who came open no frame beyond their e
       }
     }
   };
-  const ann = await entering(t, server, meeting, secret, 'Ann');
-  const bob = await entering(t, server, meeting, secret, 'Bob');
+  const ann = await entering(t, server, meeting, 'Ann', { host: true });
+  const bob = await entering(t, server, meeting, 'Bob');
   await talk([ann, bob]);
-  const cem = await entering(t, server, meeting, secret, 'Cem');
+  const cem = await entering(t, server, meeting, 'Cem');
   await talk([ann, bob, cem]);
   checkEqual(await ann.do('remove', { identity: bob.identity }), 'OK', 'removing');
   await until('Bob to be out', () => bob.ended);
   await talk([ann, cem]);
-  const dan = await entering(t, server, meeting, secret, 'Dan');
+  const dan = await entering(t, server, meeting, 'Dan');
   await talk([ann, cem, dan]);
   const all = new Map(keysOf(ann).map(({ epoch, key }) => [epoch, hex(key)]));
   for (const member of [bob, dan]) {
@@ -111,10 +110,9 @@ test('2 who was removed and was not told reads no later message; who came reads 
   const server = await startServer(t);
   const rogue = await rogueRelay(t, server);
   const meeting = await server.newMeeting();
-  const secret = linkSecret();
-  const ann = await enter(t, rogue, meeting, secret, 'Ann');
-  const bob = await enter(t, rogue, meeting, secret, 'Bob');
-  const cem = await enter(t, rogue, meeting, secret, 'Cem');
+  const ann = await enter(t, rogue, meeting, 'Ann', { host: true });
+  const bob = await enter(t, rogue, meeting, 'Bob');
+  const cem = await enter(t, rogue, meeting, 'Cem');
   const read = (member, text) => member.of('chat').some((chat) => chat.text === text);
   const sent = async (text) => {
     checkEqual(await ann.do('chat', { to: '', text }), 'OK', 'chat');
@@ -136,7 +134,7 @@ test('2 who was removed and was not told reads no later message; who came reads 
   bob.tell({ op: 'message', hex: hex(writeWire({ ...late, seq: last + 1 })) });
   await bob.people();
   checkEqual([bob.ended, read(bob, 'late')], [null, false], 'Bob, untold, and the later message');
-  const dan = await enter(t, rogue, meeting, secret, 'Dan');
+  const dan = await enter(t, rogue, meeting, 'Dan');
   const after = await sent('after');
   await until('Dan to read what is his', () => read(dan, 'after'));
   dan.tell({ op: 'message', hex: hex(writeWire({ ...early, seq: after.seq + 1 })) });
@@ -176,13 +174,12 @@ for (const name of ['opus', 'vp8', 'vp9', 'h264', 'av1']) {
     const wasm = await library();
     const server = await startServer(t);
     const meeting = await server.newMeeting();
-    const secret = linkSecret();
-    const ann = await entering(t, server, meeting, secret, 'Ann');
-    const bob = await entering(t, server, meeting, secret, 'Bob');
+    const ann = await entering(t, server, meeting, 'Ann', { host: true });
+    const bob = await entering(t, server, meeting, 'Bob');
     const sealings = [ann, bob].map((member) => ({ member, sealing: new Sealing(wasm, name) }));
     const watch = new Watch();
     for (let round = 0; round < EPOCHS; round++) {
-      if (round > 0) await entering(t, server, meeting, secret, `Guest ${round}`);
+      if (round > 0) await entering(t, server, meeting, `Guest ${round}`);
       await sameEpoch([ann, bob]);
       for (const { member, sealing } of sealings) {
         const key = newest(member);
@@ -219,9 +216,8 @@ test('1 sealed messages have sizes in steps of 256 bytes, for all and for one', 
   const server = await startServer(t);
   const rogue = await rogueRelay(t, server);
   const meeting = await server.newMeeting();
-  const secret = linkSecret();
-  const ann = await enter(t, rogue, meeting, secret, 'Ann');
-  const bob = await enter(t, rogue, meeting, secret, 'Bob');
+  const ann = await enter(t, rogue, meeting, 'Ann', { host: true });
+  const bob = await enter(t, rogue, meeting, 'Bob');
   await until('Ann to know Bob', async () => (await ann.people()).people.length === 2);
   for (let length = 1; length <= 900; length += 29) {
     for (const to of ['', bob.identity]) {

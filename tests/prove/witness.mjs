@@ -8,7 +8,8 @@ import path from 'node:path';
 import { chromium, firefox, looks, newPage } from '../lib/browsers.mjs';
 import { decryptMedia, framesOf, packets, startCapture, tcpStreams, webSocketMessages } from '../lib/capture.mjs';
 import { arrive } from '../lib/meeting.mjs';
-import { enter, joinMeeting, secretOf } from '../lib/member.mjs';
+import { deriveLink } from '../lib/link.mjs';
+import { enter } from '../lib/member.mjs';
 import { colourNear } from '../lib/observe.mjs';
 import { rtcNodeParticipant } from '../lib/rtcnode.mjs';
 import { check, checkEqual, sleep, test, until } from '../lib/runner.mjs';
@@ -110,8 +111,7 @@ async function meet(t) {
   const ports = [server.ports.http, server.ports.udp, server.ports.tcp];
   const capture = await startCapture(t, kept.file('traffic.pcap'), { device: 'any', markerPort: server.ports.udp, filter: ports.map((port) => `port ${port}`).join(' or ') });
   const meeting = await server.newMeeting();
-  const secret = secretOf(meeting);
-  const native = await enter(t, server, meeting, secret, KNOWN['name of the native member'], { ...(await joinMeeting(server, meeting.id)), exports: true });
+  const native = await enter(t, server, meeting, KNOWN['name of the native member'], { exports: true, host: true });
   const opened = []; // sealed messages as they came, each with what it was opened to
   native.socket.on('message', (bytes) => opened.push({ bytes, chats: native.of('chat').length }));
   const [inChromium, inFirefox] = [await chromium(t, { look: 'red' }), await firefox(t)];
@@ -168,7 +168,7 @@ async function meet(t) {
   kept.write('people.json', JSON.stringify(people, null, 1));
   kept.add('summary.txt', `packets ${all.length}; SRTP ${media.encrypted}, opened with the server's keys ${media.rtp.length}, not ${media.failed}; DTLS messages ${media.data.length}; WebSocket messages ${sockets.reduce((sum, s) => sum + s.messages.length, 0)}`);
   for (const { when, bytes } of dumps) kept.add('summary.txt', `memory, ${when}: ${bytes} bytes`);
-  const result = { kept, server, meeting, secret, native, chromiumIdentity, dumps, disk, all, media, streams, sockets, keys, people, panel, file, content, opened, master: hopSecret(keyFile) };
+  const result = { kept, server, meeting, native, chromiumIdentity, dumps, disk, all, media, streams, sockets, keys, people, panel, file, content, opened, master: hopSecret(keyFile) };
   result.decoded = await decode(decoder, result);
   return result;
 }
@@ -228,9 +228,9 @@ async function decode(page, seenOf) {
 }
 
 function secrets(seenOf) {
-  const link = Buffer.from(seenOf.secret, 'hex');
-  const derive = (label) => Buffer.from(crypto.hkdfSync('sha256', link, Buffer.alloc(0), label, 32));
-  const all = { 'link secret': link, 'link PSK': derive('conclave link psk v1'), 'link proof key': derive('conclave link proof v1'), 'file key': Buffer.from(seenOf.file.key, 'hex') };
+  const { secret, ownerSeed } = seenOf.meeting;
+  const { seed, psk } = deriveLink(secret);
+  const all = { 'link secret': secret, 'link PSK': psk, 'seed of the link key': seed, 'seed of the owner': ownerSeed, 'file key': Buffer.from(seenOf.file.key, 'hex') };
   for (const { epoch, key } of seenOf.keys) all[`base key of epoch ${epoch}`] = key;
   for (const kid of new Set(openedFrames(seenOf).map((frame) => frame.parts.kid))) {
     const { epoch8 } = splitKid(kid);

@@ -29,17 +29,21 @@ const secure = {
     people: made,
     openedTracks: signal({ has: () => true }),
     title: signal(''), code: signal(undefined), epoch: signal(0n), history: signal([]), alarms: signal([]), state: signal('in'),
-    undecryptable: signal(new Set()),
+    undecryptable: signal(new Set()), confirmed: signal(true), waiting: signal(false), identity: '', token: '',
     leave: () => undefined, hurry: () => undefined, chat: () => Promise.resolve(),
 } as unknown as Secure;
 const session = new Session(
-    { url: '', meetingId: '', identity: '', token: '', linkSecret: new Uint8Array(32), suite: 0xf0a7, name: '', bundleSha256: '' },
+    {
+        url: '', meetingId: '', operator: new Uint8Array(32), seat: new Uint8Array(32), name: '', bundleSha256: '',
+        link: {
+            secret: new Uint8Array(32), operatorHash: new Uint8Array(16), owner: new Uint8Array(32), ownerSeed: undefined, suite: 0xf0a7, kind: 129,
+        },
+    },
     () => undefined,
     {
         ended: (reason) => console.log('ended', reason),
         problem: (problem) => console.log('problem', problem.kind, problem.cause),
         note: (text, urgent) => toast(text, { urgent: urgent ?? false }),
-        token: () => undefined,
     },
     () => secure,
 );

@@ -58,6 +58,9 @@ class Keys {
     }
 }
 
+const NEVER = (1n << 64n) - 1n;
+const switchBy = (at: bigint, withinMs: number): bigint => (withinMs === Infinity ? NEVER : at + BigInt(Math.round(withinMs * 1000)));
+
 abstract class Frames {
     protected constructor(
         protected readonly module: Module,
@@ -95,11 +98,11 @@ export class FrameSealer extends Frames {
         this.module.number('sender_free', this.address);
     }
 
-    /** An epoch's base key; it is used from `switchTo` on, or after `withinMs`. The caller wipes it. */
+    /** An epoch's base key; it is used from `switchTo` on, or after `withinMs` (Infinity: not by itself). The caller wipes it. */
     install(epoch: bigint, ownLeaf: number, baseKey: Uint8Array, withinMs = 0): void {
         const at = clock();
         const status = this.module.number(
-            'sender_install', this.address, epoch, ownLeaf, baseKey, at + BigInt(Math.round(withinMs * 1000)), at,
+            'sender_install', this.address, epoch, ownLeaf, baseKey, switchBy(at, withinMs), at,
         );
         if (status !== 0) throw frameError(this.module, status);
         this.step();
@@ -107,6 +110,12 @@ export class FrameSealer extends Frames {
 
     switchTo(epoch: bigint): void {
         this.module.number('sender_switch', this.address, epoch, clock());
+        this.keys.sweep();
+    }
+
+    /** The epoch that was installed last and is not in use will not come: its key goes, and another may come under its number. */
+    withdraw(epoch: bigint): void {
+        this.module.number('sender_withdraw', this.address, epoch);
         this.keys.sweep();
     }
 
@@ -166,7 +175,7 @@ export class FrameOpener extends Frames {
     install(epoch: bigint, ownLeaf: number, baseKey: Uint8Array, withinMs = 0): void {
         const at = clock();
         const status = this.module.number(
-            'receiver_install', this.address, epoch, ownLeaf, baseKey, at + BigInt(Math.round(withinMs * 1000)), at,
+            'receiver_install', this.address, epoch, ownLeaf, baseKey, switchBy(at, withinMs), at,
         );
         if (status !== 0) throw frameError(this.module, status);
         this.step();
@@ -174,6 +183,12 @@ export class FrameOpener extends Frames {
 
     switchTo(epoch: bigint): void {
         this.module.number('receiver_switch', this.address, epoch, clock());
+        this.keys.sweep();
+    }
+
+    /** The epoch that was installed last and is not in use will not come: its key goes, and another may come under its number. */
+    withdraw(epoch: bigint): void {
+        this.module.number('receiver_withdraw', this.address, epoch);
         this.keys.sweep();
     }
 

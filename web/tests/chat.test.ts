@@ -33,7 +33,7 @@ function server(): { asked: string[]; restore: () => void } {
 }
 
 const chatWith = (shareFile: () => Promise<void>): Chat =>
-    new Chat({ shareFile } as unknown as Secure, PLACE, 'me', () => 'Me', () => undefined);
+    new Chat({ shareFile } as unknown as Secure, PLACE, () => 'me', () => 'Me', () => undefined);
 
 test('what was uploaded is taken back when its key cannot be sent, since nobody could ever open it', async () => {
     const { asked, restore } = server();
@@ -41,12 +41,12 @@ test('what was uploaded is taken back when its key cannot be sent, since nobody 
         const failed = chatWith(() => Promise.reject(new Error('away')));
         await failed.sendFile(new File(['x'], 'a.txt'));
         assert.equal(failed.messages.peek()[0]?.state, 'failed');
-        assert.deepEqual(asked, ['POST /api/v1/meetings/meeting/files', 'DELETE /api/v1/meetings/meeting/files/file1']);
+        assert.deepEqual(asked, ['POST /api/v2/meetings/meeting/files', 'DELETE /api/v2/meetings/meeting/files/file1']);
         asked.length = 0;
         const sent = chatWith(() => Promise.resolve());
         await sent.sendFile(new File(['x'], 'a.txt'));
         assert.equal(sent.messages.peek()[0]?.state, 'sent');
-        assert.deepEqual(asked, ['POST /api/v1/meetings/meeting/files']);
+        assert.deepEqual(asked, ['POST /api/v2/meetings/meeting/files']);
     } finally {
         restore();
     }

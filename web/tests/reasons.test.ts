@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DisconnectReason } from 'livekit-client';
-import { failureOf, signalUrl } from '../src/api/client';
+import { failureOf, socketUrl } from '../src/api/client';
 import { en } from '../src/i18n/en';
 import { Disconnect, endReason, failurePage, rejoinOf, type EndReason } from '../src/meeting/reasons';
 
@@ -34,7 +34,7 @@ test('one can rejoin where it makes sense and nowhere else, and every page has i
     const ways: Record<EndReason, string> = {
         left: 'prejoin',
         ended: 'none',
-        removed: 'none',
+        removed: 'prejoin',
         elsewhere: 'direct',
         lost: 'direct',
         shutdown: 'direct',
@@ -51,19 +51,15 @@ test('one can rejoin where it makes sense and nowhere else, and every page has i
 });
 
 test('statuses of the server become failures, and failures pages', () => {
-    assert.equal(failureOf(404, 'meeting_not_found'), 'meeting_not_found');
-    assert.equal(failureOf(410, 'meeting_ended'), 'meeting_ended');
-    assert.equal(failureOf(429, 'busy'), 'busy');
-    assert.equal(failureOf(503, 'meeting_full'), 'meeting_full');
-    assert.equal(failureOf(503, 'whatever'), 'unavailable');
-    assert.equal(failureOf(400, ''), 'refused');
+    assert.equal(failureOf(404), 'meeting_not_found');
+    assert.equal(failureOf(429), 'busy');
+    assert.equal(failureOf(503), 'unavailable');
+    assert.equal(failureOf(400), 'refused');
     assert.equal(failurePage('meeting_not_found'), 'not_found');
-    assert.equal(failurePage('meeting_ended'), 'ended');
     assert.equal(failurePage('busy'), undefined);
 });
 
-test('signalling goes to this origin unless the server names another place', () => {
-    assert.equal(signalUrl('', 'https://meet.example.org'), 'wss://meet.example.org');
-    assert.equal(signalUrl('', 'http://localhost:8080'), 'ws://localhost:8080');
-    assert.equal(signalUrl('wss://media.example.org/', 'https://meet.example.org'), 'wss://media.example.org');
+test('WebSockets go to this origin', () => {
+    assert.equal(socketUrl('https://meet.example.org'), 'wss://meet.example.org');
+    assert.equal(socketUrl('http://localhost:8080'), 'ws://localhost:8080');
 });

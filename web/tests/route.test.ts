@@ -54,7 +54,7 @@ test('what cannot be a meeting is refused with its kind', () => {
     }
 });
 
-const KEY = 'k=' + 'A'.repeat(43);
+const KEY = `k=${'A'.repeat(43)}&o=${'A'.repeat(22)}&w=${'A'.repeat(43)}&j=1`;
 
 test('a link is found in the message that it was sent in', () => {
     const whole = { kind: 'meeting', id: ID, hash: `#${KEY}` };
@@ -72,7 +72,7 @@ test('a link is found in the message that it was sent in', () => {
 });
 
 test('where the key of a meeting is missing, it may be given alone', () => {
-    for (const part of [`#${KEY}`, KEY, KEY.slice(2), `${ORIGIN}/m/${ID}#${KEY}`]) {
+    for (const part of [`#${KEY}`, KEY, `${ORIGIN}/m/${ID}#${KEY}`]) {
         assert.deepEqual(parseMeetingInput(part, ORIGIN, ID), { kind: 'meeting', id: ID, hash: `#${KEY}` }, part);
     }
     assert.deepEqual(parseMeetingInput(`${KEY}&s=1`, ORIGIN, ID), { kind: 'meeting', id: ID, hash: `#${KEY}&s=1` });

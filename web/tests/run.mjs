@@ -26,6 +26,7 @@ try {
         sourcemap: 'inline',
         logLevel: 'warning',
     });
+    process.env.CONCLAVE_MEMBER_HEADER = path.join(here, '../../src/member/member.h');
     // The module that tests of the encryption run is the one that meetings run.
     process.env.CONCLAVE_MEMBER_WASM ??= path.join(out, 'member.wasm');
     if (!existsSync(process.env.CONCLAVE_MEMBER_WASM)) {

@@ -6,7 +6,7 @@ import { Module } from '../e2ee/module';
 import { nobleAead } from '../e2ee/noble_aead';
 import { FramePipes, type EncodedFrame } from '../src/secure/frame_pipes';
 import { SOURCES } from '../src/secure/messages';
-import { Stay, identityOf, type Output } from '../src/secure/stay';
+import { ALARMS, Stay, TYPES, identityOf, type Output, type StayConfig } from '../src/secure/stay';
 import { SUITE_HYBRID, SUITE_X25519 } from '../src/secure/link';
 
 const load = (): Promise<Module> =>
@@ -148,23 +148,52 @@ function drain(stay: Stay): Output[] {
     return outputs;
 }
 
+const configOf = (suite: number): StayConfig => ({
+    meetingId: 'meeting-1',
+    link: {
+        secret: new Uint8Array(32).fill(7), operatorHash: new Uint8Array(16), owner: new Uint8Array(32), ownerSeed: undefined, suite, kind: 129,
+    },
+    operator: new Uint8Array(32),
+    seat: new Uint8Array(32).fill(9),
+    name: 'Ann',
+    software: 'test',
+    bundleSha256: 'ab'.repeat(32),
+});
+
+/** type, nonce, features, term, claim, clock: what a server begins with. */
+function challenge(aheadS = 0n): Uint8Array {
+    const message = new Uint8Array(1 + 32 + 4 + 24 + 8);
+    message[0] = 128;
+    new DataView(message.buffer).setBigUint64(61, BigInt(Math.floor(Date.now() / 1000)) + aheadS);
+    return message;
+}
+
+/** The names of an enum of the header, in small letters and in its order. */
+function enumOf(pattern: RegExp): string[] {
+    const header = readFileSync(process.env['CONCLAVE_MEMBER_HEADER']!, 'utf8');
+    const body = pattern.exec(header)![1]!.replace(/\/\*.*?\*\//gs, '');
+    return [...body.matchAll(/\b(?:MEMBER_|X\()([A-Z_]+)/g)].map(([, name]) => name!.toLowerCase());
+}
+
+test('what a stay calls outputs and alarms is what the member calls them, in its order', () => {
+    assert.deepEqual(enumOf(/enum member_output_type \{(.*?)\};/s), [...TYPES]);
+    assert.deepEqual(enumOf(/#define MEMBER_ALARMS\(X\)(.*?)#define/s), [...ALARMS]);
+});
+
 test('a stay says hello with a key package in both suites, and shows its own side', async () => {
     const module = await load();
     for (const suite of [SUITE_HYBRID, SUITE_X25519]) {
-        const stay = Stay.create(module, {
-            suite,
-            meetingId: 'meeting-1',
-            identity: 'p_1',
-            linkSecret: new Uint8Array(32).fill(7),
-            name: 'Ann',
-            software: 'test',
-            bundleSha256: 'ab'.repeat(32),
-        });
+        const stay = Stay.create(module, configOf(suite));
+        assert.match(stay.identity, /^p_[A-Za-z0-9_-]{22}$/);
         stay.connected();
+        assert.deepEqual(drain(stay), []); // the server speaks first
+        stay.input(challenge());
         const outputs = drain(stay);
         assert.deepEqual(outputs.map((o) => o.type), ['send', 'state']);
         assert.equal(outputs[0]!.bytes[0], 1);
         assert.equal(outputs[1]!.state, 'waiting');
+        stay.input(challenge(86_400n));
+        assert.ok(drain(stay).some((o) => o.type === 'clock' && o.offSeconds < -80_000), 'a clock that is a day behind is told');
         assert.equal(stay.suite, suite);
         assert.deepEqual(stay.people(), []);
         assert.equal(stay.code(), undefined);
@@ -203,11 +232,9 @@ test('what comes out of the module is wiped once it was read, so that a base key
         given.push(bytes);
         return bytes;
     };
-    const stay = Stay.create(module, {
-        suite: SUITE_X25519, meetingId: 'meeting-1', identity: 'p_1', linkSecret: new Uint8Array(32), name: 'Ann',
-        software: 'test', bundleSha256: '',
-    });
+    const stay = Stay.create(module, configOf(SUITE_X25519));
     stay.connected();
+    stay.input(challenge());
     assert.ok(drain(stay).length > 0 && given.length > 0);
     for (const bytes of given) assert.ok(bytes.every((byte) => byte === 0));
     stay.free();

@@ -9,13 +9,13 @@ import type { Alarm, Secure, SecurePerson, SecureState } from '../src/secure/typ
 const person = (identity: string, more: Partial<SecurePerson> = {}): [string, SecurePerson] => [
     identity,
     {
-        identity, leaf: 0, self: false, host: false, online: true, hand: false, name: identity, checked: true, verified: false,
+        identity, leaf: 0, sinceEpoch: 0n, self: false, host: false, online: true, hand: false, name: identity, checked: true, verified: false, disputes: false,
         client: 'browser', software: '', bundle: '', ...more,
     },
 ];
 const me = person('me', { self: true });
 const of = (people: [string, SecurePerson][], more: Partial<Facts> = {}): Standing =>
-    standingOf({ state: 'in', people: new Map(people), undecryptable: new Set(), outsiders: [], differing: new Set(), unread: 0, ...more });
+    standingOf({ state: 'in', people: new Map(people), undecryptable: new Set(), outsiders: [], differing: new Set(), confirmed: true, unread: 0, ...more });
 
 test('a meeting is called verified only when codes were compared with everybody else', () => {
     assert.equal(of([me]), 'encrypted');
@@ -28,6 +28,8 @@ test('what is worse outweighs what is better, and nothing is claimed before one 
     const verified = [me, person('ann', { verified: true })];
     assert.equal(of(verified, { unread: 1 }), 'refused');
     assert.equal(of(verified, { unread: 1, undecryptable: new Set(['ann']) }), 'cannot');
+    assert.equal(of(verified, { confirmed: false }), 'unconfirmed');
+    assert.equal(of([me, person('ann', { disputes: true })], { confirmed: false, unread: 1 }), 'disputed');
     assert.equal(of(verified, { state: 'joining' }), 'pending');
     assert.equal(of(verified, { outsiders: ['ghost'], undecryptable: new Set(['ann']) }), 'outsider');
     assert.equal(of(verified, { outsiders: ['ghost'], differing: new Set(['ann']), state: 'away' }), 'differ');
@@ -49,8 +51,9 @@ test('each state of security has words, a tone, and an icon that no other tone h
 test('losing what was verified is told, and so is media from outside', () => {
     const all = Object.keys(LOOKS) as Standing[];
     const told = all.flatMap((before) => all.map((now) => [before, now, before === now ? 'no' : tells(before, now)] as const)).filter(([, , how]) => how !== 'no');
-    assert.deepEqual(told.filter(([, now]) => now !== 'outsider'), [['verified', 'unverified', 'calm']]);
-    assert.equal(told.filter(([, now, how]) => now === 'outsider' && how === 'urgent').length, all.length - 1);
+    const urgent = ['outsider', 'disputed'];
+    assert.deepEqual(told.filter(([, now]) => !urgent.includes(now)), [['verified', 'unverified', 'calm'], ['verified', 'encrypted', 'calm']]);
+    for (const one of urgent) assert.equal(told.filter(([, now, how]) => now === one && how === 'urgent').length, all.length - 1);
 });
 
 function watched() {
@@ -61,7 +64,9 @@ function watched() {
         people: signal<ReadonlyMap<string, SecurePerson>>(new Map([me, person('ann', { verified: true })])),
         undecryptable: signal<ReadonlySet<string>>(new Set()),
         alarms: signal<readonly Alarm[]>([]),
+        confirmed: signal(true),
     };
+    const said: boolean[] = [];
     let digits = '1';
     const secure = {
         ...signals,
@@ -70,9 +75,13 @@ function watched() {
             marked.push(args);
             return Promise.resolve();
         },
+        tellCompared: (differs: boolean) => {
+            said.push(differs);
+            return Promise.resolve();
+        },
     } as unknown as Secure;
     const watch = new SecurityWatch(secure, signal<readonly string[]>([]), (text) => told.push(text));
-    return { watch, told, marked, ...signals, turn: (to: string) => (digits = to) };
+    return { watch, told, marked, said, ...signals, turn: (to: string) => (digits = to) };
 }
 
 test('codes that differ stay so until they were compared again and are the same, or who it was has gone', async () => {
@@ -114,4 +123,33 @@ test('who loses the verified state by a third reads who it was; alarms stay unti
 
 test('thirty digits are read in six groups', () => {
     assert.deepEqual(groupDigits('012345678901234567890123456789'), ['01234', '56789', '01234', '56789', '01234', '56789']);
+});
+
+test('the others are told that codes differ, once they are resolved too, and whoever is told reads whose word it is', async () => {
+    const { watch, said, told, people } = watched();
+    await watch.saysDiffers('ann');
+    await watch.saysMatches('ann', '1');
+    await watch.saysDiffers('ann');
+    people.value = new Map([me]);
+    assert.deepEqual(said, [true, false, true, false]);
+    people.value = new Map([me, person('Dan', { disputes: true })]);
+    assert.deepEqual([watch.standing.value, watch.names('disputed')], ['disputed', 'Dan']);
+    assert.match(told.at(-1) ?? '', /Dan/);
+    people.value = new Map([me]);
+    assert.equal(watch.standing.value, 'encrypted', 'when whoever said so has gone');
+    people.value = new Map([['me', { ...me[1], disputes: true }]]);
+    assert.equal(watch.standing.value, 'encrypted', 'the own word is told by the own state');
+});
+
+test('who comes into the group anew and is verified with nobody any more is told, and who is left alone is not', () => {
+    const { watch, told, people, state } = watched();
+    assert.equal(watch.standing.value, 'verified');
+    people.value = new Map([me]);
+    assert.deepEqual([watch.standing.value, told], ['encrypted', []]);
+    people.value = new Map([me, person('ann', { verified: true })]);
+    state.value = 'away';
+    people.value = new Map([me, person('ann')]);
+    state.value = 'in';
+    assert.equal(watch.standing.value, 'encrypted');
+    assert.match(told.join(), /^The meeting is not verified any longer.*ann\.$/);
 });

@@ -225,11 +225,20 @@ static void only_a_seat_resumes_or_returns_without_the_link(void **state) {
     hello = hello_of(seat_make(&s.w, true), WIRE_RETURN);
     assert_true(check(&hello).good);
     scene_free();
-    /* and nobody to a group that does not run */
+    /* and nobody to a group that does not run, but for who may know of it more than a server that was started again;
+     * with the seat's signature, and what the id commits to */
     scene_init(GROUP_OPEN, false);
-    hello = hello_of(s.owner, WIRE_RESUME);
-    assert_false(check(&hello).good);
     hello = hello_of(s.owner, WIRE_RETURN);
+    assert_false(check(&hello).good);
+    hello = hello_of(s.owner, WIRE_RESUME);
+    hello.kind = s.w.kind;
+    result = check(&hello);
+    assert_true(result.good && !result.in_tree);
+    assert_int_equal(result.standing, WIRE_STANDING_RESUMED);
+    hello.kind ^= GROUP_KIND_ANYBODY;
+    assert_false(check(&hello).good);
+    hello.kind = s.w.kind;
+    hello.nonce = span_of(s.link_signature, 32); /* which was not signed */
     assert_false(check(&hello).good);
     scene_free();
 }

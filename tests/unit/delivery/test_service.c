@@ -1,209 +1,7 @@
-/* The service of delivery protocol 2 with scripted people: who founds, enters, is checked, comes back, is put out. */
+/* The delivery service with scripted people: who founds, enters, is checked, comes back, is put out. */
 #include "unit.h"
 
-#include "../group/meeting_world.h"
-#include "base/time.h"
-#include "delivery/service.h"
-
-#define LINES_MAX 10
-
-/* A connection, and what came over it. */
-struct line {
-    struct seat *seat;
-    uint32_t connection;
-    uint16_t closed;
-    uint32_t count[256];
-    struct mls_buf last[256]; /* by type */
-    uint8_t nonce[32], link_signature[64], leaf_signature[64];
-};
-
-static struct {
-    struct meeting_world w;
-    struct service *s;
-    uint64_t now_us;
-    struct line lines[LINES_MAX];
-    size_t lines_count;
-    uint32_t admitted, expelled, over;
-} t;
-
-static struct service_now now(void) {
-    return (struct service_now){.now_us = t.now_us, .unix_s = MEETING_NOW, .rng = &t.w.rng};
-}
-
-static void drain(void) {
-    struct service_output out;
-    while (service_poll(t.s, &out)) {
-        t.admitted += out.type == SERVICE_ADMITTED;
-        t.expelled += out.type == SERVICE_EXPELLED;
-        t.over += out.type == SERVICE_OVER;
-        for (size_t i = 0; i < t.lines_count; i++) {
-            struct line *l = &t.lines[i];
-            if (l->connection != out.connection || out.connection == 0)
-                continue;
-            if (out.type == SERVICE_CLOSE)
-                l->closed = out.code;
-            if (out.type != SERVICE_SEND)
-                continue;
-            struct wire_message message;
-            uint8_t type = out.message.data[0];
-            assert_int_equal(wire_read(WIRE_FROM_SERVER, out.message, &message), WIRE_OK);
-            l->count[type]++;
-            mls_buf_clear(&l->last[type]);
-            mls_wr_span(&l->last[type], out.message);
-        }
-    }
-}
-
-static struct wire_message last(struct line *l, enum wire_type type) {
-    struct wire_message message;
-    assert_true(l->count[type] > 0);
-    assert_int_equal(wire_read(WIRE_FROM_SERVER, mls_buf_span(&l->last[type]), &message), WIRE_OK);
-    return message;
-}
-
-static void says(struct line *l, const struct wire_message *message) {
-    struct mls_buf bytes;
-    struct service_now at = now();
-    mls_buf_init(&bytes, WIRE_MESSAGE_LEN_MAX);
-    wire_write(message, &bytes);
-    assert_true(mls_buf_ok(&bytes));
-    service_message(t.s, &at, l->connection, mls_buf_span(&bytes));
-    mls_buf_free(&bytes);
-    drain();
-}
-
-static void run(uint64_t us) {
-    uint64_t end_us = t.now_us + us;
-    while (t.now_us < end_us) {
-        t.now_us = time_min(service_next_deadline_us(t.s), end_us);
-        struct service_now at = now();
-        service_tick(t.s, &at);
-        drain();
-        if (t.now_us < end_us && service_next_deadline_us(t.s) <= t.now_us)
-            t.now_us++;
-    }
-}
-
-static void begin(uint8_t entry) {
-    memset(&t, 0, sizeof t);
-    t.now_us = US_PER_S;
-    meeting_init(&t.w, MLS_SUITE_X25519_AES128GCM_SHA256_ED25519, GROUP_KIND_NOW, entry);
-    struct service_config config = {.crypto = &crypto_openssl,
-                                    .server_secret = span_of(t.w.server_secret, 32),
-                                    .operator_key = span_of(t.w.operator_key, 32),
-                                    .meetings_max = 4,
-                                    .connections_max = 64,
-                                    .members_max = 100};
-    t.s = service_create(&config);
-    assert_non_null(t.s);
-}
-
-static void end(void) {
-    service_free(t.s);
-    for (size_t i = 0; i < t.lines_count; i++) {
-        for (size_t k = 0; k < 256; k++)
-            mls_buf_free(&t.lines[i].last[k]);
-    }
-    meeting_free(&t.w);
-}
-
-static struct line *connects(struct seat *seat) {
-    struct line *l = &t.lines[t.lines_count++];
-    struct service_now at = now();
-    l->seat = seat;
-    for (size_t k = 0; k < 256; k++)
-        mls_buf_init(&l->last[k], 2 * WIRE_MESSAGE_LEN_MAX);
-    l->connection = service_open(t.s, &at, span_str(t.w.id));
-    assert_true(l->connection != 0);
-    drain();
-    struct wire_message challenge = last(l, WIRE_CHALLENGE);
-    memcpy(l->nonce, challenge.nonce.data, 32);
-    return l;
-}
-
-static void hello(struct line *l, enum wire_how how, bool may_found, bool with_link, uint64_t last_seq) {
-    static const uint8_t zeros[64];
-    struct seat *seat = l->seat;
-    struct span meeting = span_of(t.w.meeting, 32), key = span_of(seat->public_key, 32);
-    struct wire_message message = {.type = WIRE_HELLO,
-                                   .how = (uint8_t)how,
-                                   .flags = may_found ? WIRE_HELLO_MAY_FOUND : 0,
-                                   .kind = how == WIRE_ENTER ? t.w.kind : 0,
-                                   .suite = t.w.suite,
-                                   .first_link_key = span_of(t.w.link.link_key, 32),
-                                   .owner = span_of(t.w.owner_key, 32),
-                                   .link_key = span_of(t.w.link.link_key, 32),
-                                   .claim = span_of(zeros, 16),
-                                   .seat_key = key,
-                                   .nonce = span_of(zeros, 32),
-                                   .seq = last_seq,
-                                   .link_signature = span_of(zeros, 64)};
-    if (how == WIRE_ENTER && with_link) {
-        assert_int_equal(group_leaf_sign(&crypto_openssl, &t.w.link.sign, meeting, 0, key, l->link_signature),
-                         CRYPTO_OK);
-        message.link_signature = span_of(l->link_signature, 64);
-    }
-    if (how != WIRE_RESUME) {
-        mls_buf_clear(&seat->key_package);
-        assert_int_equal(
-            mls_key_package_create(seat->client, &seat->mls, NULL, MEETING_NOW, &t.w.rng, &seat->key_package), MLS_OK);
-        message.key_package = mls_buf_span(&seat->key_package);
-    }
-    struct group_hello said = {.meeting = meeting,
-                               .seat_key = key,
-                               .how = (uint8_t)how,
-                               .server_nonce = span_of(l->nonce, 32),
-                               .client_nonce = span_of(zeros, 32),
-                               .key_package = message.key_package};
-    assert_int_equal(group_hello_sign(&crypto_openssl, &seat->key, &said, l->leaf_signature), CRYPTO_OK);
-    message.leaf_signature = span_of(l->leaf_signature, 64);
-    says(l, &message);
-}
-
-static struct line *founds(void) {
-    struct line *l = connects(seat_make(&t.w, true));
-    hello(l, WIRE_ENTER, true, true, 0);
-    assert_int_equal(last(l, WIRE_STATE).standing, WIRE_STANDING_FOUND);
-    assert_true(span_equal(last(l, WIRE_CREATE_NOW).external_sender, mls_buf_span(&t.w.external_sender)));
-    seat_found(l->seat, true);
-    says(l, &(struct wire_message){
-                .type = WIRE_CREATE, .group_info = mls_buf_span(&t.w.group_info), .tree = mls_buf_span(&t.w.tree)});
-    assert_int_equal(l->count[WIRE_ACCEPTED], 1);
-    return l;
-}
-
-/* Somebody comes as far as its external commit, which then is in t.w. */
-static struct line *comes(struct line *owner) {
-    struct line *l = connects(seat_make(&t.w, false));
-    hello(l, WIRE_ENTER, false, true, 0);
-    assert_int_equal(last(l, WIRE_STATE).standing, WIRE_STANDING_TURN);
-    struct wire_message join = last(l, WIRE_JOIN_NOW);
-    assert_true(service_tree(t.s, span_str(t.w.id), join.tree_hash).len > 0);
-    assert_true(service_may_read(t.s, span_str(t.w.id), span_of(l->seat->identity, GROUP_IDENTITY_LEN)));
-    seat_enter(l->seat, owner->seat, true, false);
-    says(l, &(struct wire_message){
-                .type = WIRE_COMMIT, .commit = mls_buf_span(&t.w.commit), .group_info = mls_buf_span(&t.w.group_info)});
-    return l;
-}
-
-static void vouches(struct line *checker, bool good) {
-    struct wire_message check = last(checker, WIRE_CHECK_NOW);
-    says(checker, &(struct wire_message){.type = WIRE_CHECKED, .ticket = check.ticket, .good = good});
-}
-
-static struct line *enters(struct line *owner) {
-    struct line *l = comes(owner);
-    vouches(owner, true);
-    assert_int_equal(l->count[WIRE_ACCEPTED], 1);
-    run(ORDER_READY_US + US_PER_MS);
-    assert_int_equal(l->count[WIRE_READY], 1);
-    meeting_deliver(l->seat);
-    return l;
-}
-
-static bool is_member(const struct line *l) {
-    return service_is_member(t.s, span_str(t.w.id), span_of(l->seat->identity, GROUP_IDENTITY_LEN));
-}
+#include "service_world.h"
 
 static void the_owner_founds_and_others_enter_when_a_host_has_opened_their_commit(void **state) {
     (void)state;
@@ -338,6 +136,23 @@ static void a_host_puts_out_for_the_media_side_at_once_and_nobody_else_does(void
     end();
 }
 
+static void whom_a_host_put_out_is_removed_though_the_host_goes_before_its_commit(void **state) {
+    (void)state;
+    begin(GROUP_OPEN);
+    struct line *owner = founds();
+    (void)enters(owner);
+    struct line *two = enters(owner);
+    says(owner, &(struct wire_message){.type = WIRE_MODERATE,
+                                       .what = WIRE_REMOVE,
+                                       .target = span_of(two->seat->identity, GROUP_IDENTITY_LEN)});
+    says(owner, &(struct wire_message){.type = WIRE_LEAVE});
+    assert_int_equal(service_counters_get(t.s)->service_removes, 1); /* the host's own */
+    run(SERVICE_PUT_OUT_US + ORDER_READY_US);
+    assert_int_equal(service_counters_get(t.s)->service_removes, 2);
+    assert_int_equal(t.expelled, 2); /* it was told once */
+    end();
+}
+
 static void a_cut_connection_resumes_with_what_was_said_meanwhile(void **state) {
     (void)state;
     begin(GROUP_OPEN);
@@ -423,6 +238,31 @@ static void a_seat_has_so_many_commits_and_turns_whatever_it_connects_with(void 
     end();
 }
 
+static void who_is_asked_for_a_commit_while_another_is_open_wakes_nobody_again_and_again(void **state) {
+    (void)state;
+    begin(GROUP_OPEN);
+    struct line *owner = founds();
+    struct line *one = enters(owner), *two = enters(owner);
+    uint64_t seq = last(owner, WIRE_READY).seq;
+    owner = connects(owner->seat); /* which is waited for again */
+    hello(owner, WIRE_RESUME, false, false, seq);
+    says(one, &(struct wire_message){.type = WIRE_LEAVE});
+    assert_int_equal(owner->count[WIRE_COMMIT_NOW], 1);
+    t.w.proposals.w.len = 0;
+    seat_commit(two->seat); /* another was faster, though it does not remove anybody */
+    says(two, &(struct wire_message){.type = WIRE_COMMIT,
+                                     .commit = mls_buf_span(&t.w.commit),
+                                     .group_info = mls_buf_span(&t.w.group_info)});
+    uint32_t taken = two->count[WIRE_ACCEPTED];
+    run(SERVICE_COMMIT_US + US_PER_MS);
+    struct service_now at = now();
+    service_tick(t.s, &at);
+    drain();
+    assert_true(service_next_deadline_us(t.s) > t.now_us);
+    assert_int_equal(taken, 2);
+    end();
+}
+
 static void a_meeting_that_all_have_left_is_forgotten(void **state) {
     (void)state;
     begin(GROUP_OPEN);
@@ -432,6 +272,23 @@ static void a_meeting_that_all_have_left_is_forgotten(void **state) {
     says(owner, &(struct wire_message){.type = WIRE_LEAVE});
     run(US_PER_S);
     assert_int_equal(t.over, 1);
+    end();
+}
+
+static void who_is_expelled_while_it_waits_does_not_come_in(void **state) {
+    (void)state;
+    begin(GROUP_OPEN);
+    struct line *owner = founds();
+    struct line *one = connects(seat_make(&t.w, false)), *two = connects(seat_make(&t.w, false));
+    hello(one, WIRE_ENTER, false, true, 0);
+    hello(two, WIRE_ENTER, false, true, 0);
+    struct service_now at = now();
+    service_expel(t.s, &at, span_str(t.w.id), span_of(two->seat->identity, GROUP_IDENTITY_LEN));
+    drain();
+    assert_int_equal(two->closed, WIRE_CLOSE_OVER);
+    assert_int_equal(last(two, WIRE_GONE).reason_gone, WIRE_GONE_REMOVED);
+    assert_int_equal(one->closed, 0);
+    assert_int_equal(owner->closed, 0);
     end();
 }
 
@@ -445,10 +302,13 @@ int main(void) {
         cmocka_unit_test(who_waits_in_a_lobby_gets_nothing_of_the_group),
         cmocka_unit_test(who_crashes_is_removed_after_the_grace_period_and_who_leaves_at_once),
         cmocka_unit_test(a_host_puts_out_for_the_media_side_at_once_and_nobody_else_does),
+        cmocka_unit_test(whom_a_host_put_out_is_removed_though_the_host_goes_before_its_commit),
         cmocka_unit_test(a_cut_connection_resumes_with_what_was_said_meanwhile),
         cmocka_unit_test(who_missed_too_much_is_sent_to_come_in_again_with_a_chain),
         cmocka_unit_test(a_seat_has_so_many_commits_and_turns_whatever_it_connects_with),
+        cmocka_unit_test(who_is_asked_for_a_commit_while_another_is_open_wakes_nobody_again_and_again),
         cmocka_unit_test(a_meeting_that_all_have_left_is_forgotten),
+        cmocka_unit_test(who_is_expelled_while_it_waits_does_not_come_in),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -271,3 +271,58 @@ void assert_picture(const struct tree *t, const struct picture *p) {
     for (uint32_t level = 0; level < TREE_LEVELS_MAX; level++)
         assert_true(span_equal(secret_span(&t->private_keys[level]), secret_span(&p->private_keys[level])));
 }
+
+/* ---- edits ---- */
+
+void replace_member(struct world *w, struct tree *t, uint32_t leaf) {
+    struct made_leaf made;
+    make_leaf(w, &(struct leaf_wish){.cheap = true, .source = MLS_LEAF_UPDATE}, &made);
+    assert_int_equal(tree_update(t, leaf, mls_buf_span(&made.encoding)), MLS_OK);
+    made_leaf_free(&made);
+}
+
+uint32_t random_member(struct world *w, const struct tree *t) {
+    uint32_t leaf = tree_next_member(t, (uint32_t)rng_below(&w->rng, tree_leaf_count(t)));
+    return leaf != TREE_NONE ? leaf : tree_next_member(t, 0);
+}
+
+void send_path(struct world *w, struct tree *t, uint32_t leaf) {
+    struct filtered_path f;
+    struct mls_hash hash = {.len = 0};
+    uint8_t key[KEM_PUBLIC_LEN_MAX];
+    tree_filtered_path(t, leaf, &f);
+    assert_int_equal(tree_blank_direct_path(t, leaf), MLS_OK);
+    for (uint32_t i = f.count; i > 0; i--) {
+        struct parent_content *p;
+        rng_fill(&w->rng, key, t->key_len);
+        key[t->key_len - 1] &= 0x3f; /* below p of X25519 */
+        assert_int_equal(parent_content_make(t, span_of(key, t->key_len), mls_hash_span(&hash), 0, &p), MLS_OK);
+        assert_int_equal(tree_set_content(t, f.nodes[i - 1], p), MLS_OK);
+        assert_int_equal(
+            tree_parent_hash(t, parent_key(p), parent_hash_field(p), f.siblings[i - 1], span_of(NULL, 0), hash.bytes),
+            MLS_OK);
+        hash.len = (uint8_t)t->hash_len;
+    }
+    struct made_leaf made;
+    struct leaf_content *content;
+    make_leaf(w, &(struct leaf_wish){.cheap = true, .source = MLS_LEAF_COMMIT, .parent_hash = mls_hash_span(&hash)},
+              &made);
+    assert_int_equal(leaf_content_make(t, mls_buf_span(&made.encoding), &content), MLS_OK);
+    assert_int_equal(tree_set_content(t, 2 * leaf, content), MLS_OK);
+    made_leaf_free(&made);
+}
+
+void random_commit(struct world *w, struct tree *t, uint32_t target) {
+    uint32_t members = tree_member_count(t);
+    for (uint64_t n = rng_below(&w->rng, 3); members > 0 && n > 0; n--)
+        replace_member(w, t, random_member(w, t));
+    uint64_t removals = rng_below(&w->rng, members > target ? 12 : 3);
+    for (; tree_member_count(t) > 0 && removals > 0; removals--)
+        assert_int_equal(tree_remove(t, random_member(w, t)), MLS_OK);
+    uint64_t adds = rng_below(&w->rng, tree_member_count(t) < target ? 12 : 3);
+    for (; adds > 0; adds--)
+        (void)add_member(w, t);
+    if (tree_member_count(t) > 0 && rng_below(&w->rng, 2) == 0)
+        send_path(w, t, random_member(w, t));
+    assert_int_equal(tree_check(t), MLS_OK);
+}

@@ -37,6 +37,13 @@ void made_leaf_free(struct made_leaf *leaf);
 struct tree *make_tree(struct world *w, uint32_t count);
 /* Adds one member inside of the open change. */
 uint32_t add_member(struct world *w, struct tree *t);
+/* Inside of the open change: another leaf for that member. */
+void replace_member(struct world *w, struct tree *t, uint32_t leaf);
+uint32_t random_member(struct world *w, const struct tree *t);
+/* Sets the path of a member who sends it, from nothing but random public keys. */
+void send_path(struct world *w, struct tree *t, uint32_t leaf);
+/* One commit's worth of random edits: updates, removals, adds, perhaps a path. `target` is the size to drift to. */
+void random_commit(struct world *w, struct tree *t, uint32_t target);
 void write_tree(const struct tree *t, struct mls_buf *out);
 
 /* The tree hash from the serialised tree alone, recursively, with no cache. */

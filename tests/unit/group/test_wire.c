@@ -1,4 +1,4 @@
-/* The messages of delivery protocol 2: fixed bytes, round trips, and everything that is no message. */
+/* The messages of the delivery protocol: fixed bytes, round trips, and everything that is no message. */
 #include "unit.h"
 
 #include "base/assert.h"
@@ -143,8 +143,8 @@ static void what_is_no_message_is_not_written(void **state) {
 }
 
 /* One of each type with all fields that it has. */
-static const uint8_t types[] = {1,   2,   3,   4,   5,   6,   7,   8,   9,   14,  15,  128, 129, 130, 131, 132,
-                                133, 134, 135, 136, 137, 138, 139, 140, 141, 142, 143, 145, 148, 153, 154, 155};
+static const uint8_t types[] = {1,   2,   3,   4,   5,   6,   7,   8,   9,   14,  15,  16,  128, 129, 130, 131, 132,
+                                133, 134, 135, 136, 137, 138, 139, 140, 141, 142, 143, 145, 148, 153, 154, 155, 224};
 
 static void sample(uint8_t type, struct wire_message *m) {
     static const uint8_t package[] = {0, 0, 0, 5, 1, 'p'}, left_out[] = {0, 0, 0, 5, 0, 1},

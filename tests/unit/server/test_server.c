@@ -15,6 +15,7 @@
 #include "base/counter.h"
 #include "base/rng.h"
 #include "base/time.h"
+#include "io/clock.h"
 #include "server/app_internal.h"
 #include "server/assets.h"
 #include "server/metrics.h"
@@ -56,13 +57,17 @@ static void secrets_are_made_once_and_found_again(void **state) {
     (void)state;
     struct config_error error;
     struct rng rng = rng_seeded(1);
-    uint8_t first[VAULT_SECRET_LEN], second[VAULT_SECRET_LEN];
+    struct secret first, second, house, house_again;
     char dir[256];
     (void)snprintf(dir, sizeof dir, "%s", in_folder("data"));
     assert_true(vault_open(dir, &error));
-    assert_true(vault_secret(dir, &rng, first, &error));
-    assert_true(vault_secret(dir, &rng, second, &error));
-    assert_memory_equal(first, second, sizeof first);
+    assert_true(vault_secret(dir, &rng, &first, &error));
+    assert_true(vault_secret(dir, &rng, &second, &error));
+    assert_true(first.len == 32 && span_equal(secret_span(&first), secret_span(&second)));
+    assert_true(vault_house(dir, &rng, &house, &error));
+    assert_true(vault_house(dir, &rng, &house_again, &error));
+    assert_true(house.len == 32 && span_equal(secret_span(&house), secret_span(&house_again)));
+    assert_false(span_equal(secret_span(&house), secret_span(&first)));
     struct config one, two;
     config_init(&one);
     config_init(&two);
@@ -75,6 +80,7 @@ static void secrets_are_made_once_and_found_again(void **state) {
     assert_true(strlen(one.keys[0].secret) >= CONFIG_SECRET_LEN_ADVISED);
     assert_int_equal(mode_of("data"), 0700);
     assert_int_equal(mode_of("data/server.secret"), 0600);
+    assert_int_equal(mode_of("data/house.key"), 0600);
     assert_int_equal(mode_of("data/keys.yaml"), 0600);
 }
 
@@ -82,10 +88,13 @@ static void a_damaged_secret_is_an_error_and_not_replaced(void **state) {
     (void)state;
     struct config_error error;
     struct rng rng = rng_seeded(1);
-    uint8_t secret[VAULT_SECRET_LEN];
+    struct secret secret;
     assert_true(vault_open(folder, &error));
     assert_true(vault_write(in_folder("server.secret"), span_str("short\n"), &error));
-    assert_false(vault_secret(folder, &rng, secret, &error));
+    assert_false(vault_secret(folder, &rng, &secret, &error));
+    assert_non_null(strstr(error.text, "damaged"));
+    assert_true(vault_write(in_folder("house.key"), span_str("AAAA\n"), &error));
+    assert_false(vault_house(folder, &rng, &secret, &error));
     assert_non_null(strstr(error.text, "damaged"));
     assert_false(vault_open("/proc/nowhere", &error));
 }
@@ -327,9 +336,32 @@ static void what_is_not_among_the_files_is_not_served(void **state) {
     http_free_reply(&reply);
 }
 
+static void it_is_known_at_the_next_start_that_meetings_were_running_however_the_server_ended(void **state) {
+    (void)state;
+    struct service_config config = {
+        .crypto = &crypto_openssl, .meetings_max = 1, .connections_max = 1, .members_max = 1};
+    struct app *app = calloc(1, sizeof *app);
+    app->service = service_create(&config);
+    (void)snprintf(app->config.data_dir, sizeof app->config.data_dir, "%s", folder);
+    assert_false(app_running_before(app));
+    app->started_us = clock_now_us();
+    app_running_look(app);
+    assert_false(app_running_before(app));
+    /* it ended while there was one, and nobody has come back yet */
+    struct config_error error;
+    assert_true(vault_write(in_folder("running"), span_str(""), &error));
+    app_running_look(app);
+    assert_true(app_running_before(app));
+    app->started_us -= APP_RUNNING_KEEP_US;
+    app_running_look(app);
+    assert_false(app_running_before(app));
+    service_free(app->service);
+    free(app);
+}
+
 static void no_upload_begins_at_the_metrics_port_where_nobody_would_end_it(void **state) {
     (void)state;
-    char path[128] = "/api/v1/meetings/";
+    char path[128] = "/api/v2/meetings/";
     memset(path + strlen(path), 'a', MEETING_ID_LEN);
     (void)strcat(path, "/files");
     /* of another origin, so that who looks at it at all has something to say */
@@ -467,6 +499,7 @@ int main(void) {
         TEST(asking_for_a_file_without_gzip_again_costs_no_unpacking),
         TEST(no_upload_begins_at_the_metrics_port_where_nobody_would_end_it),
         TEST(secrets_are_made_once_and_found_again),
+        TEST(it_is_known_at_the_next_start_that_meetings_were_running_however_the_server_ended),
         TEST(a_damaged_secret_is_an_error_and_not_replaced),
         TEST(the_self_made_certificate_names_all_ways_to_this_machine),
         TEST(a_certificate_and_a_key_that_do_not_belong_together_are_refused),

@@ -1,8 +1,10 @@
-// The server's HTTP interface (/api/v1), same origin. Answers are checked before they are believed; every way to fail
+// The server's HTTP interface (/api/v2), same origin. Answers are checked before they are believed; every way to fail
 // is an ApiFailure with a code that the pages know how to explain.
 
+import { fromBase64Url, toBase64Url } from '../secure/link';
+
 export type FailureCode =
-    'meeting_not_found' | 'meeting_ended' | 'meeting_full' | 'busy' | 'unavailable' | 'network' | 'refused';
+    'meeting_not_found' | 'busy' | 'unavailable' | 'network' | 'refused';
 
 export class ApiFailure extends Error {
     readonly code: FailureCode;
@@ -16,17 +18,12 @@ export class ApiFailure extends Error {
     }
 }
 
-export interface CreatedMeeting {
-    id: string;
-    /** Of the group's cipher suite (MLS); the link must say the same. */
+/** Who runs the server. */
+export interface House {
+    /** Its operator key, which links name by a hash. */
+    operator: Uint8Array<ArrayBuffer>;
+    /** Cipher suite (MLS) of new meetings. */
     suite: number;
-}
-
-export interface JoinGrant {
-    token: string;
-    identity: string;
-    /** Where to connect; empty means this origin. */
-    url: string;
 }
 
 export interface ServerVersion {
@@ -37,14 +34,11 @@ export interface ServerVersion {
 const TIMEOUT_MS = 12_000;
 const DETAIL_MAX_CHARS = 200;
 
-/** Pure: which failure an HTTP answer means. The status decides; the code in the body refines it. */
-export function failureOf(status: number, code: string): FailureCode {
-    if (code === 'meeting_full') return 'meeting_full';
+/** Pure: which failure an HTTP answer means. */
+export function failureOf(status: number): FailureCode {
     switch (status) {
         case 404:
             return 'meeting_not_found';
-        case 410:
-            return 'meeting_ended';
         case 429:
             return 'busy';
         default:
@@ -77,7 +71,7 @@ async function request(method: 'GET' | 'POST', path: string, body?: Json): Promi
     const abort = new AbortController();
     const timer = setTimeout(() => abort.abort(), TIMEOUT_MS);
     try {
-        const response = await fetch(`/api/v1${path}`, {
+        const response = await fetch(`/api/v2${path}`, {
             method,
             credentials: 'same-origin',
             cache: 'no-store',
@@ -88,7 +82,7 @@ async function request(method: 'GET' | 'POST', path: string, body?: Json): Promi
         const value = await readJson(response);
         if (response.ok) return value;
         const detail = textField(value, 'message').slice(0, DETAIL_MAX_CHARS);
-        throw new ApiFailure(failureOf(response.status, textField(value, 'error')), response.status, detail);
+        throw new ApiFailure(failureOf(response.status), response.status, detail);
     } catch (error) {
         if (error instanceof ApiFailure) throw error;
         throw new ApiFailure('network', 0);
@@ -97,24 +91,24 @@ async function request(method: 'GET' | 'POST', path: string, body?: Json): Promi
     }
 }
 
-export async function createMeeting(): Promise<CreatedMeeting> {
-    const value = await request('POST', '/meetings', {});
+export async function getHouse(): Promise<House> {
+    const value = await request('GET', '/house');
+    const operator = fromBase64Url(textField(value, 'operator'), 32);
+    if (!operator) throw new ApiFailure('unavailable', 200);
+    return { operator, suite: numberField(value, 'suite') };
+}
+
+/** Answers the id, which commits to all of these; the server keeps nothing. */
+export async function createMeeting(linkKey: Uint8Array, owner: Uint8Array, suite: number, kind: number): Promise<string> {
+    const value = await request('POST', '/meetings', {
+        link_key: toBase64Url(linkKey),
+        owner_key: toBase64Url(owner),
+        suite,
+        kind,
+    });
     const id = textField(value, 'id');
     if (id === '') throw new ApiFailure('unavailable', 201);
-    return { id, suite: numberField(value, 'suite') };
-}
-
-/** Answers the meeting's suite. */
-export async function checkMeeting(id: string): Promise<number> {
-    return numberField(await request('GET', `/meetings/${encodeURIComponent(id)}`), 'suite');
-}
-
-/** Without a name: that is told to the people of the meeting only. */
-export async function joinMeeting(id: string): Promise<JoinGrant> {
-    const value = await request('POST', `/meetings/${encodeURIComponent(id)}/join`, {});
-    const token = textField(value, 'token');
-    if (token === '') throw new ApiFailure('unavailable', 200);
-    return { token, identity: textField(value, 'identity'), url: textField(value, 'url') };
+    return id;
 }
 
 export async function getVersion(): Promise<ServerVersion> {
@@ -122,8 +116,7 @@ export async function getVersion(): Promise<ServerVersion> {
     return { version: textField(value, 'version'), bundleSha256: textField(value, 'bundle_sha256') };
 }
 
-/** Where LiveKit signalling is: the given address, or this origin with the WebSocket scheme. */
-export function signalUrl(url: string, origin: string): string {
-    const base = url === '' ? origin : url;
-    return base.replace(/^http/i, 'ws').replace(/\/+$/, '');
+/** Where WebSockets of this origin are. */
+export function socketUrl(origin: string): string {
+    return origin.replace(/^http/i, 'ws').replace(/\/+$/, '');
 }

@@ -6,6 +6,7 @@ import { rejoinOf, type EndReason } from '../meeting/reasons';
 import { backToPrejoin, failureText, goTo, rejoin, startMeeting } from './flow';
 import { CodeForm } from './code_form';
 import { Frame } from './frame';
+import { Waiting } from './prejoin';
 
 export function EndedPage({ id, reason }: { id: string; reason: EndReason }): JSX.Element {
     const busy = useSignal(false);
@@ -60,6 +61,7 @@ export function EndedPage({ id, reason }: { id: string; reason: EndReason }): JS
                         {t.home}
                     </button>
                 </div>
+                <Waiting />
                 <p role="alert" class="problem">
                     {problem.value}
                 </p>

@@ -1,17 +1,18 @@
 // Which page is shown, and the ways from one to the next. One signal, `screen`, is the whole state of the application.
-import { signal, type ReadonlySignal } from '@preact/signals';
-import { ApiFailure, checkMeeting, createMeeting, getVersion, joinMeeting, signalUrl } from '../api/client';
+import { effect, signal, type ReadonlySignal } from '@preact/signals';
+import { ApiFailure, createMeeting, getHouse, getVersion, socketUrl, type House } from '../api/client';
 import { openBoth, openCamera, openMic } from '../devices/media';
 import { Preview, type TakenTracks } from '../devices/preview';
 import { t } from '../i18n';
 import { failurePage, secureEnd, SecureFailure, type EndReason } from '../meeting/reasons';
 import type { Session } from '../meeting/session';
-import { makeFragment, parseFragment, suiteSupported } from '../secure/link';
+import type { Entry } from '../secure/client';
+import { NEW_KIND, suiteSupported, wipeLink, writeFragment } from '../secure/link';
+import { linkIsOf, linkPublic } from '../secure/warm';
 import { explainProblem } from '../ui/device_dialog';
 import { clearToasts, toast } from '../ui/toast';
-import { forgetGrant, keepGrant, keptGrant, type KeptGrant } from './grants';
 import { guardHistory, leaveAsked } from './leaving';
-import { fragmentOf, strippedPath, takeFragment } from './link_keys';
+import { forgetSeat, fragmentOf, keepOwnerSeed, keysOf, seatOf, strippedPath, takeFragment } from './link_keys';
 import { meetingPath, parseRoute } from './route';
 import { settings } from './settings';
 
@@ -42,28 +43,46 @@ export function loadMeeting(): Promise<MeetingModule> {
 }
 
 export function failureText(error: unknown): string {
-    if (error instanceof SecureFailure && error.reason === 'full') return t.failure.full;
+    if (error instanceof SecureFailure) return error.reason === 'full' ? t.failure.full : t.failure.network;
     if (!(error instanceof ApiFailure)) return t.failure.connect;
     switch (error.code) {
         case 'busy':
             return t.failure.busy;
-        case 'meeting_full':
-            return t.failure.full;
         case 'unavailable':
             return t.failure.unavailable;
         case 'network':
             return t.failure.network;
         case 'meeting_not_found':
             return t.ended.not_found.title;
-        case 'meeting_ended':
-            return t.ended.ended.title;
         case 'refused':
             return t.failure.refused;
     }
 }
 
+/** Of the attempt to come in that is being made. */
+let entering: Session | undefined;
+const waits = signal(false);
+/** The server has let us wait for so long that words are due. */
+export const waiting: ReadonlySignal<boolean> = waits;
+const WAITING_TOLD_MS = 3000;
+
+function tellWaiting(session: Session): () => void {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const stop = effect(() => {
+        clearTimeout(timer);
+        waits.value = false;
+        if (session.secure.waiting.value) timer = setTimeout(() => (waits.value = true), WAITING_TOLD_MS);
+    });
+    return () => {
+        stop();
+        clearTimeout(timer);
+        waits.value = false;
+    };
+}
+
 function leaveScreen(): void {
     const now = current.peek();
+    entering?.leave();
     if (now.kind === 'prejoin') now.preview.close();
     if (now.kind === 'meeting') now.session.leave();
 }
@@ -105,11 +124,32 @@ export function goTo(to: string, known = false, inPlace = false): void {
     window.scrollTo(0, 0);
 }
 
-/** A new meeting's path with its fragment: the secret that lets people in is made here and never sent. */
+/** The first 16 bytes of SHA-256, by which links name the operator key. */
+async function operatorHashOf(operator: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+    return new Uint8Array(await crypto.subtle.digest('SHA-256', operator)).slice(0, 16);
+}
+
+/**
+ * A new meeting's path with its fragment. The secret that lets people in and the owner's seed are made here and never sent; the id commits
+ * to their public halves, which is checked. The seed stays in this tab.
+ */
 export async function makeMeeting(): Promise<string> {
-    const { id, suite } = await createMeeting();
-    if (!suiteSupported(suite)) throw new ApiFailure('refused', 201);
-    return meetingPath(id, makeFragment(suite));
+    const { operator, suite } = await getHouse();
+    if (!suiteSupported(suite)) throw new ApiFailure('refused', 200);
+    const secret = crypto.getRandomValues(new Uint8Array(32));
+    const ownerSeed = crypto.getRandomValues(new Uint8Array(32));
+    const { linkKey, owner } = await linkPublic(secret, ownerSeed);
+    const link = { secret, operatorHash: await operatorHashOf(operator), owner, ownerSeed, suite, kind: NEW_KIND };
+    try {
+        const id = await createMeeting(linkKey, owner, suite, link.kind);
+        if (!(await linkIsOf(id, link, operator))) throw new ApiFailure('refused', 201);
+        const path = meetingPath(id, writeFragment(link));
+        strippedPath(path);
+        keepOwnerSeed(id, ownerSeed);
+        return path;
+    } finally {
+        wipeLink(link);
+    }
 }
 
 export async function startMeeting(inPlace = false): Promise<void> {
@@ -122,17 +162,34 @@ class LinkProblem extends Error {
     }
 }
 
-/** Refuses a link whose suite is not the server's, which would be somebody's attempt at a weaker one. */
-async function checkLink(id: string): Promise<void> {
-    const keys = parseFragment(fragmentOf(id));
-    const suite = await checkMeeting(id);
-    keys?.secret.fill(0);
-    if (keys && keys.suite !== suite) throw new LinkProblem('mismatch');
+/** Asked once; the page is of one server. */
+let house: Promise<House> | undefined;
+function theHouse(): Promise<House> {
+    house ??= getHouse().catch((error: unknown) => {
+        house = undefined;
+        throw error;
+    });
+    return house;
+}
+
+/** The server's key, if the link is one of this server and its id is of what else it says; nobody needs to be asked whether it exists. */
+async function checkLink(id: string): Promise<Uint8Array<ArrayBuffer>> {
+    const { operator } = await theHouse();
+    const hash = await operatorHashOf(operator);
+    const keys = keysOf(id);
+    if (!keys) throw new LinkProblem('incomplete');
+    try {
+        const ours = keys.operatorHash.every((byte, i) => byte === hash[i]);
+        if (!ours || !(await linkIsOf(id, keys, operator))) throw new LinkProblem('mismatch');
+    } finally {
+        wipeLink(keys);
+    }
+    return operator;
 }
 
 /** `known` is true when the meeting was just made or left, and need not be asked for. */
 function openPrejoin(id: string, known: boolean): void {
-    if (!parseFragment(fragmentOf(id))) {
+    if (fragmentOf(id) === '') {
         current.value = { kind: 'ended', id, reason: 'incomplete' };
         return;
     }
@@ -170,6 +227,7 @@ function isPrejoin(preview: Preview): boolean {
 
 function end(id: string, reason: EndReason): void {
     leaveScreen();
+    clearToasts(); // of a meeting that is over for this person
     current.value = { kind: 'ended', id, reason };
 }
 
@@ -183,11 +241,8 @@ export async function joinFromPreview(id: string, name: string, preview: Preview
 /** Joins again the way it was, without the preview. */
 export async function rejoin(id: string): Promise<void> {
     performance.mark('conclave:join-click');
+    house = undefined; // whether the server is there again is known at once
     await enter(id, settings.peek().name, openLast);
-}
-
-async function newGrant(id: string, name: string): Promise<KeptGrant> {
-    return { ...(await joinMeeting(id)), id, name };
 }
 
 /** Fetched once; the page's own files do not change while it is open. */
@@ -200,62 +255,48 @@ function bundleSha256(): Promise<string> {
     return bundle;
 }
 
-/** The secret of this meeting's link, while its page is the one that is shown. */
-function secretOf(id: string): Uint8Array | undefined {
+/** What lets this tab in, while its page is the one that is shown. */
+function entryOf(id: string): Entry | undefined {
     const route = parseRoute(location.pathname);
-    return route.page === 'meeting' && route.id === id ? parseFragment(fragmentOf(id))?.secret : undefined;
+    const link = route.page === 'meeting' && route.id === id ? keysOf(id) : undefined;
+    return link && { link, seat: seatOf(id) };
 }
 
-async function newSession(meeting: MeetingModule, grant: KeptGrant): Promise<Session> {
-    const keys = parseFragment(fragmentOf(grant.id));
-    if (!keys) throw new LinkProblem('incomplete');
+/** What opens nothing any more opens nothing the next time, either: coming again, which takes a click, is with another seat. */
+function forgetLostSeat(id: string, reason: EndReason | undefined): void {
+    if (reason === 'removed' || reason === 'not_found') forgetSeat(id);
+}
+
+async function newSession(meeting: MeetingModule, id: string, name: string): Promise<Session> {
     if (!meeting.canEncrypt()) throw new LinkProblem('unsupported');
-    const config = {
-        url: signalUrl(grant.url, location.origin),
-        meetingId: grant.id,
-        identity: grant.identity,
-        token: grant.token,
-        linkSecret: keys.secret,
-        suite: keys.suite,
-        name: grant.name,
-        bundleSha256: await bundleSha256(),
-    };
-    const session: Session = new meeting.Session(config, () => secretOf(grant.id), {
+    const [operator, bundle] = await Promise.all([checkLink(id), bundleSha256()]);
+    const entry = entryOf(id);
+    if (!entry) throw new LinkProblem('incomplete');
+    const config = { ...entry, url: socketUrl(location.origin), meetingId: id, operator, name, bundleSha256: bundle };
+    const session: Session = new meeting.Session(config, () => entryOf(id), {
         ended: (reason) => {
             lastMedia = { mic: session.media.mic.isOn, camera: session.media.camera.isOn };
-            if (reason === 'removed' || reason === 'ended') forgetGrant();
-            if (isMeeting(session)) end(grant.id, reason);
+            forgetLostSeat(id, reason);
+            if (isMeeting(session)) end(id, reason);
         },
         problem: explainProblem,
         note: (text, urgent) => toast(text, { urgent: urgent ?? false }),
-        token: (token) => keepGrant({ ...grant, token }),
     });
-    return session;
-}
-
-async function connected(meeting: MeetingModule, grant: KeptGrant, taken: TakenTracks): Promise<Session> {
-    const session = await newSession(meeting, grant);
-    await session.connect(taken);
-    keepGrant(grant);
     return session;
 }
 
 async function enter(id: string, name: string, take: () => Promise<TakenTracks>): Promise<void> {
     let taken: TakenTracks | undefined;
+    let session: Session | undefined;
+    let stopTelling: (() => void) | undefined;
     const from = current.peek();
     try {
-        const kept = keptGrant(id, name);
-        const [grant, meeting] = await Promise.all([kept ?? newGrant(id, name), loadMeeting()]);
+        session = await newSession(await loadMeeting(), id, name);
+        entering = session;
+        stopTelling = tellWaiting(session);
         taken = await take();
-        let session: Session;
-        try {
-            session = await connected(meeting, grant, taken);
-        } catch (error) {
-            if (!kept || (error instanceof SecureFailure && pageOf(error))) throw error;
-            // Perhaps the server no longer takes what it gave then.
-            forgetGrant();
-            session = await connected(meeting, await newGrant(id, name), taken);
-        }
+        await session.connect(taken);
+        entering = undefined;
         if (current.peek() !== from) {
             session.leave();
             return;
@@ -263,15 +304,19 @@ async function enter(id: string, name: string, take: () => Promise<TakenTracks>)
         clearToasts();
         leaveAsked.value = false;
         guardHistory();
-        current.value = { kind: 'meeting', id, session, component: meeting.MeetingScreen };
+        current.value = { kind: 'meeting', id, session, component: (await loadMeeting()).MeetingScreen };
     } catch (error) {
         taken?.mic?.stop();
         taken?.camera?.stop();
         const page = pageOf(error);
+        forgetLostSeat(id, page);
         if (current.peek() !== from) return;
         if (page) end(id, page);
         else if (taken && from.kind === 'prejoin') replacePreview(id);
         if (!page) throw error;
+    } finally {
+        stopTelling?.();
+        if (entering === session) entering = undefined;
     }
 }
 

@@ -13,7 +13,7 @@ import { explainProblem } from '../ui/device_dialog';
 import { DeviceSelect } from '../ui/device_select';
 import { MicMeter } from '../ui/mic_meter';
 import { TestTone } from '../ui/test_tone';
-import { failureText, joinFromPreview } from './flow';
+import { failureText, joinFromPreview, waiting } from './flow';
 import { Frame } from './frame';
 import { cleanName, NAME_MAX_CHARS, settings, updateSettings } from './settings';
 
@@ -175,10 +175,20 @@ function NameForm({ id, preview }: { id: string; preview: Preview }): JSX.Elemen
                 {joining.value && <span class="spinner" aria-hidden="true" />}
                 {joining.value ? t.prejoin.joining : t.prejoin.join}
             </button>
+            <Waiting />
             <p role="alert" class="problem" data-testid="prejoin-error">
                 {problem.value}
             </p>
         </form>
+    );
+}
+
+/** Said while somebody waits, wherever they pressed the button. */
+export function Waiting(): JSX.Element {
+    return (
+        <p role="status" class="muted" data-testid="waiting">
+            {waiting.value ? t.prejoin.waiting : ''}
+        </p>
     );
 }
 

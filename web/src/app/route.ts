@@ -33,7 +33,8 @@ export function meetingPath(id: string, hash = ''): string {
 
 /** A link wherever it stands in a text. */
 const LINK = /(?:https?:\/\/)?[^\s<>"'()/]+\/m\/[\w-]{6,128}\/?(?:\?[^\s#<>"']*)?(?:#[\w=&-]*)?/gi;
-const SECRET = /^#?(?:k=)?([\w-]{43}(?:&s=\d+)?)$/;
+/** What stands after `#`, alone. */
+const PART = /^#?(k=[\w-]{43}(?:&[a-z]=[\w-]+)*)$/;
 
 /**
  * Understands a full link, a link without its scheme, a path, or the bare code, by itself or in the message that it was sent in. The
@@ -45,8 +46,8 @@ export function parseMeetingInput(input: string, origin: string, id?: string): M
     const text = input.replace(/\s+/g, '').replace(/^<|>$/g, '');
     if (text === '') return { kind: 'empty' };
     if (text.length > INPUT_MAX_CHARS) return { kind: 'invalid' };
-    const secret = id === undefined ? undefined : SECRET.exec(text)?.[1];
-    if (id !== undefined && secret !== undefined) return { kind: 'meeting', id, hash: `#k=${secret}` };
+    const part = id === undefined ? undefined : PART.exec(text)?.[1];
+    if (id !== undefined && part !== undefined) return { kind: 'meeting', id, hash: `#${part}` };
     const within = [...input.matchAll(LINK)].map(([link]) => parseLink(link, origin));
     const complete = within.find((one) => parseFragment(fragmentOf(one)) !== undefined);
     const whole = parseLink(text, origin);

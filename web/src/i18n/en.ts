@@ -4,6 +4,14 @@
 
 const plural = (n: number, one: string, many: string): string => (n === 1 ? one : many);
 
+/** A span of time in its largest unit. */
+function spanText(seconds: number): string {
+    const units: [number, string, string][] = [[86_400, 'day', 'days'], [3600, 'hour', 'hours'], [60, 'minute', 'minutes'], [1, 'second', 'seconds']];
+    const [size, one, many] = units.find(([length]) => seconds >= length) ?? units[3]!;
+    const n = Math.round(seconds / size);
+    return `${n} ${plural(n, one, many)}`;
+}
+
 export const en = {
     appName: 'Conclave',
     close: 'Close',
@@ -48,6 +56,7 @@ export const en = {
         nameEmpty: 'Enter your name so that the others know who you are.',
         join: 'Join now',
         joining: 'Joining…',
+        waiting: 'The meeting has not started yet, or others are coming in before you. You come in by yourself: stay on this page.',
         preview: 'Your camera preview',
         cameraOff: 'Your camera is off',
         cameraStarting: 'Your camera is starting…',
@@ -166,6 +175,10 @@ export const en = {
         silent: 'No sound comes from your microphone. Check that it is not muted on the device or in the system, or choose another one.',
         joined: (name: string) => `${name} joined`,
         left: (name: string) => `${name} left`,
+        closing: (time: string) => `This server is about to stop. The meeting can go on until ${time} at the latest.`,
+        clock: (seconds: number) => `The clock of this device is ${spanText(Math.abs(seconds))} ${seconds > 0 ? 'ahead' : 'behind'}. Set it right; the meeting goes on.`,
+        removalDone: (name: string) => `${name} was removed`,
+        removalFailed: (name: string) => `${name} could not be removed: the server does not take it. Whoever is still here can hear and see you.`,
         shareStarted: (name: string) => `${name} is sharing a screen`,
         deviceLostUsing: (lost: string, now: string) => `${lost} was unplugged. Now using ${now}.`,
         deviceLost: (lost: string) => `${lost} was unplugged.`,
@@ -256,9 +269,19 @@ export const en = {
                 text: (names: string) =>
                     `What comes as from ${names} was not encrypted by them and is not shown or played. Ask them to rejoin.`,
             },
+            disputed: {
+                title: () => 'Codes are said to differ',
+                text: (names: string) =>
+                    `${names} compared codes with somebody, and says that they were not the same. Perhaps the server stands between some of you. Compare the code of this meeting with everybody; say nothing confidential before.`,
+            },
             refused: {
                 title: () => 'Something was refused',
                 text: () => 'Something was not as it must be. It was refused, and the meeting is end-to-end encrypted as before. Read below what it was.',
+            },
+            unconfirmed: {
+                title: () => 'Not confirmed by others',
+                text: () =>
+                    'Nobody has told your device for half a minute that they have the same keys. What you send is encrypted as before. Their connection may be bad, or the server holds something back: if it lasts, compare the code.',
             },
             unverified: {
                 title: (n: number) => `${n} ${plural(n, 'person', 'people')} not verified`,
@@ -276,6 +299,8 @@ export const en = {
                     'Only the people listed here can see and hear this meeting; this server cannot. You have not checked yet that they are who they say: compare the code with them.',
             },
         },
+        disputed: (names: string) => `${names} compared codes, and says that they differ. Security says what to do.`,
+        withdrawn: (name: string) => `A change by ${name} was taken back, since others could not follow it.`,
         lostVerified: (names: string) => `The meeting is not verified any longer: you have not compared codes with ${names}.`,
         outsiders: (n: number) =>
             `${n} ${plural(n, 'other is', 'others are')} connected to the server for this meeting without its key.`,
@@ -291,6 +316,7 @@ export const en = {
         differsToDo:
             'Leave, and start a new meeting whose link you send in another way. If one of you may have misread, compare once more: if the codes are the same, say so.',
         differed: 'the codes differed',
+        disputes: 'says that codes differ',
         codeChanged: 'The code changed meanwhile, since somebody came or went. Nobody was marked as verified. Compare the new one.',
         alarmsRead: 'I have read this',
         people: (n: number) => `In this meeting (${n})`,
@@ -335,6 +361,7 @@ export const en = {
             signature: 'The signature of a member is false.',
             meddling: 'The server tried to change what you send, or who you are. It was refused.',
             withheld: 'Somebody who left still has keys: the server holds back their removal.',
+            withdrawn: 'The server took back what cannot be taken back. It was refused.',
             fork: 'The server led to another group than the one that you are in. It was refused.',
         },
     },
@@ -344,7 +371,7 @@ export const en = {
         ended: { title: 'The meeting has ended', text: 'The server says that it is over for everybody. To meet again, start a new one.' },
         removed: {
             title: 'You were removed from the meeting',
-            text: 'The server says that someone who leads this meeting removed you. If you think this was a mistake, ask them.',
+            text: 'Someone who leads this meeting removed you. If you think this was a mistake, ask them. You can come back with a click, and everybody sees that you do, as somebody new.',
         },
         elsewhere: {
             title: 'You opened this meeting in another place',
@@ -359,16 +386,16 @@ export const en = {
             text: 'It said so before it went, and has not come back yet. Wait a moment, then rejoin: the link stays the same.',
         },
         not_found: {
-            title: 'There is no meeting at this link',
-            text: 'Perhaps a part of the link is missing. Copy the whole link from your invitation, or ask for a new one.',
+            title: 'This link does not open a meeting here',
+            text: 'It may be incomplete, have ended, or have been replaced. Copy the whole link from your invitation, or ask for a new one.',
         },
         incomplete: {
             title: 'A part of the link is missing',
-            text: 'The end of the link, after “#k=”, is the key of this meeting. The server does not have it. Copy the whole link from your invitation, or ask for it again.',
+            text: 'What stands after “#” in the link has the key of this meeting. The server does not have it. Copy the whole link from your invitation, or ask for it again.',
         },
         mismatch: {
-            title: 'This link is not for this meeting',
-            text: 'The link and the server name different encryption. Do not go on; ask the person who invited you for a new link.',
+            title: 'This link is not as it was made',
+            text: 'A part of it was changed, or it was made for another server. Do not go on; ask the person who invited you for the link again, in a way that you trust.',
         },
         refused: {
             title: 'You could not be let in',

@@ -293,7 +293,7 @@ function moreSections(controls: Controls): MenuSection[] {
                           } satisfies MenuItemSpec,
                       ]
                     : []),
-                { label: t.more.copyLink, icon: 'copy', onSelect: () => void copyMeetingLink() },
+                { label: t.more.copyLink, icon: 'copy', testid: 'copy-link', onSelect: () => void copyMeetingLink() },
                 {
                     label: t.more.devices,
                     icon: 'settings',

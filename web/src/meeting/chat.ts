@@ -52,7 +52,8 @@ export class Chat {
     constructor(
         private readonly secure: Secure,
         private readonly place: FilePlace,
-        private readonly self: string,
+        /** Our own identity, known when we are in. */
+        private readonly self: () => string,
         private readonly nameOf: (identity: string) => string,
         private readonly onMessage: (message: ChatMessage) => void,
     ) {}
@@ -64,10 +65,10 @@ export class Chat {
     private mine(to: string, text: string): ChatMessage {
         return {
             id: newId(),
-            from: this.self,
+            from: this.self(),
             to,
             toName: to === '' ? '' : this.nameOf(to),
-            name: this.nameOf(this.self),
+            name: this.nameOf(this.self()),
             text,
             cut: false,
             atMs: Date.now(),
@@ -153,7 +154,7 @@ export class Chat {
             ...content,
             id: key,
             from,
-            to: toUs ? this.self : '',
+            to: toUs ? this.self() : '',
             toName: '',
             name: this.nameOf(from),
             // A clock that is wrong, or lies, does not put a message where it does not belong.

@@ -2,4 +2,4 @@
 export { MeetingScreen } from './meeting';
 export { Session, type SessionListener } from './session';
 export { canEncrypt } from '../secure/manager';
-export { warmUp } from '../secure/client';
+export { warmUp } from '../secure/warm';

@@ -8,7 +8,7 @@ import { SilenceWatch } from '../devices/silence';
 import { t } from '../i18n';
 import { IconButton } from '../ui/button';
 import { Icon } from '../ui/icons';
-import { cutText } from '../ui/text';
+import { clockTime, cutText } from '../ui/text';
 import { toast } from '../ui/toast';
 import { watchForAnnouncements } from './announcements';
 import { AudioLayer } from './audio';
@@ -99,6 +99,8 @@ function useShortcuts(controls: Controls): void {
 function Banners({ session, controls }: { session: Session; controls: Controls }): JSX.Element {
     const away = session.link.value === 'reconnecting';
     const weak = session.roster.self.value?.quality.value;
+    const stops = session.stopsAtMs.value;
+    const clockOff = session.clockOffSeconds.value;
     return (
         <div class="banners">
             <SecurityBanner controls={controls} />
@@ -111,6 +113,20 @@ function Banners({ session, controls }: { session: Session; controls: Controls }
                 )}
             </div>
             <div role="status">
+                {stops !== undefined && !away && (
+                    <p class="banner warn" data-testid="closing">
+                        <Icon name="warning" size={18} />
+                        <span>{t.meeting.closing(clockTime(stops))}</span>
+                    </p>
+                )}
+                {clockOff !== 0 && (
+                    <p class="banner" data-testid="clock-wrong">
+                        <span>{t.meeting.clock(clockOff)}</span>
+                        <button type="button" class="button" onClick={() => session.clockRead()}>
+                            {t.device.understood}
+                        </button>
+                    </p>
+                )}
                 {!away && (weak === 'poor' || weak === 'lost') && (
                     <p class="banner" data-testid="weak-connection">
                         <Icon name="weak" size={18} />

@@ -53,6 +53,8 @@ export function secureEnd(reason: string): EndReason {
             return reason;
         case 'over':
             return 'ended';
+        case 'no_entry':
+            return 'not_found';
         default:
             return 'lost';
     }
@@ -60,20 +62,19 @@ export function secureEnd(reason: string): EndReason {
 
 /** The page a failed request leads to; undefined when the person should stay where they are and read a note. */
 export function failurePage(code: FailureCode): EndReason | undefined {
-    if (code === 'meeting_not_found') return 'not_found';
-    if (code === 'meeting_ended') return 'ended';
-    return undefined;
+    return code === 'meeting_not_found' ? 'not_found' : undefined;
 }
 
 export type Rejoin = 'none' | 'prejoin' | 'direct';
 
 /**
- * How one gets back: at once after something one did not choose, by way of the preview after leaving, and not at all
- * when the meeting is over or one was removed.
+ * How one gets back: at once after something one did not choose, by way of the preview after leaving and after having been
+ * removed, and not at all when the meeting is over.
  */
 export function rejoinOf(reason: EndReason): Rejoin {
     switch (reason) {
         case 'left':
+        case 'removed': // by a click only, and as somebody new
             return 'prejoin';
         case 'elsewhere':
         case 'lost':

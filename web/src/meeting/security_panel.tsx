@@ -6,6 +6,7 @@ import { cleanName } from '../app/settings';
 import { t } from '../i18n';
 import type { Change, Secure, SecurePerson, SecurityCode } from '../secure/types';
 import { Icon } from '../ui/icons';
+import { clockTime } from '../ui/text';
 import { groupDigits, LOOKS } from './security';
 import { titleOf } from './security_line';
 import { EVERYBODY, type SecurityWatch } from './security_watch';
@@ -64,7 +65,7 @@ function Alarms({ watch }: { watch: SecurityWatch }): JSX.Element | null {
             <ul>
                 {alarms.map((alarm, i) => (
                     <li key={i} data-kind={alarm.kind}>
-                        <time>{clock(alarm.atMs)}</time> {t.security.alarm[alarm.kind]}
+                        <time>{clockTime(alarm.atMs)}</time> {t.security.alarm[alarm.kind]}
                         {alarm.identity !== '' && ` (${nameOf(secure, alarm.identity)})`}
                     </li>
                 ))}
@@ -76,10 +77,6 @@ function Alarms({ watch }: { watch: SecurityWatch }): JSX.Element | null {
             )}
         </section>
     );
-}
-
-function clock(atMs: number): string {
-    return new Date(atMs).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
 }
 
 function Code({ code, testid }: { code: SecurityCode; testid: string }): JSX.Element {
@@ -201,6 +198,7 @@ function stateOf(watch: SecurityWatch, person: SecurePerson): string {
     if (person.self) return t.security.you;
     if (watch.differing.value.has(person.identity)) return t.security.differed;
     if (watch.secure.undecryptable.value.has(person.identity)) return t.security.cannotDecrypt;
+    if (person.disputes) return t.security.disputes;
     if (!person.checked) return t.security.checking;
     return person.verified ? t.security.verified : t.security.notVerified;
 }
@@ -300,8 +298,8 @@ function Details({ secure }: { secure: Secure }): JSX.Element {
     );
 }
 
-function changeText(change: Change): string {
-    const name = cleanName(change.name) || t.meeting.unnamed;
+function changeText(change: Change, people: ReadonlyMap<string, SecurePerson>): string {
+    const name = cleanName(people.get(change.identity)?.name ?? change.name) || t.meeting.unnamed;
     return t.security.change[change.kind](name);
 }
 
@@ -320,7 +318,7 @@ function History({ secure }: { secure: Secure }): JSX.Element | null {
             <ol class="history" data-testid="security-history">
                 {changes.map((change) => (
                     <li key={`${change.epoch}-${change.identity}-${change.kind}`}>
-                        <time>{clock(change.atMs)}</time> {changeText(change)}
+                        <time>{clockTime(change.atMs)}</time> {changeText(change, secure.people.value)}
                     </li>
                 ))}
             </ol>

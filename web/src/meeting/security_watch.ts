@@ -1,10 +1,10 @@
 // What this person knows of the meeting's security, beyond what the group says: which codes they compared and how that came out, which
-// alarms they have read. It lives as long as the stay; nobody else is told, since the protocol has no word for it.
+// alarms they have read. It lives as long as the stay; that codes differ is told to the others.
 import { batch, computed, effect, signal, type ReadonlySignal } from '@preact/signals';
 import { cleanName } from '../app/settings';
 import { t } from '../i18n';
 import type { Alarm, Secure, SecurePerson } from '../secure/types';
-import { standingOf, tells, unverifiedOf, type Standing } from './security';
+import { disputersOf, standingOf, tells, unverifiedOf, type Standing } from './security';
 
 /** Of the meeting as a whole, in place of an identity. */
 export const EVERYBODY = '';
@@ -30,6 +30,7 @@ export class SecurityWatch {
                 undecryptable: secure.undecryptable.value,
                 outsiders: outsiders.value,
                 differing: this.differs.value,
+                confirmed: secure.confirmed.value,
                 unread: this.unread.value.length,
             }),
         );
@@ -38,16 +39,20 @@ export class SecurityWatch {
             effect(() => {
                 const now = this.standing.value;
                 const how = now === before ? 'no' : tells(before, now);
-                before = now;
-                if (how === 'urgent') tell(t.security.standing[now].text(this.names(now)), true);
-                if (how === 'calm') tell(t.security.lostVerified(this.names(now)), false);
+                // what was before the group was away is what counts when it is there again
+                if (now !== 'pending') before = now;
+                const names = this.names(now);
+                if (how === 'urgent') tell(now === 'disputed' ? t.security.disputed(names) : t.security.standing[now].text(names), true);
+                if (how === 'calm' && names !== '') tell(t.security.lostVerified(names), false);
             }),
             // Who has gone cannot be between us and them any longer.
             effect(() => {
                 const people = secure.people.value;
                 if (people.size === 0) return;
                 const rest = [...this.differs.peek()].filter((identity) => identity === EVERYBODY || people.has(identity));
-                if (rest.length < this.differs.peek().size) this.differs.value = new Set(rest);
+                if (rest.length === this.differs.peek().size) return;
+                this.differs.value = new Set(rest);
+                if (rest.length === 0) void secure.tellCompared(false).catch(() => undefined);
             }),
         );
     }
@@ -76,14 +81,16 @@ export class SecurityWatch {
     private whom(standing: Standing): (SecurePerson | undefined)[] {
         const people = this.secure.people.value;
         if (standing === 'differ') return [...this.differs.value].filter((one) => one !== EVERYBODY).map((one) => people.get(one));
+        if (standing === 'disputed') return disputersOf(people);
         if (standing === 'cannot') return [...this.secure.undecryptable.value].map((one) => people.get(one));
-        return standing === 'unverified' ? unverifiedOf(people) : [];
+        return standing === 'unverified' || standing === 'encrypted' ? unverifiedOf(people) : [];
     }
 
     /** The codes differed: whoever they were of counts as verified no longer. */
     async saysDiffers(identity: string): Promise<void> {
         this.differs.value = new Set([...this.differs.peek(), identity]);
         await this.secure.markVerified(identity, false).catch(() => undefined);
+        await this.secure.tellCompared(true).catch(() => undefined);
     }
 
     /** They are the same: exactly those count as verified whose keys made these digits. Answers false if these are no longer the digits. */
@@ -93,6 +100,7 @@ export class SecurityWatch {
         } catch {
             return false;
         }
+        const before = this.differs.peek().size;
         const rest = new Set(this.differs.peek());
         batch(() => {
             rest.delete(identity);
@@ -100,6 +108,7 @@ export class SecurityWatch {
             if (identity === EVERYBODY) rest.clear();
             this.differs.value = rest;
         });
+        if (before > 0 && rest.size === 0) await this.secure.tellCompared(false).catch(() => undefined);
         return true;
     }
 }

@@ -9,14 +9,13 @@ import type { DeviceProblem } from '../devices/errors';
 import { cameraConstraints, micConstraints } from '../devices/media';
 import type { TakenTracks } from '../devices/preview';
 import { t } from '../i18n';
-import { openSecure } from '../secure/client';
-import type { Secure, SecureConfig } from '../secure/types';
+import { openSecure, type Entry } from '../secure/client';
+import type { RemovalState, Secure, SecureConfig } from '../secure/types';
 import { Chat, type ChatMessage } from './chat';
 import { LocalMedia, sentCodec } from './local_media';
 import { endReason, secureEnd, SecureFailure, type EndReason } from './reasons';
 import { Roster, type Person } from './roster';
 import { SecurityWatch } from './security_watch';
-import { watchShutdown } from './shutdown';
 
 export type Link = 'connecting' | 'connected' | 'reconnecting' | 'ended';
 
@@ -24,14 +23,14 @@ export interface SessionListener {
     ended(reason: EndReason): void;
     problem(problem: DeviceProblem): void;
     note(text: string, urgent?: boolean): void;
-    /** The server gave a new token for the same person. */
-    token(token: string): void;
 }
 
 /** Above this, notes about people who come and go would be noise. */
 const ANNOUNCE_MAX_PEOPLE = 12;
 const CONNECT_TIMEOUT_MS = 15_000;
 const CATCH_UP_MS = 100;
+/** Browsers count the milliseconds of a timer in 31 bits. */
+const TIMER_MAX_S = 2_000_000;
 
 setLogLevel('warn');
 
@@ -69,27 +68,32 @@ export class Session {
     private readonly state = signal<Link>('connecting');
     private readonly playback = signal(true);
     private readonly down = signal(false);
+    private readonly stops = signal<number | undefined>(undefined);
+    private readonly clock = signal(0);
     /** Called for each message of somebody else; the screen decides whether it needs a note. */
     onMessage: (message: ChatMessage) => void = () => undefined;
-    private token: string;
     private leaving = false;
+    private stopsTimer: ReturnType<typeof setTimeout> | undefined;
     private wakeLock: WakeLockSentinel | undefined;
     private readonly onVisible = (): void => void this.keepAwake();
 
     readonly link: ReadonlySignal<Link> = this.state;
     /** The server said that it goes down, and is not back yet. */
     readonly serverDown: ReadonlySignal<boolean> = this.down;
+    /** When the server will have gone (Date.now()), if it said so. */
+    readonly stopsAtMs: ReadonlySignal<number | undefined> = this.stops;
+    /** By how many seconds the clock of this device is ahead of the server's (behind: negative); 0: by nothing to speak of. */
+    readonly clockOffSeconds: ReadonlySignal<number> = this.clock;
     /** False while the browser holds sound back until a click. */
     readonly canPlay: ReadonlySignal<boolean> = this.playback;
 
-    /** `secretAgain`: openSecure. */
+    /** `again`: openSecure. */
     constructor(
         private readonly config: SecureConfig,
-        secretAgain: () => Uint8Array | undefined,
+        again: () => Entry | undefined,
         private readonly listener: SessionListener,
         open = openSecure,
     ) {
-        this.token = config.token;
         this.secure = open(
             config,
             {
@@ -98,14 +102,17 @@ export class Session {
                 file: (from, toUs, atMs, file) => this.chat.receivedFile(from, toUs, atMs, file),
                 alarm: (alarm) => this.listener.note(t.security.alarm[alarm.kind], true),
                 ended: (reason) => this.finish(secureEnd(reason)),
+                clock: (offSeconds) => {
+                    this.clock.value = offSeconds;
+                },
+                withdrawn: (from) => this.listener.note(t.security.withdrawn(this.nameOf(from))),
+                closing: (withinSeconds) => this.closing(withinSeconds),
+                removal: (identity, state) => this.removal(identity, state),
             },
-            secretAgain,
+            again,
         );
         const room = createRoom(this.secure);
         this.room = room;
-        watchShutdown(room, () => {
-            this.down.value = true;
-        });
         this.media = new LocalMedia(room, listener);
         this.roster = new Roster(room, this.secure, this.media, {
             joined: (person) => this.announce(person, t.meeting.joined),
@@ -115,9 +122,9 @@ export class Session {
         this.security = new SecurityWatch(this.secure, this.roster.outsiders, (text, urgent) => listener.note(text, urgent));
         this.chat = new Chat(
             this.secure,
-            { meetingId: config.meetingId, token: () => this.token },
-            config.identity,
-            (identity) => this.roster.find(identity)?.name.peek() ?? t.meeting.unnamed,
+            { meetingId: config.meetingId, token: () => this.secure.token },
+            () => this.secure.identity,
+            (identity) => this.nameOf(identity),
             (message) => this.onMessage(message),
         );
         room.on(RoomEvent.SignalReconnecting, () => this.interrupted())
@@ -131,7 +138,6 @@ export class Session {
 
     /** Resolves when the person is in the meeting; sound and picture follow. Rejects if it cannot be entered. */
     async connect(taken: TakenTracks): Promise<void> {
-        const { url, token } = this.config;
         try {
             await this.secure.enter();
         } catch (error) {
@@ -140,7 +146,7 @@ export class Session {
         }
         performance.mark('conclave:entered');
         try {
-            await this.room.connect(url, token, {
+            await this.room.connect(this.config.url, this.secure.token, {
                 autoSubscribe: true,
                 // An empty list: no address server is ever asked, and the media goes to the meeting server only.
                 rtcConfig: { iceServers: [] },
@@ -152,11 +158,8 @@ export class Session {
             throw error;
         }
         performance.mark('conclave:connected');
-        this.room.engine.on('tokenRefreshed', (fresh) => {
-            this.token = fresh;
-            this.secure.updateToken(fresh);
-            this.listener.token(fresh);
-        });
+        // The group gives one with each connection, which may last longer than that.
+        this.room.engine.on('tokenRefreshed', (fresh) => this.secure.updateToken(fresh));
         this.begin();
         void this.media.start(taken);
     }
@@ -192,6 +195,8 @@ export class Session {
     private restored(): void {
         if (this.state.peek() !== 'reconnecting') return;
         this.state.value = 'connected';
+        // it is there again, or another is
+        if (this.down.peek()) this.stops.value = undefined;
         this.down.value = false;
         this.roster.release();
         void this.catchUp();
@@ -225,6 +230,7 @@ export class Session {
         if (this.state.peek() === 'ended') return;
         const entered = this.state.peek() !== 'connecting';
         this.state.value = 'ended';
+        clearTimeout(this.stopsTimer);
         this.media.close();
         this.roster.close();
         this.security.close();
@@ -233,6 +239,28 @@ export class Session {
         document.removeEventListener('visibilitychange', this.onVisible);
         void this.wakeLock?.release().catch(() => undefined);
         if (entered) this.listener.ended(reason === 'lost' && this.down.peek() ? 'shutdown' : reason);
+    }
+
+    private nameOf(identity: string): string {
+        return this.roster.find(identity)?.name.peek() ?? t.meeting.unnamed;
+    }
+
+    /** The server goes: long before, or at that moment. One that changed its mind says nothing, so its word counts no longer than it was for. */
+    private closing(withinSeconds: number): void {
+        clearTimeout(this.stopsTimer);
+        this.down.value = withinSeconds === 0;
+        this.stops.value = withinSeconds === 0 ? undefined : Date.now() + withinSeconds * 1000;
+        if (withinSeconds > 0 && withinSeconds < TIMER_MAX_S) this.stopsTimer = setTimeout(() => (this.stops.value = undefined), withinSeconds * 1000);
+    }
+
+    /** The person has read that the clock is wrong. */
+    clockRead(): void {
+        this.clock.value = 0;
+    }
+
+    private removal(identity: string, state: RemovalState): void {
+        if (state === 'done') this.listener.note(t.meeting.removalDone(this.nameOf(identity)));
+        if (state === 'failed') this.listener.note(t.meeting.removalFailed(this.nameOf(identity)), true);
     }
 
     private announce(person: Person, text: (name: string) => string): void {

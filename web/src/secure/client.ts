@@ -1,13 +1,12 @@
 // The page's side of the worker: what it says becomes signals and calls (types.ts).
 import { batch, signal } from '@preact/signals';
-import { suiteName } from './link';
+import { suiteName, wipeLink } from './link';
 import { FrameManager } from './manager';
 import type { CallName, Ended, FrameCounts, FromWorker, ToWorker } from './messages';
 import type {
     Alarm, AlarmKind, Change, SealedFile, Secure, SecureConfig, SecureListener, SecurePerson, SecureState, SecurityCode,
 } from './types';
-
-declare const CONCLAVE_WORKER: string;
+import { takeWorker } from './warm';
 
 const ENTER_TIMEOUT_MS = 25_000;
 /** Longer than a way back into the group takes; the media's attempt after it is refused, and made again. */
@@ -15,20 +14,6 @@ const IN_WITHIN_MS = 3000;
 const ALARMS_KEPT_MAX = 100;
 /** About what is done to a group, for those who are in it. */
 const FOR_MEMBERS: ReadonlySet<AlarmKind> = new Set(['add', 'remove', 'roles', 'identity', 'commit', 'order', 'from', 'content', 'withheld']);
-
-let warm: Worker | undefined;
-
-/** Starts loading the module, so that it is there when Join is pressed. */
-export function warmUp(): void {
-    warm ??= new Worker(CONCLAVE_WORKER, { name: 'conclave' });
-}
-
-function takeWorker(): Worker {
-    warmUp();
-    const worker = warm!;
-    warm = undefined;
-    return worker;
-}
 
 class Client implements Secure {
     readonly suite: number;
@@ -43,6 +28,10 @@ class Client implements Secure {
     readonly alarms = signal<readonly Alarm[]>([]);
     readonly undecryptable = signal<ReadonlySet<string>>(new Set());
     readonly openedTracks = signal<ReadonlySet<string>>(new Set());
+    readonly confirmed = signal(true);
+    readonly waiting = signal(false);
+    identity = '';
+    token = '';
     readonly manager: FrameManager;
     /** Of frames; for whoever looks for a fault. */
     counts: FrameCounts | undefined;
@@ -54,25 +43,23 @@ class Client implements Secure {
     private ended = false;
     private hasBeenIn = false;
     private readonly meddling = new Set<string>();
-    private token: string;
     private name: string;
 
     constructor(
         private readonly config: SecureConfig,
         private readonly listener: SecureListener,
-        private readonly secretAgain: () => Uint8Array | undefined,
+        private readonly again: () => Entry | undefined,
     ) {
-        this.suite = config.suite;
-        this.suiteName = suiteName(config.suite);
+        this.suite = config.link.suite;
+        this.suiteName = suiteName(config.link.suite);
         this.bundleSha256 = config.bundleSha256;
-        this.token = config.token;
         this.name = config.name;
         this.manager = new FrameManager(
             this.worker,
             (message) => this.post(message),
             (trackId) => this.closeTrack(trackId),
             () => this.whenIn(),
-            config,
+            this,
             (what) => this.meddled(what),
         );
         this.worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.receive(data);
@@ -85,7 +72,12 @@ class Client implements Secure {
 
     enter(): Promise<void> {
         return new Promise((resolve, reject) => {
-            const timer = setTimeout(() => this.end('lost'), ENTER_TIMEOUT_MS);
+            // While we wait for our turn it is the server that lets nobody wait for ever; whoever has enough goes to another page.
+            const late = (): void => {
+                if (this.waiting.peek()) timer = setTimeout(late, ENTER_TIMEOUT_MS);
+                else this.end('lost');
+            };
+            let timer = setTimeout(late, ENTER_TIMEOUT_MS);
             this.entering = {
                 resolve: () => {
                     clearTimeout(timer);
@@ -96,15 +88,18 @@ class Client implements Secure {
                     reject(error);
                 },
             };
-            this.sendSecret(this.config.linkSecret);
+            this.sendEntry(this.config);
         });
     }
 
-    private sendSecret(linkSecret: Uint8Array): void {
-        const copy = linkSecret.slice();
-        linkSecret.fill(0);
-        const config = { ...this.config, token: this.token, name: this.name, linkSecret: copy };
-        this.post({ kind: 'enter', config }, [copy.buffer]);
+    /** The secrets go to the worker; what is left here of them is wiped. */
+    private sendEntry({ link, seat }: Entry): void {
+        const config = { ...this.config, name: this.name, link: structuredClone(link), seat: seat.slice() };
+        wipeLink(link);
+        seat.fill(0);
+        this.post({ kind: 'enter', config });
+        wipeLink(config.link);
+        config.seat.fill(0);
     }
 
     leave(): void {
@@ -138,6 +133,7 @@ class Client implements Secure {
     private stop(reason: Ended): void {
         batch(() => {
             this.state.value = 'over';
+            this.waiting.value = false;
             this.openedTracks.value = new Set();
         });
         for (const call of this.calls.values()) call.reject(new Error(reason));
@@ -159,6 +155,7 @@ class Client implements Secure {
             case 'state':
                 this.state.value = message.state;
                 if (message.state === 'in') this.hasBeenIn = true;
+                this.waiting.value = message.state === 'waiting' && this.token !== '';
                 this.enteredIfReady();
                 break;
             case 'view':
@@ -183,6 +180,26 @@ class Client implements Secure {
             case 'alarm':
                 this.alarm(message.alarm);
                 break;
+            case 'token':
+                this.token = message.token;
+                this.identity = message.identity;
+                this.waiting.value = this.state.peek() === 'waiting';
+                break;
+            case 'clock':
+                this.listener.clock(message.offSeconds);
+                break;
+            case 'confirmed':
+                this.confirmed.value = message.confirmed;
+                break;
+            case 'withdrawn':
+                this.listener.withdrawn(message.from);
+                break;
+            case 'closing':
+                this.listener.closing(message.withinSeconds);
+                break;
+            case 'removal':
+                this.listener.removal(message.identity, message.state);
+                break;
             case 'opened':
                 this.openedTracks.value = new Set([...this.openedTracks.peek(), message.trackId]);
                 break;
@@ -191,8 +208,8 @@ class Client implements Secure {
                 this.undecryptable.value = new Set(message.identities);
                 break;
             case 'again': {
-                const secret = this.secretAgain();
-                if (secret) this.sendSecret(secret);
+                const entry = this.again();
+                if (entry) this.sendEntry(entry);
                 else this.end('lost');
                 break;
             }
@@ -297,13 +314,20 @@ class Client implements Secure {
     markVerified(identity: string, verified: boolean, digits?: string): Promise<void> {
         return this.do('markVerified', identity, verified, digits);
     }
+
+    tellCompared(differs: boolean): Promise<void> {
+        return this.do('tellCompared', differs);
+    }
 }
 
-/** `secretAgain` answers the link's secret once more, when the server was restarted and the group has to be made anew. */
+/** What lets us in: the link, and the seat that we had before. */
+export type Entry = Pick<SecureConfig, 'link' | 'seat'>;
+
+/** `again` answers the same once more, when the group did without us and we have to enter anew. */
 export function openSecure(
     config: SecureConfig,
     listener: SecureListener,
-    secretAgain: () => Uint8Array | undefined,
+    again: () => Entry | undefined,
 ): Secure {
-    return new Client(config, listener, secretAgain);
+    return new Client(config, listener, again);
 }

@@ -79,7 +79,7 @@ export interface FilePlace {
     token: () => string;
 }
 
-const addressOf = (place: FilePlace): string => `/api/v1/meetings/${encodeURIComponent(place.meetingId)}/files`;
+const addressOf = (place: FilePlace): string => `/api/v2/meetings/${encodeURIComponent(place.meetingId)}/files`;
 
 function failureOf(status: number): FileFailure {
     if (status === 413) return new FileFailure('too_large');

@@ -54,8 +54,6 @@ const CODEC_OF_MIME: Record<string, number> = {
     'video/h264': CODECS.h264,
     'video/av1': CODECS.av1,
 };
-/** Switch to a new epoch at the latest so long after its key came; the group says it earlier. */
-const SWITCH_WITHIN_MS = 1000;
 /** A frame of an epoch whose commit is on its way is held so long (sframe_keys.h: SFRAME_BUFFER_US). */
 const HOLD_MS = 500;
 /** A track is called undecryptable when so many frames failed within so long. */
@@ -100,11 +98,11 @@ export class FramePipes {
 
     // ---- keys and people, from the group ----
 
-    /** Wipes `key`. */
+    /** For opening at once, for sealing from `switchTo` on and never by itself: the commit may be withdrawn. Wipes `key`. */
     install(epoch: bigint, ownLeaf: number, key: Uint8Array): void {
         try {
-            this.sealer.install(epoch, ownLeaf, key, SWITCH_WITHIN_MS);
-            this.opener.install(epoch, ownLeaf, key, SWITCH_WITHIN_MS);
+            this.sealer.install(epoch, ownLeaf, key, Infinity);
+            this.opener.install(epoch, ownLeaf, key, Infinity);
         } finally {
             key.fill(0);
         }
@@ -114,6 +112,12 @@ export class FramePipes {
     switchTo(epoch: bigint): void {
         this.sealer.switchTo(epoch);
         this.opener.switchTo(epoch);
+    }
+
+    /** The commit of this epoch was withdrawn. */
+    drop(epoch: bigint): void {
+        this.sealer.withdraw(epoch);
+        this.opener.withdraw(epoch);
     }
 
     step(): void {

@@ -84,7 +84,7 @@ export class FrameManager implements BaseE2EEManager {
         private readonly closed: (trackId: string) => void,
         /** Resolves when we are in the group, or after a while. */
         private readonly whenIn: () => Promise<void>,
-        private readonly self: { identity: string; token: string },
+        private readonly self: { readonly identity: string; readonly token: string },
         /** The server tried what no server of a meeting may. */
         private readonly meddled: (what: ServerMessage) => void,
     ) {}
@@ -121,9 +121,15 @@ export class FrameManager implements BaseE2EEManager {
     setupEngine(engine: Engine): void {
         if (this.engines.has(engine)) return;
         this.engines.add(engine);
+        const { self } = this;
         new ServerMessages({
-            identity: this.self.identity,
-            token: this.self.token,
+            // known when we are in the group, which is before this connects
+            get identity() {
+                return self.identity;
+            },
+            get token() {
+                return self.token;
+            },
             codecOf: (trackSid) => this.room?.localParticipant.videoTrackPublications.get(trackSid)?.videoTrack?.codec,
             publishes: (trackSid) => this.room?.localParticipant.trackPublications.has(trackSid) ?? false,
             refusedEarly: (trackSid) => {

@@ -13,6 +13,7 @@ export interface TransformOptions {
 export type ToWorker =
     | { kind: 'enter'; config: SecureConfig }
     | { kind: 'token'; token: string }
+    | { kind: 'link'; question: LinkQuestion; port: MessagePort }
     /** The network is being restored: do not wait with connecting. */
     | { kind: 'hurry' }
     | { kind: 'leave' }
@@ -24,7 +25,17 @@ export type ToWorker =
     | { kind: 'codecs'; types: [number, string][] };
 
 export type CallName =
-    | 'chat' | 'react' | 'hand' | 'rename' | 'setTitle' | 'remove' | 'makeHost' | 'shareFile' | 'pairCode' | 'markVerified';
+    | 'chat' | 'react' | 'hand' | 'rename' | 'setTitle' | 'remove' | 'makeHost' | 'shareFile' | 'pairCode' | 'markVerified' | 'tellCompared';
+
+/** `public`: the public halves of a link's secret and of an owner's seed. `is`: whether an id is of these. */
+export type LinkQuestion =
+    | { ask: 'public'; secret: Uint8Array; ownerSeed: Uint8Array }
+    | { ask: 'is'; id: string; secret: Uint8Array; owner: Uint8Array; operator: Uint8Array; suite: number; kind: number };
+
+export interface LinkPublic {
+    linkKey: Uint8Array<ArrayBuffer>;
+    owner: Uint8Array<ArrayBuffer>;
+}
 
 export interface View {
     epoch: bigint;
@@ -34,7 +45,7 @@ export interface View {
     history: Change[];
 }
 
-export type Ended = 'left' | 'removed' | 'over' | 'late' | 'full' | 'refused' | 'elsewhere' | 'lost';
+export type Ended = 'left' | 'removed' | 'over' | 'late' | 'full' | 'refused' | 'elsewhere' | 'no_entry' | 'cannot_follow' | 'lost';
 
 /** Counts of frames, for the panel of whoever looks for a fault. */
 export interface FrameCounts {
@@ -54,6 +65,11 @@ export type FromWorker =
     | { kind: 'file'; from: string; private: boolean; atMs: number; file: SealedFile }
     | { kind: 'alarm'; alarm: Alarm }
     | { kind: 'removal'; identity: string; state: RemovalState }
+    | { kind: 'token'; token: string; identity: string }
+    | { kind: 'clock'; offSeconds: number }
+    | { kind: 'confirmed'; confirmed: boolean }
+    | { kind: 'withdrawn'; from: string }
+    | { kind: 'closing'; withinSeconds: number }
     | { kind: 'opened'; trackId: string }
     | { kind: 'failing'; identities: string[]; counts: FrameCounts }
     /** The server has forgotten us: to be entered anew, with the secret from the link. */

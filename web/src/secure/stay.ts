@@ -1,31 +1,34 @@
 // A person's stay in a meeting's group, inside the WebAssembly module: member/member.h with JavaScript's types. The other side is
 // src/wasm/member_exports.c. Holds keys until `free`.
 import { MlsError, Reader, type Module } from '../../e2ee/module';
+import type { LinkKeys } from './link';
 import type { AlarmKind, Change, RemovalState, SealedFile, SecurePerson, SecureState, SecurityCode } from './types';
 
 export interface StayConfig {
-    suite: number;
     meetingId: string;
-    identity: string;
-    linkSecret: Uint8Array;
+    link: LinkKeys;
+    operator: Uint8Array;
+    seat: Uint8Array;
     name: string;
     software: string;
     bundleSha256: string;
 }
 
-const TYPES = [
-    'send', 'fetch', 'connect', 'state', 'roster', 'epoch', 'keys', 'switch', 'removed', 'chat', 'reaction', 'title', 'file', 'track',
-    'alarm', 'removal', 'ended',
+/** enum member_output_type, in its order. */
+export const TYPES = [
+    'send', 'fetch', 'connect', 'state', 'roster', 'epoch', 'token', 'keys', 'keys_drop', 'withdrawn', 'confirmed', 'clock', 'switch',
+    'removed', 'chat', 'reaction', 'title', 'file', 'track', 'alarm', 'removal', 'disputed', 'closing', 'ended',
 ] as const;
 const STATES: readonly SecureState[] = ['connecting', 'waiting', 'joining', 'in', 'away', 'over'];
-const ALARMS: readonly AlarmKind[] = [
+/** enum member_alarm, in its order. */
+export const ALARMS: readonly AlarmKind[] = [
     'suite', 'group', 'sender', 'add', 'remove', 'roles', 'identity', 'commit', 'order', 'from', 'content', 'tree', 'signature', 'withheld',
-    'fork',
+    'fork', 'withdrawn',
 ];
 const REMOVALS: readonly RemovalState[] = ['wanted', 'done', 'failed'];
 const CHANGES: readonly Change['kind'][] = ['came', 'went', 'healed', 'role', 'began'];
 const CLIENTS: readonly SecurePerson['client'][] = ['test', 'browser', 'native', 'test'];
-const FLAG = { self: 1, host: 2, online: 4, hand: 8, named: 16, checked: 32, verified: 64 } as const;
+const FLAG = { self: 1, host: 2, online: 4, hand: 8, named: 16, checked: 32, verified: 64, disputes: 128 } as const;
 const DIGITS = 30;
 
 export interface Output {
@@ -38,11 +41,14 @@ export interface Output {
     context: number;
     source: number;
     removal: RemovalState;
+    flag: boolean;
     ticket: number;
     ownLeaf: number;
     epoch: bigint;
     delayMs: number;
     atMs: number;
+    number: number;
+    offSeconds: number;
     bytes: Uint8Array;
     text: string;
     identity: string;
@@ -78,11 +84,18 @@ export class Stay {
     ) {}
 
     static create(module: Module, config: StayConfig): Stay {
+        const { link } = config;
         module.mls(
-            'stay_create', config.suite, utf8.encode(config.meetingId), utf8.encode(config.identity), config.linkSecret,
-            utf8.encode(config.name), utf8.encode(config.software), fromHex(config.bundleSha256),
+            'stay_create', link.suite, link.kind, utf8.encode(config.meetingId), link.secret, link.operatorHash, config.operator, link.owner,
+            link.ownerSeed ?? new Uint8Array(0), config.seat, utf8.encode(config.name), utf8.encode(config.software),
+            fromHex(config.bundleSha256),
         );
         return new Stay(module, module.made());
+    }
+
+    get identity(): string {
+        this.module.mls('stay_own', this.address);
+        return identityOf(this.module.result());
     }
 
     free(): void {
@@ -132,11 +145,14 @@ export class Stay {
             context: r.number(1),
             source: r.number(1),
             removal: REMOVALS[r.number(1)]!,
+            flag: r.number(1) === 1,
             ticket: r.number(4),
             ownLeaf: r.number(4),
             epoch: r.u64(),
             delayMs: Number(r.u64()) / 1000,
             atMs: Number(r.u64()),
+            number: Number(r.u64()),
+            offSeconds: Number(BigInt.asIntN(64, r.u64())),
             bytes: r.vector(),
             text: text(),
             identity: identityOf(r.vector()),
@@ -203,6 +219,10 @@ export class Stay {
         this.module.number('stay_verified', this.address, utf8.encode(identity), verified ? 1 : 0);
     }
 
+    tellCompared(differs: boolean): void {
+        this.module.mls('stay_compared', this.address, differs ? 1 : 0);
+    }
+
     leave(): void {
         this.module.number('stay_leave', this.address);
     }
@@ -228,6 +248,7 @@ export class Stay {
         const people: SecurePerson[] = [];
         while (r.left > 0) {
             const leaf = r.number(4);
+            const sinceEpoch = r.u64();
             const flags = r.number(1);
             const client = CLIENTS[r.number(1)] ?? 'test';
             const identity = identityOf(r.vector());
@@ -235,6 +256,7 @@ export class Stay {
             people.push({
                 identity,
                 leaf,
+                sinceEpoch,
                 self: (flags & FLAG.self) !== 0,
                 host: (flags & FLAG.host) !== 0,
                 online: (flags & FLAG.online) !== 0,
@@ -242,6 +264,7 @@ export class Stay {
                 name: (flags & FLAG.named) !== 0 ? name : undefined,
                 checked: (flags & FLAG.checked) !== 0,
                 verified: (flags & FLAG.verified) !== 0,
+                disputes: (flags & FLAG.disputes) !== 0,
                 client,
                 software: fromUtf8.decode(r.vector()),
                 bundle: toHex(r.vector()),
@@ -252,8 +275,7 @@ export class Stay {
 
     private codeOf(found: number): SecurityCode | undefined {
         if (found === 0) return undefined;
-        // Words follow: 64 bits, which whoever is in the middle could search through. Only the digits, 99 bits, are shown.
-        const digits = fromUtf8.decode(this.module.result()).split(' ')[0] ?? '';
+        const digits = fromUtf8.decode(this.module.result());
         return digits.length === DIGITS ? { digits } : undefined;
     }
 

@@ -3,7 +3,8 @@
 import { Module } from '../../e2ee/module';
 import { nobleAead } from '../../e2ee/noble_aead';
 import { FramePipes, type Transformer } from './frame_pipes';
-import type { CallName, Ended, FromWorker, ToWorker, TransformOptions } from './messages';
+import { wipeLink } from './link';
+import type { CallName, Ended, FromWorker, LinkQuestion, ToWorker, TransformOptions } from './messages';
 import { Stay, toHex, type Output } from './stay';
 import type { SealedFile, SecureConfig } from './types';
 
@@ -22,9 +23,13 @@ const tell = (message: FromWorker): void => scope.postMessage(message);
 
 const CLOSE_REPLACED = 4001;
 const GONE: readonly Ended[] = ['left', 'removed', 'over', 'late', 'full', 'refused'];
-const GONE_REMOVED = 1;
 const GONE_OVER = 2;
 const GONE_LATE = 3;
+const GONE_CANNOT_FOLLOW = 9;
+/** member.h: close code 4005, the one answer to a link that opens nothing here. */
+const GONE_NO_ENTRY = 32;
+/** What one hears who was away while the meeting went on, or while the server was started again. */
+const WITHOUT_US: ReadonlySet<number> = new Set([GONE_NO_ENTRY, GONE_OVER, GONE_CANNOT_FOLLOW]);
 /** The group's own rule lets seconds pass between attempts; a person waits for the picture meanwhile. */
 const RETRY_MAX_MS = 2000;
 const VIEW_EVERY_MS = 40;
@@ -42,7 +47,8 @@ const loading: Promise<Module> = fetch(CONCLAVE_WASM)
 class Meeting {
     private stay: Stay | undefined;
     readonly pipes: FramePipes;
-    private config: SecureConfig | undefined;
+    private place: Pick<SecureConfig, 'url' | 'meetingId'> | undefined;
+    private token = '';
     private socket: WebSocket | undefined;
     private lastClose = 0;
     private tries = 0;
@@ -66,23 +72,27 @@ class Meeting {
     }
 
     enter(config: SecureConfig): void {
-        this.config = { ...config, linkSecret: new Uint8Array(0) };
+        const { url, meetingId } = config;
+        this.place = { url, meetingId };
+        this.token = '';
         this.stay?.free();
         this.stay = undefined;
         this.isIn = false;
         this.resumed = false;
         this.told.clear();
+        this.known.clear();
         this.pipes.reset();
         try {
             this.stay = Stay.create(this.module, { ...config, software: `conclave-web ${CONCLAVE_VERSION}` });
         } finally {
-            config.linkSecret.fill(0);
+            wipeLink(config.link);
+            config.seat.fill(0);
         }
         this.connect();
     }
 
     setToken(token: string): void {
-        if (this.config) this.config.token = token;
+        this.token = token;
     }
 
     // ---- the connection ----
@@ -90,8 +100,8 @@ class Meeting {
     private connect(): void {
         clearTimeout(this.retryTimer);
         this.retryTimer = undefined;
-        if (!this.config || this.over || this.socket) return;
-        const socket = new WebSocket(`${this.config.url}/mls/v1?access_token=${encodeURIComponent(this.config.token)}`);
+        if (!this.place || this.over || this.socket) return;
+        const socket = new WebSocket(`${this.place.url}/mls/v2/${encodeURIComponent(this.place.meetingId)}`);
         this.socket = socket;
         socket.binaryType = 'arraybuffer';
         let opened = false;
@@ -129,11 +139,11 @@ class Meeting {
 
     private async fetch(ticket: number, path: string): Promise<void> {
         let body = new Uint8Array(0);
-        const { url, meetingId, token } = this.config!;
+        const { url, meetingId } = this.place!;
         try {
-            const address = `${url.replace(/^ws/, 'http')}/api/v1/meetings/${encodeURIComponent(meetingId)}/${path}`;
+            const address = `${url.replace(/^ws/, 'http')}/api/v2/meetings/${encodeURIComponent(meetingId)}/${path}`;
             const reply = await fetch(address, {
-                headers: { Authorization: `Bearer ${token}` },
+                headers: { Authorization: `Bearer ${this.token}` },
                 signal: AbortSignal.timeout(FETCH_TIMEOUT_MS),
             });
             if (reply.ok) body = new Uint8Array(await reply.arrayBuffer());
@@ -187,6 +197,25 @@ class Meeting {
                 this.resumed = true;
                 this.pipes.install(output.epoch, output.ownLeaf, output.bytes);
                 break;
+            case 'keys_drop':
+                this.pipes.drop(output.epoch);
+                break;
+            case 'token':
+                this.token = output.text;
+                tell({ kind: 'token', token: output.text, identity: stay.identity });
+                break;
+            case 'withdrawn':
+                tell({ kind: 'withdrawn', from });
+                break;
+            case 'confirmed':
+                tell({ kind: 'confirmed', confirmed: output.flag });
+                break;
+            case 'clock':
+                tell({ kind: 'clock', offSeconds: output.offSeconds });
+                break;
+            case 'closing':
+                tell({ kind: 'closing', withinSeconds: output.number });
+                break;
             case 'switch':
                 this.pipes.switchTo(output.epoch);
                 if (this.came) this.pipes.makeKeyFrames();
@@ -198,6 +227,7 @@ class Meeting {
             case 'epoch':
             case 'roster':
             case 'title':
+            case 'disputed':
                 this.rosterChanged(stay);
                 break;
             case 'chat':
@@ -229,19 +259,20 @@ class Meeting {
             this.isIn = true;
             this.resumed = true;
             this.tries = 0;
-            this.announce();
+            this.announce(true);
         }
         // An end is told with its reason; a stay that begins anew is no end.
         if (state !== 'over') tell({ kind: 'state', state });
     }
 
-    private known = new Set<string>();
+    /** Since when those are here whom we have told of our tracks. */
+    private known = new Map<string, bigint>();
 
     private rosterChanged(stay: Stay): void {
         const people = stay.people();
         this.pipes.setLeaves(people.map((p) => [p.identity, p.leaf]));
-        const now = new Set(people.map((p) => p.identity));
-        for (const identity of now) if (!this.known.has(identity)) this.came = true;
+        const now = new Map(people.map((p) => [p.identity, p.sinceEpoch]));
+        for (const [identity, since] of now) if (this.known.get(identity) !== since) this.came = true;
         if (this.came) this.announce(true);
         this.known = now;
         this.viewTimer ??= setTimeout(() => this.showView(), VIEW_EVERY_MS);
@@ -258,9 +289,9 @@ class Meeting {
     }
 
     private ended(gone: number): void {
-        // A server that was started again has no group to resume, one that did not see us for a while has taken us out; and a machine
-        // under load may be late.
-        const forgotten = (gone === GONE_REMOVED || gone === GONE_OVER) && this.isIn && !this.resumed;
+        // The group did without us for a while, or nobody could state it to a server that was started again: the seat is ours, and we
+        // come in again by ourselves. A seat that somebody removed opens nothing, and the page says so.
+        const forgotten = WITHOUT_US.has(gone) && this.isIn && !this.resumed;
         const late = gone === GONE_LATE && !this.isIn;
         if ((forgotten || late) && this.tries < ENTER_TRIES_MAX) {
             this.tries++;
@@ -269,8 +300,9 @@ class Meeting {
             tell({ kind: 'again' });
             return;
         }
-        const reason = gone === 0 && this.lastClose === CLOSE_REPLACED ? 'elsewhere' : (GONE[gone] ?? 'refused');
-        this.finish(reason);
+        if (gone === GONE_NO_ENTRY) this.finish('no_entry');
+        else if (gone === GONE_CANNOT_FOLLOW) this.finish('cannot_follow');
+        else this.finish(gone === 0 && this.lastClose === CLOSE_REPLACED ? 'elsewhere' : (GONE[gone] ?? 'refused'));
     }
 
     finish(reason: Ended): void {
@@ -358,6 +390,8 @@ class Meeting {
                     return stay.shareFile(...(args as [string, SealedFile]));
                 case 'markVerified':
                     return stay.markVerified(...(args as [string, boolean]));
+                case 'tellCompared':
+                    return stay.tellCompared(args[0] as boolean);
                 case 'pairCode':
                     value = stay.pairCode(args[0] as string);
                     return undefined;
@@ -381,10 +415,32 @@ scope.onmessage = ({ data }) => {
     queue = queue.then(async () => receive(await ready, data)).catch((error: unknown) => console.error(error));
 };
 
+const utf8 = new TextEncoder();
+
+/** What follows from keys of links; the module has the primitives in every browser. */
+async function answerLink(question: LinkQuestion, port: MessagePort): Promise<void> {
+    const module = await loading;
+    if (question.ask === 'public') {
+        module.mls('link_key', question.secret);
+        const linkKey = module.result();
+        module.mls('link_public', question.ownerSeed);
+        port.postMessage({ linkKey, owner: module.result() });
+        question.ownerSeed.fill(0);
+    } else {
+        const { id, secret, owner, operator, suite, kind } = question;
+        port.postMessage(module.number('link_is_of', utf8.encode(id), secret, owner, operator, suite, kind) === 1);
+    }
+    question.secret.fill(0);
+    module.forget();
+}
+
 function receive(meeting: Meeting, message: ToWorker): void {
     switch (message.kind) {
         case 'enter':
             meeting.enter(message.config);
+            break;
+        case 'link':
+            void answerLink(message.question, message.port);
             break;
         case 'token':
             meeting.setToken(message.token);

@@ -34,3 +34,8 @@ export function cutText(text: string, maxBytes: number, maxGraphemes = Infinity)
     }
     return text;
 }
+
+/** Hours and minutes, as the person's browser writes them. */
+export function clockTime(atMs: number): string {
+    return new Date(atMs).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
+}
