@@ -71,7 +71,7 @@ struct control_config {
     char node_id[33];
     char region[33];
     /* Rooms with this prefix are Conclave meetings, end-to-end encrypted by the group that their members keep
-     * (delivery/delivery.h): WHIP, WHEP and the room API may not touch them; nobody enters whom `may_enter` does not
+     * (delivery/service.h): WHIP, WHEP and the room API may not touch them; nobody enters whom `may_enter` does not
      * know; data packets, names, metadata, attributes and tracks without encryption are refused. */
     char meeting_room_prefix[17];
     /* Is this identity a member of the group of the meeting with this room? NULL: nobody is. */

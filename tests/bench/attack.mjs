@@ -2,13 +2,13 @@
 // while each attack goes on, in turns so that a busy machine weighs on both alike.
 //
 //     tools/node tests/bench/attack.mjs
+import { spawn } from 'node:child_process';
 import crypto from 'node:crypto';
+import path from 'node:path';
 import WebSocket from 'ws';
-import { enter, Member } from '../lib/member.mjs';
-import { publicOf } from '../lib/link.mjs';
-import { sleep, until } from '../lib/runner.mjs';
+import { enter } from '../lib/member.mjs';
+import { sleep } from '../lib/runner.mjs';
 import { startServer } from '../lib/server.mjs';
-import { writeWire } from '../lib/wire.mjs';
 import { percentile } from './measure.mjs';
 
 const ROUNDS = 3;
@@ -22,9 +22,7 @@ const server = await startServer(t, { extraConfig: 'limit:\n  joins_per_minute: 
 const meeting = await server.newMeeting();
 const ann = await enter(t, server, meeting, 'Ann', { host: true });
 const bob = await enter(t, server, meeting, 'Bob');
-const mallory = await enter(t, server, meeting, 'Mallory');
 const theirs = await server.newMeeting();
-const gang = [await enter(t, server, theirs, 'Mal', { host: true }), await enter(t, server, theirs, 'Mel'), await enter(t, server, theirs, 'Mol')];
 
 /** A stock client's WebSocket in a room, and its ping of the protocol (SignalRequest.ping, field 14), answered by the control thread. */
 async function signal(room, identity) {
@@ -76,88 +74,25 @@ async function signals() {
   return times;
 }
 
-/** Goes on until it is told to stop; `step` is called as fast as it returns. */
-function attacker(step) {
-  let going = true;
-  const done = (async () => {
-    while (going) await step().catch(() => undefined);
-  })();
-  return async () => {
-    going = false;
-    await done;
-  };
+/** Starts one of attacker.mjs; answers how it is ended. */
+async function begin(name) {
+  const child = spawn(process.execPath, [path.join(import.meta.dirname, 'attacker.mjs'), name], {
+    env: { ...process.env, ATTACK: JSON.stringify({ ports: server.ports, meeting, theirs }) }, stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await new Promise((resolve) => child.stdout.once('data', resolve));
+  await sleep(1000);
+  return () => new Promise((resolve) => {
+    child.once('exit', resolve);
+    child.kill('SIGTERM');
+  });
 }
 
-const dial = (id) => {
-  const socket = new WebSocket(`${server.wsUrl}/mls/v2/${id}`);
-  socket.on('error', () => {});
-  return socket;
-};
-
-/** Hellos without a good proof, on connections that are new each. */
-const hellos = () => attacker(() => Promise.all(Array.from({ length: 8 }, () => new Promise((resolve) => {
-  const socket = dial(meeting.id);
-  const seat = crypto.randomBytes(32);
-  socket.on('message', () => socket.send(writeWire({
-    type: 'hello', how: 1, suite: meeting.suite, kind: meeting.kind, owner: meeting.owner, seat_key: publicOf(seat),
-    key_package: crypto.randomBytes(2000), link_signature: crypto.randomBytes(64), leaf_signature: crypto.randomBytes(64),
-  })));
-  socket.on('close', resolve);
-}))));
-
-/** A member that sends whatever costs: refusals, broken commits, sealed messages, acks. */
-const member = (who) => attacker(async () => {
-  const { socket } = who;
-  if (socket.readyState !== WebSocket.OPEN) return sleep(100);
-  for (let i = 0; i < 20; i++) {
-    socket.send(writeWire({ type: 'bad', epoch: 1 + (i % 3), status: 1 }));
-    socket.send(writeWire({ type: 'ack', epoch: 1 }));
-    socket.send(writeWire({ type: 'commit', commit: crypto.randomBytes(3000), group_info: crypto.randomBytes(3000) }));
-  }
-  who.tell({ op: 'chat', to: '', text: 'flood' });
-  await sleep(1);
-});
-
-/** A meeting of their own, whose members do so, and come again and again. */
-const gangs = () => {
-  const stops = gang.map((who) => member(who));
-  stops.push(attacker(async () => {
-    const one = new Member(server, theirs, 'Again', {});
-    one.start();
-    await until('in or out', () => one.state === 'in' || one.ended, 5000).catch(() => undefined);
-    one.stop();
-  }));
-  return () => Promise.all(stops.map((stop) => stop()));
-};
-
-/** In rooms of LiveKit's: lists of four thousand tracks to subscribe to, and sessions that connect anew. */
-const lists = () => {
-  const sids = Buffer.concat(Array.from({ length: 4000 }, (_, i) => Buffer.from([0x0a, 6, ...Buffer.from(`TR${String(i).padStart(4, '0')}`)])));
-  const body = Buffer.concat([sids, Buffer.from([0x10, 1])]); // UpdateSubscription: track_sids, subscribe
-  const length = [];
-  for (let n = body.length; ; n >>= 7) {
-    length.push(n > 127 ? (n & 127) | 128 : n);
-    if (n <= 127) break;
-  }
-  const request = Buffer.concat([Buffer.from([0x32, ...length]), body]); // SignalRequest.subscription, field 6
-  let n = 0;
-  return attacker(async () => {
-    const socket = await signal('loud', `m${n++ % 8}`);
-    for (let i = 0; i < 50 && socket.readyState === WebSocket.OPEN; i++) {
-      socket.send(request);
-      await sleep(1);
-    }
-    socket.close();
-  });
-};
-
-const attacks = { calm: null, 'hellos without proof': hellos, 'a hostile member': () => member(mallory), 'a hostile meeting': gangs, 'lists in a room': lists };
+const attacks = { calm: null, 'hellos without proof': 'hellos', 'a hostile member': 'member', 'a hostile meeting': 'gang', 'lists in a room': 'lists' };
 const kinds = { 'chat, ms': chats, 'join, ms': joins, 'signalling, ms': signals };
 const results = Object.fromEntries(Object.keys(attacks).map((name) => [name, Object.fromEntries(Object.keys(kinds).map((kind) => [kind, []]))]));
 for (let round = 0; round < ROUNDS; round++) {
-  for (const [name, begin] of Object.entries(attacks)) {
-    const stop = begin?.();
-    if (stop) await sleep(1000);
+  for (const [name, attack] of Object.entries(attacks)) {
+    const stop = attack && (await begin(attack));
     for (const [kind, measure] of Object.entries(kinds)) results[name][kind].push(...(await measure()));
     await stop?.();
     await sleep(500);
