@@ -241,9 +241,9 @@ test('on a touch screen nobody is told keys that are not there, until one is pre
 
 test('a dialog begins at what it asks for, and names in both directions begin at one edge', { timeoutMs: 90_000 }, async (t) => {
   const server = await startServer(t);
-  const { path } = await server.newMeeting();
+  const { path, hostPath } = await server.newMeeting();
   const browser = await chromium(t);
-  const ann = await arrive(browser, server.pageUrl + path, 'Ann', { camera: false });
+  const ann = await arrive(browser, server.pageUrl + hostPath, 'Ann', { camera: false });
   await arrive(await browser.createBrowserContext(), server.pageUrl + path, 'فاطمة الزهراء', { camera: false });
   await ann.page.bringToFront();
   await ann.click('open-more');
