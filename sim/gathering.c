@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/time.h"
 #include "e2ee/sframe_native.h"
+#include "member/member_internal.h"
 
 #define RECEIVER_KEYS_MAX 512
 /* Of those who publish now, and of those who just went. */
@@ -164,8 +165,21 @@ static void on_output(void *context, int person, const struct member_output *out
                person, (int)out->type, (int)out->state, (unsigned long long)out->epoch, (int)out->identity.len,
                out->identity.data);
     struct attendee *gone;
+    if (a->hostile) {
+        if (out->type == MEMBER_KEYS)
+            keep(a, out);
+        return;
+    }
     switch (out->type) {
+    case MEMBER_EPOCH:
+        gathering_check_applied(g, a, out->epoch);
+        gathering_check_code(g, a, out->epoch);
+        break;
+    case MEMBER_WITHDRAWN:
+        gathering_check_withdrawn(g, a, out->identity);
+        break;
     case MEMBER_KEYS:
+        a->staged_since_us = g->assembly.now_us;
         take_keys(g, a, out);
         break;
     case MEMBER_KEYS_DROP:
@@ -180,6 +194,8 @@ static void on_output(void *context, int person, const struct member_output *out
             gathering_gone_in_epoch(g, gone->person, out->epoch);
         break;
     case MEMBER_ALARM:
+        if (a->lied_to || (g->alarms_expected & 1u << out->alarm) != 0)
+            break;
         conference_fail(c, "p_%d raised an alarm: %s (%s)", person, member_alarm_text(out->alarm),
                         mls_status_name(out->status));
     case MEMBER_ENDED:
@@ -268,15 +284,43 @@ static void say(const struct gathering *g, int person, const char *what, struct 
                message.data[0], message.len, (unsigned long long)seq_of(message));
 }
 
+static void plant_free(struct attendee *a) {
+    struct member *m = person_of(a)->member;
+    if (a->hostile)
+        return;
+    mls_group_free(m->group);
+    m->group = NULL;
+}
+
 static bool on_up(void *context, int person, struct span message) {
     struct gathering *g = context;
     say(g, person, "sends", message);
     conference_trace(g->conference, TRACE_GROUP_UP, (uint32_t)person, message.data[0], message.len);
     if (message.data[0] == WIRE_HELLO)
         attendee_at(g, person)->resumed_us = g->assembly.now_us;
+    if (message.data[0] == WIRE_BAD && g->conference->options.plant == PLANT_FREE)
+        plant_free(attendee_at(g, person));
     if (message.data[0] == WIRE_COMMIT)
         (void)dies(g, person, CRASH_COMMITTED); /* the message is on its way */
     return !(message.data[0] == WIRE_ACK && dies(g, person, CRASH_ENTERED));
+}
+
+/* `ready`: type, seq, epoch. */
+static void note_ready(struct attendee *a, struct span message) {
+    struct reader r = reader_of_span(message);
+    rd_skip(&r, 9);
+    uint64_t epoch = rd_u64(&r);
+    if (reader_ok(&r) && epoch > a->ready_epoch)
+        a->ready_epoch = epoch;
+}
+
+static bool plant_down(struct gathering *g, struct attendee *a, struct span message) {
+    struct member *m = person_of(a)->member;
+    uint32_t plant = g->conference->options.plant;
+    uint8_t type = message.data[0];
+    if (plant == PLANT_HASTE && m->next == NEXT_STAGED && m->next_apply_us == TIME_NEVER)
+        m->next_apply_us = g->assembly.now_us; /* at the next tick, which something else brings */
+    return !(plant == PLANT_HANG && a->person == 2 && (type == WIRE_READY || type == WIRE_WITHDRAWN) && a->keyed);
 }
 
 static bool on_down(void *context, int person, struct span message) {
@@ -284,6 +328,15 @@ static bool on_down(void *context, int person, struct span message) {
     uint8_t type = message.data[0];
     say(g, person, "gets", message);
     conference_trace(g->conference, TRACE_GROUP_DOWN, (uint32_t)person, type, message.len);
+    struct attendee *a = attendee_at(g, person);
+    if (a->hostile && !gathering_hostile_down(g, person, message))
+        return false;
+    if (a->lied_to && g->lying && !gathering_lie(g, person, message))
+        return false;
+    if (!plant_down(g, a, message))
+        return false;
+    if (type == WIRE_READY)
+        note_ready(a, message);
     if (g->conference->options.plant == PLANT_DEAF && person == 2 && attendee_at(g, person)->keyed)
         return false;
     return !(type == WIRE_COMMIT_NOW && dies(g, person, CRASH_NAMED)) &&
@@ -398,6 +451,7 @@ static void part_step(void *context) {
     ASSERT(g->assembly.now_us <= g->conference->now_us);
     assembly_run(&g->assembly, g->conference->now_us - g->assembly.now_us);
     gathering_check_ghosts(g);
+    gathering_misbehave(g);
     look_after(g);
 }
 
@@ -412,6 +466,8 @@ void gathering_begin(struct gathering *g, struct conference *c, uint16_t suite, 
     assembly_begin_kind(&g->assembly, rng_u64(&c->rng), suite, kind);
     (void)snprintf(g->room, sizeof g->room, "%s%s", MEETING_ROOM_PREFIX, g->assembly.meeting);
     g->assembly.now_us = c->now_us;
+    if (c->options.plant == PLANT_HANG)
+        g->alarms_expected = 1u << MEMBER_ALARM_ORDER; /* it sees the gap */
     g->assembly.blind = c->options.plant == PLANT_GHOST;
     g->assembly.watch =
         (struct assembly_watch){.context = g, .output = on_output, .service = on_service, .up = on_up, .down = on_down};

@@ -22,6 +22,16 @@
  *     g  every member has had a connection within the grace period and GATHERING_GHOST_US             every 100 ms
  *     f  from an open Remove to the new epoch's keys at all senders: within GATHERING_REKEY_MAX_US, and recorded
  *
+ *     h  nobody's group is given up before it has another                         every 100 ms
+ *     i  no commit stays staged for 2 s while a connection is there               every 100 ms
+ *     j  two honest members of one epoch show one code, or an alarm               at each epoch
+ *     k  no commit is applied before it stands                                    at each epoch
+ *     l  no commit of a host is taken back, but its own that came too late        at each that is taken back
+ *     m  no deadline that was served comes again at once                          every 100 ms
+ *
+ * Hostile members (gathering_hostile.c) make commits that nobody can open, refuse good ones, vouch for anything, flood,
+ * and moderate; a lying server tells one person what it likes.
+ *
  * `enum plant` has a bug for each. */
 #ifndef CONCLAVE_SIM_GATHERING_H
 #define CONCLAVE_SIM_GATHERING_H
@@ -60,6 +70,9 @@ enum plant {
     PLANT_STAY,   /* e: control does not hear of who was removed */
     PLANT_SLOW,   /* f: one sender stays with its old key */
     PLANT_GHOST,  /* g: the delivery service does not hear of connections that go */
+    PLANT_FREE,   /* h: a commit that cannot be followed costs the group */
+    PLANT_HANG,   /* i: one person is never told what becomes of a commit */
+    PLANT_HASTE,  /* k: commits are applied when they are staged */
 };
 
 /* Where a committer dies. */
@@ -76,7 +89,19 @@ struct kept_key {
     uint8_t key[32];
 };
 
+struct epoch_code {
+    uint64_t epoch;
+    int person;
+    char code[GROUP_CODE_DIGITS + 1];
+};
+
 struct attendee {
+    bool hostile;             /* its program does what it likes; it has no media */
+    bool lied_to;             /* by the server: what it believes is checked, not whether it is right */
+    uint64_t deed_us;         /* hostile: when it does the next thing */
+    uint64_t ready_epoch;     /* newest that the service said to it that it stands */
+    uint64_t staged_since_us; /* the newest commit that it was given keys of */
+    uint64_t open_since_us;   /* as seen every 100 ms */
     struct gathering *gathering;
     int person;            /* in the assembly */
     struct client *client; /* NULL before it is in the group */
@@ -119,6 +144,7 @@ struct departure {
 struct gathering_figures {
     uint64_t sealed, opened, unopened, tries, forwarded, epochs, checks, withdrawn, removes, resyncs, crashes;
     uint64_t rekeys, rekey_sum_us, rekey_max_us;
+    uint64_t bad_commits, lies;
 };
 
 struct used_counter {
@@ -137,7 +163,7 @@ struct gathering {
     uint32_t publishers_wanted;
     uint32_t crash_at, crashes_left; /* enum crash_at, set */
     uint64_t crash_not_before_us;
-    bool expelling, ending;
+    bool expelling, ending, lying;
     uint64_t ghosts_looked_us;
     struct used_counter *used;
     uint32_t used_count;
@@ -148,6 +174,8 @@ struct gathering {
     char out_of_control[16][GROUP_IDENTITY_LEN + 1]; /* identities that control put out, for the next step */
     uint32_t out_of_control_count;
     struct gathering_figures figures;
+    struct epoch_code codes[64]; /* of the newest epochs, as the first showed it who was there */
+    uint32_t alarms_expected;    /* 1 << enum member_alarm: of honest people among hostile ones */
 };
 
 void gathering_begin(struct gathering *g, struct conference *c, uint16_t suite, uint8_t kind);
@@ -174,6 +202,17 @@ bool gathering_in(const struct gathering *g, const struct attendee *a);
 uint32_t gathering_count(const struct gathering *g);
 /* Any who is in, by the conference's dice; NULL when nobody is. */
 struct attendee *gathering_any(struct gathering *g);
+
+/* ---- gathering_hostile.c ----------------------------------------------------------------------------------------- */
+
+/* Whoever is hostile and has not done anything for a while does something. */
+void gathering_misbehave(struct gathering *g);
+bool gathering_hostile_down(struct gathering *g, int person, struct span bytes);
+bool gathering_lie(struct gathering *g, int person, struct span bytes);
+void gathering_check_code(struct gathering *g, const struct attendee *a, uint64_t epoch);
+void gathering_check_applied(struct gathering *g, const struct attendee *a, uint64_t epoch);
+void gathering_check_groups(struct gathering *g);
+void gathering_check_withdrawn(struct gathering *g, const struct attendee *a, struct span identity);
 
 /* ---- gathering_check.c ------------------------------------------------------------------------------------------- */
 

@@ -275,6 +275,7 @@ void gathering_check_ghosts(struct gathering *g) {
     if (g->assembly.service == NULL || g->assembly.now_us < g->ghosts_looked_us + 100 * US_PER_MS)
         return;
     g->ghosts_looked_us = g->assembly.now_us;
+    gathering_check_groups(g);
     while (service_member_next(g->assembly.service, span_str(g->assembly.meeting), &cursor, &identity)) {
         for (uint32_t i = 0; i < g->attendees_count; i++) {
             const struct assembly_person *p = &g->assembly.people[g->attendees[i].person];

@@ -209,6 +209,104 @@ static void run_hybrid(struct conference *c) {
     crashing(begin(c, HYBRID), 20, 3);
 }
 
+/* Three hosts; some clocks are off by years. */
+static void seat_hosts(struct gathering *g) {
+    struct assembly_person *owner = &g->assembly.people[0];
+    for (uint32_t tries = 0; tries < 40; tries++) {
+        bool all = true;
+        for (int i = 1; i < 3; i++) {
+            struct member_person seen;
+            struct span identity = span_str(g->assembly.people[i].identity);
+            if (member_person_find(owner->member, identity, &seen) && seen.host)
+                continue;
+            all = false;
+            (void)member_make_host(owner->member, g->assembly.now_us, ASSEMBLY_UNIX_S(&g->assembly), &g->assembly.rng,
+                                   identity);
+            assembly_drain(&g->assembly, 0);
+            run_ms(g, 1000);
+            break;
+        }
+        if (all)
+            return;
+    }
+    conference_fail(g->conference, "there are no three hosts");
+}
+
+static struct gathering *begin_with_hosts(struct conference *c, uint32_t least, uint32_t more) {
+    struct gathering *g = begin(c, FAST);
+    arrive(g, least + (uint32_t)below(g, more));
+    for (uint32_t i = 0; i < g->attendees_count; i++) {
+        if (below(g, 4) == 0)
+            g->assembly.people[g->attendees[i].person].clock_off_s =
+                (int64_t)below(g, 20 * UINT64_C(31536000)) - 10 * INT64_C(31536000);
+    }
+    gathering_expect_agreement(g, AGREE_US);
+    seat_hosts(g);
+    return g;
+}
+
+/* Whom a host wants out is out within two seconds of a quiet network. */
+static void put_out_now(struct gathering *g, struct attendee *a) {
+    gathering_put_out(g, a);
+    run_ms(g, 2000 + 2 * 250);
+    struct assembly_person *p = &g->assembly.people[a->person];
+    struct member_person seen;
+    if (member_person_find(g->assembly.people[0].member, span_str(p->identity), &seen))
+        conference_fail(g->conference, "p_%d was to be put out and is there", a->person);
+}
+
+/* Some do what they like, phones sleep, others come and go; the hosts then put the hostile ones out. */
+static void run_hostile(struct conference *c) {
+    struct gathering *g = begin_with_hosts(c, 20, 10);
+    uint32_t hostile = 1 + (uint32_t)below(g, 3), first = 3 + (uint32_t)below(g, 10);
+    g->alarms_expected = 1u << MEMBER_ALARM_COMMIT;
+    for (uint32_t i = first; i < first + hostile; i++) {
+        g->attendees[i].hostile = true;
+        g->attendees[i].should_be_in = false;
+        if (g->attendees[i].client != NULL && g->attendees[i].client->used)
+            conference_kill(c, g->attendees[i].client);
+    }
+    g->assembly.commit_slow_us = below(g, 2) * 300 * US_PER_MS;
+    uint64_t epoch = member_epoch(g->assembly.people[0].member);
+    for (uint32_t i = 0; i < 8; i++) {
+        struct attendee *a = gathering_any(g);
+        (void)gathering_join(g);
+        if (a->person >= 3) {
+            a->may_come_again = true;
+            a->resumed_us = UINT64_MAX; /* switches when it is back */
+            assembly_sleep(&g->assembly, a->person, below(g, 16) * US_PER_S);
+        }
+        run_ms(g, 500 + below(g, 2000));
+    }
+    if (member_epoch(g->assembly.people[0].member) < epoch + 4)
+        conference_fail(c, "hostile members hold the group up");
+    g->assembly.commit_slow_us = 0;
+    run_ms(g, 20000);
+    for (uint32_t i = 0; i < g->attendees_count; i++) {
+        if (g->attendees[i].hostile && assembly_present(&g->assembly.people[i]))
+            put_out_now(g, &g->attendees[i]);
+    }
+    finish(g);
+}
+
+/* The server lies to one, who then is put out; nobody else notices, and that one never believed anything. */
+static void run_lies(struct conference *c) {
+    struct gathering *g = begin_with_hosts(c, 6, 6);
+    struct attendee *victim = &g->attendees[3 + below(g, 3)];
+    victim->lied_to = true;
+    victim->should_be_in = false;
+    g->lying = true;
+    for (uint32_t i = 0; i < 6; i++) {
+        (void)gathering_join(g);
+        run_ms(g, 500 + below(g, 2000));
+    }
+    g->lying = false;
+    run_ms(g, 2000);
+    if (assembly_present(&g->assembly.people[victim->person]))
+        put_out_now(g, victim);
+    finish(g);
+}
+
 const struct scenario gatherings[] = {
     {"arrive", "a hundred come within ten seconds", 3, run_arrive},
     {"bursts", "a hundred, of whom many go at once: by themselves, without a word, put out by the host", 4, run_bursts},
@@ -220,6 +318,9 @@ const struct scenario gatherings[] = {
     {"outage", "thirty, and the server loses its state twice", 2, run_outage},
     {"three", "few people; with odd seeds in the hybrid suite", 1, run_three},
     {"twenty", "twenty people, all of it at the same time", 2, run_twenty},
+    {"hostile", "three hosts and some thirty, of whom up to three are hostile; phones sleep, clocks are off by years",
+     2, run_hostile},
+    {"lies", "three hosts and a dozen; the server lies to one person", 1, run_lies},
     {"hybrid", "twenty people in the hybrid suite, committers crash", 2, run_hybrid},
 };
 const uint32_t gatherings_count = ARRAY_LEN(gatherings);

@@ -168,8 +168,8 @@ static struct table meetings(void) {
     return (struct table){gatherings, gatherings_count, true};
 }
 
-static const char *const plants[] = {"none", "deaf",   "again", "keep", "early",
-                                     "open", "source", "stay",  "slow", "ghost"};
+static const char *const plants[] = {"none", "deaf", "again", "keep", "early", "open", "source",
+                                     "stay", "slow", "ghost", "free", "hang",  "haste"};
 
 static uint32_t plant_by_name(const char *name) {
     for (size_t i = 0; i < ARRAY_LEN(plants); i++) {
@@ -367,6 +367,9 @@ static const struct {
     {"twenty", "media goes to"},
     {"three", "a sender still uses a key"},
     {"impatient", "had no connection for"},
+    {"hostile", "gave its group up"},
+    {"twenty", "has a commit staged for"},
+    {"twenty", "before that stands"},
 };
 
 static int plants_missed(uint64_t first) {

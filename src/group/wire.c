@@ -397,9 +397,14 @@ static bool list_good(const struct wire_message *m) {
     return mls_reader_ok(&r) && count <= (m->type == WIRE_ONLINE ? WIRE_IDENTITIES_MAX : WIRE_ADDS_MAX);
 }
 
+/* An empty list has no bytes to point to. */
+static struct mls_reader list_from(struct span list, size_t at) {
+    ASSERT(at <= list.len);
+    return mls_reader_of(at == 0 ? list : span_of(list.data + at, list.len - at));
+}
+
 bool wire_next_package(const struct wire_message *commit_now, size_t *at, struct wire_package *out) {
-    ASSERT(*at <= commit_now->list.len);
-    struct mls_reader r = mls_reader_of(span_of(commit_now->list.data + *at, commit_now->list.len - *at));
+    struct mls_reader r = list_from(commit_now->list, *at);
     if (!read_package(&r, out))
         return false;
     *at += mls_reader_pos(&r);
@@ -407,8 +412,7 @@ bool wire_next_package(const struct wire_message *commit_now, size_t *at, struct
 }
 
 bool wire_next_left_out(const struct wire_message *commit, size_t *at, struct wire_left_out *out) {
-    ASSERT(*at <= commit->list.len);
-    struct mls_reader r = mls_reader_of(span_of(commit->list.data + *at, commit->list.len - *at));
+    struct mls_reader r = list_from(commit->list, *at);
     if (!read_left_out(&r, out))
         return false;
     *at += mls_reader_pos(&r);
@@ -416,8 +420,7 @@ bool wire_next_left_out(const struct wire_message *commit, size_t *at, struct wi
 }
 
 bool wire_next_identity(const struct wire_message *online, size_t *at, struct span *out) {
-    ASSERT(*at <= online->list.len);
-    struct mls_reader r = mls_reader_of(span_of(online->list.data + *at, online->list.len - *at));
+    struct mls_reader r = list_from(online->list, *at);
     if (!read_identity(&r, out))
         return false;
     *at += mls_reader_pos(&r);

@@ -274,7 +274,8 @@ static void on_commit(struct member *m) {
     if (own || !member_commit_good(m, false) || (!info.removes_us && !next_tag(m, tag))) {
         mls_staged_refuse(m->group);
         m->refused_epoch = epoch;
-        member_send_bad(m, epoch, MLS_PROPOSAL_REFUSED);
+        if (!m->catching_up) /* of what the log tells it is decided long since, and told there, too */
+            member_send_bad(m, epoch, MLS_PROPOSAL_REFUSED);
         return;
     }
     struct span by = span_of(NULL, 0);
@@ -364,7 +365,8 @@ static void not_processed(struct member *m, const struct wire_message *message, 
             member_go_astray(m, mls_group_epoch(m->group) + 1, status);
         } else {
             m->refused_epoch = mls_group_epoch(m->group) + 1;
-            member_send_bad(m, m->refused_epoch, status); /* one of us alone decides nothing */
+            if (!m->catching_up)
+                member_send_bad(m, m->refused_epoch, status); /* one of us alone decides nothing */
         }
     } else if (!handshake) {
         m->dropped++;

@@ -274,6 +274,35 @@ static void one_bad_package_costs_nobody_else(void **state) {
     end();
 }
 
+/* A commit whose key schedule has another PSK in it: good for all that is public, and nobody can open it. */
+static void commit_what_nobody_opens(int person) {
+    static const uint8_t wrong[32] = {1};
+    struct member *m = a.people[person].member;
+    const struct span id = span_of(m->psk_id, sizeof m->psk_id);
+    struct mls_buf proposals;
+    mls_buf_init(&proposals, 256);
+    assert_int_equal(mls_psk_add(m->client, id, span_of(wrong, sizeof wrong)), MLS_OK);
+    assert_int_equal(mls_propose_write_psk(m->suite.suite->id, id, &a.rng, &proposals), MLS_OK);
+    (void)commit(person, mls_buf_span(&proposals), false);
+    assert_int_equal(mls_psk_add(m->client, id, secret_span(&m->link.psk)), MLS_OK);
+    mls_buf_free(&proposals);
+}
+
+static void who_was_away_while_a_bad_commit_was_withdrawn_follows_the_log_back(void **state) {
+    (void)state;
+    begin(41, 4);
+    assembly_sleep(&a, 3, 4 * US_PER_S);
+    commit_what_nobody_opens(2);
+    assert_int_equal(service_counters_get(a.service)->service_withdrawn, 1);
+    renew(1);
+    assembly_run(&a, 6 * US_PER_S);
+    assert_int_equal(member_state(a.people[3].member), MEMBER_IN);
+    assert_int_equal(member_epoch(a.people[3].member), member_epoch(a.people[0].member));
+    assert_int_equal(service_counters_get(a.service)->service_resyncs, 0);
+    assert_int_equal(alarms(3, MEMBER_ALARM_FORK), 0);
+    end();
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_removed_seat_returns_by_no_path),
@@ -283,6 +312,7 @@ int main(void) {
         cmocka_unit_test(a_former_host_commands_nothing),
         cmocka_unit_test(two_members_cannot_hold_the_group),
         cmocka_unit_test(one_bad_package_costs_nobody_else),
+        cmocka_unit_test(who_was_away_while_a_bad_commit_was_withdrawn_follows_the_log_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
