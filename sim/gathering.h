@@ -32,7 +32,7 @@
  * Hostile members (gathering_hostile.c) make commits that nobody can open, refuse good ones, vouch for anything, flood,
  * and moderate; a lying server tells one person what it likes.
  *
- * `enum plant` has a bug for each. */
+ * `enum plant` has a bug for each but j, l and m. */
 #ifndef CONCLAVE_SIM_GATHERING_H
 #define CONCLAVE_SIM_GATHERING_H
 

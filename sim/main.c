@@ -262,8 +262,9 @@ static void print_meeting(const char *name, const struct totals *of) {
            (double)m->rekey_max_us / 1e3);
 }
 
-/* External, withdrawn: how people came in. Tries: keys of people who are out, or not yet in, tried on frames. Rekeys:
- * from the moment when somebody is out to all senders using keys that this person has not, in milliseconds. */
+/* Checks: of entrants' commits, by members. Withdrawn: commits taken back. Tries: keys of people who are out, or not
+ * yet in, tried on frames. Rekeys: from the moment when somebody is out to all senders using keys that this person has
+ * not, in milliseconds. */
 static int summary_of_meetings(const struct table *table, const struct totals totals[SCENARIOS_MAX], double took_s) {
     struct totals sum = {0};
     static const char *const counted[] = {"epochs", "checks", "withdrawn", "removes", "resyncs", "crashes",
