@@ -13,6 +13,8 @@
 #define MEETINGS MEETING_PATH "/"
 /* Bytes of a chain: commits that stood and Removes. */
 #define CHAIN_LEN_MAX (ORDER_CHAIN_LEN_MAX + (1u << 20))
+/* Of all trees and chains that are being sent: some of the longest, and any number of what meetings usually have. */
+#define SHARED_LEN_MAX (128u << 20)
 
 /* ---- who asks ---- */
 
@@ -73,23 +75,30 @@ static bool id_formed(struct span id) {
     return id.len > 0 && id.len <= GROUP_MEETING_ID_LEN_MAX;
 }
 
+/* Whoever connects, and asks for what only who comes back needs, has so many a minute. */
+static bool may_connect(struct app *app, const struct http_request *request, struct http_reply *reply) {
+    struct net_addr client = http_source_of(app->http, request);
+    uint32_t retry_s;
+    char retry[16];
+    if (meeting_spend(app->meeting, clock_now_us(), &client, MEETING_ENTER, &retry_s))
+        return true;
+    (void)snprintf(retry, sizeof retry, "%u", retry_s);
+    http_reply_header(reply, "Retry-After", retry);
+    http_reply_text(reply, 429, "text/plain", span_str("too many connections to meetings from this address\n"));
+    return false;
+}
+
 uint64_t delivery_socket_open(struct app *app, const struct http_request *request, struct http_reply *reply) {
     const size_t prefix_len = sizeof SOCKETS - 1;
     struct span id = span_of(request->path.data + prefix_len, request->path.len - prefix_len);
     struct net_addr client = http_source_of(app->http, request);
     struct service_now now = now_of(app);
-    uint32_t retry_s;
-    char retry[16];
     if (!id_formed(id)) {
         http_reply_text(reply, 404, "text/plain", span_str("not found\n"));
         return 0;
     }
-    if (!meeting_spend(app->meeting, now.now_us, &client, MEETING_ENTER, &retry_s)) {
-        (void)snprintf(retry, sizeof retry, "%u", retry_s);
-        http_reply_header(reply, "Retry-After", retry);
-        http_reply_text(reply, 429, "text/plain", span_str("too many connections to meetings from this address\n"));
+    if (!may_connect(app, request, reply))
         return 0;
-    }
     uint32_t connection = service_open(app->service, &now, &client, id);
     if (connection != 0)
         return SESSION_DELIVERY | connection;
@@ -192,6 +201,7 @@ static void release_shared(void *held) {
     if (--shared->refs > 0)
         return;
     struct shared_bytes **at = &shared->app->shared;
+    shared->app->shared_len -= shared->bytes.len;
     while (*at != shared)
         at = &(*at)->next;
     *at = shared->next;
@@ -205,9 +215,11 @@ static struct shared_bytes *share(struct app *app, struct span name, struct span
             return shared;
         }
     }
-    struct shared_bytes *shared = malloc(sizeof *shared + name.len + bytes.len);
+    struct shared_bytes *shared =
+        bytes.len <= SHARED_LEN_MAX - app->shared_len ? malloc(sizeof *shared + name.len + bytes.len) : NULL;
     if (shared == NULL)
         return NULL;
+    app->shared_len += bytes.len;
     uint8_t *room = (uint8_t *)(shared + 1);
     memcpy(room, name.data, name.len);
     memcpy(room + name.len, bytes.data, bytes.len);
@@ -223,6 +235,7 @@ static struct shared_bytes *share(struct app *app, struct span name, struct span
 static void reply_shared(struct app *app, struct span name, struct span bytes, struct http_reply *reply) {
     struct shared_bytes *shared = share(app, name, bytes);
     if (shared == NULL) {
+        http_reply_header(reply, "Retry-After", "5");
         reply->status = 503;
         return;
     }
@@ -262,9 +275,14 @@ static void serve_tree(struct app *app, const struct http_request *request, stru
         reply_shared(app, span_of(hash, hash_len), tree, reply);
 }
 
-static void serve_chain(struct app *app, struct span meeting, struct span digits, struct http_reply *reply) {
+/* It is put together for each who asks, some milliseconds where it is long; it is asked for once by who comes back, and so counts as
+ * another connection. */
+static void serve_chain(struct app *app, const struct http_request *request, struct span meeting, struct span digits,
+                        struct http_reply *reply) {
     uint64_t epoch = 0;
     struct mls_buf chain;
+    if (!may_connect(app, request, reply))
+        return;
     bool good = digits.len > 0 && digits.len <= 19;
     for (size_t i = 0; good && i < digits.len; i++) {
         good = digits.data[i] >= '0' && digits.data[i] <= '9';
@@ -300,7 +318,7 @@ static void serve_group(struct app *app, const struct http_request *request, str
     } else if (span_starts_with(rest, tree)) {
         serve_tree(app, request, meeting, span_of(rest.data + sizeof tree - 1, rest.len - (sizeof tree - 1)), reply);
     } else if (span_starts_with(rest, chain)) {
-        serve_chain(app, meeting, span_of(rest.data + sizeof chain - 1, rest.len - (sizeof chain - 1)), reply);
+        serve_chain(app, request, meeting, span_of(rest.data + sizeof chain - 1, rest.len - (sizeof chain - 1)), reply);
     } else {
         delivery_reply_missing(reply);
     }

@@ -39,6 +39,7 @@ struct app {
     uint8_t operator_key[32];    /* public half of house.key */
     struct store *store;         /* files of meetings */
     struct shared_bytes *shared; /* trees and chains that are being sent */
+    size_t shared_len;
     char files_dir[VAULT_PATH_LEN_MAX];
     struct webhook *webhook; /* NULL without addresses */
     struct net_addr candidates[CONTROL_CANDIDATES_MAX];

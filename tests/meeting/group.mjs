@@ -316,3 +316,16 @@ test('tree and chain are for members and for nobody else, whose answer does not 
   const tag = (await get(tree, ann.token)).headers.get('etag');
   checkEqual((await get(tree, ann.token, { 'if-none-match': tag })).status, 304, 'the tree again');
 });
+
+test('who asks for the chain again and again is told to wait, and the others come in', async (t) => {
+  const server = await startServer(t, { extraConfig: 'limit:\n  joins_per_minute: 30\n' });
+  const meeting = await server.newMeeting();
+  const ann = await enter(t, server, meeting, 'Ann', { host: true });
+  const ask = () => fetch(`${server.url}/api/v2/meetings/${meeting.id}/mls/chain/0`, { headers: { authorization: `Bearer ${ann.token}` } });
+  const statuses = [];
+  for (let i = 0; i < 40; i++) statuses.push((await ask()).status);
+  check(statuses[0] === 200 && statuses.filter((status) => status === 200).length < 32 && statuses.at(-1) === 429, statuses.join());
+  check(Number((await ask()).headers.get('retry-after')) > 0, 'for how long');
+  const bob = await enter(t, server, meeting, 'Bob'); // a connection is tried again when its time has come
+  await sameCode([ann, bob]);
+});
