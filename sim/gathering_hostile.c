@@ -200,7 +200,7 @@ static void check_staged(struct gathering *g, struct attendee *a) {
     bool open = p->member->next == NEXT_STAGED || p->member->next == NEXT_OWN;
     if (!open || !p->up || a->lied_to || g->assembly.service == NULL)
         a->open_since_us = 0;
-    else if (a->open_since_us == 0)
+    else if (a->open_since_us == 0 || a->staged_since_us > a->open_since_us) /* another since we looked */
         a->open_since_us = g->assembly.now_us;
     else if (g->assembly.now_us > a->open_since_us + STAGED_MAX_US)
         conference_fail(g->conference, "p_%d has a commit staged for %.1f s", a->person,
