@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/text.h"
 #include "server/websocket.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -42,6 +43,8 @@ static void read_piece(struct ws_reader *ws, struct seen *s, uint8_t *at, size_t
         else
             note(s, item.bytes.data, item.bytes.len);
         ASSERT(event != WS_CONTROL_CLOSE || item.code == 0 || ws_code_sendable(item.code));
+        ASSERT(event != WS_CONTROL_CLOSE || item.code == 0 ||
+               utf8_good(span_of(item.bytes.data + 2, item.bytes.len - 2)));
     }
     ASSERT(len == 0);
 }

@@ -130,6 +130,7 @@ static void on_second(void *context) {
 
 void app_stop(struct app *app) {
     notify_send(&app->notify, "STOPPING=1");
+    app_running_look(app); /* the last one may be over since this was looked at */
     app->stop_at_us = clock_now_us() + APP_FLUSH_US;
     http_close_listeners(app->http);
     control_shutdown(app->control, clock_now_us());

@@ -257,6 +257,8 @@ struct http *http_create(const struct http_config *config, char *error, size_t e
     h->config = *config;
     if (h->config.queues_len_max == 0)
         h->config.queues_len_max = HTTP_QUEUES_LEN_MAX;
+    if (h->config.hold_max_us == 0)
+        h->config.hold_max_us = HTTP_HOLD_US;
     if (h->config.unfinished_len_max == 0)
         h->config.unfinished_len_max = HTTP_UNFINISHED_LEN_MAX;
     h->signals = (struct http_source){.kind = SOURCE_SIGNALS, .http = h};

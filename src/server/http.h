@@ -66,6 +66,9 @@ struct store;
 #define HTTP_QUEUES_LEN_MAX (256u << 20)
 /* WebSocket messages that are not complete: 32 of the longest; and as much of heads and bodies. */
 #define HTTP_UNFINISHED_LEN_MAX (64u << 20)
+/* A WebSocket that its handler does not read from for so long is closed with 1013: whether its peer is still there
+ * would not show, and what it owes will not be paid soon. Budgets hold for seconds. */
+#define HTTP_HOLD_US UINT64_C(60000000)
 #define HTTP_PING_S 10
 #define HTTP_PONG_S 30
 #define HTTP_REPLY_HEADERS_LEN_MAX 4096
@@ -95,6 +98,7 @@ struct store;
     X(ws_unsendable, "WebSockets closed because a message to them was too long to send")                               \
     X(ws_broken, "WebSockets closed because their client broke the protocol")                                          \
     X(ws_slow, "WebSockets closed because a message of their client did not end")                                      \
+    X(ws_held_long, "WebSockets closed because their client was not read from for too long")                           \
     X(ws_shed, "WebSockets closed because messages to or from them took too much of what all share")
 COUNTERS_DEFINE(http_counters, HTTP_COUNTERS)
 
@@ -167,6 +171,7 @@ struct http_config {
     const struct net_addr *trusted; /* proxies that are not counted as clients; outlives http */
     uint32_t trusted_count;
     size_t queues_len_max, unfinished_len_max; /* 0 = HTTP_QUEUES_LEN_MAX, HTTP_UNFINISHED_LEN_MAX */
+    uint64_t hold_max_us; /* 0 = HTTP_HOLD_US */
     bool count_loopback; /* this machine is a source as others are, for tests */
     const char *cert_path, *key_path; /* NULL = no TLS listeners */
     struct http_handlers handlers;
@@ -194,7 +199,7 @@ void http_close_listeners(struct http *http);
  * HTTP_MESSAGE_LEN_MAX ends this session, as a full queue does, and nothing else. */
 void http_send(struct http *http, uint64_t session, struct span message, bool text);
 /* Is this session read from? What its peer sends waits in the socket while it is held; at most what had been read with the last message still
- * comes. Its silence does not count meanwhile. Stale sessions are ignored. */
+ * comes. Its silence does not count meanwhile, for HTTP_HOLD_US at most: then it is closed. Stale sessions are ignored. */
 void http_hold(struct http *http, uint64_t session, bool held);
 /* Sends what is queued, then closes. */
 void http_close(struct http *http, uint64_t session, uint16_t code);

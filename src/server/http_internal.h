@@ -86,7 +86,7 @@ struct http_connection {
     struct http_connection *idle_next, *idle_previous; /* those that wait for a request, longest first */
     struct http_connection *dirty_next, *buried_next;
     bool idle, dirty;
-    bool held;    /* not read from until its handler calls http_hold again */
+    bool held;    /* not read from until its handler calls http_hold again, or hold_max_us after `held_us` it is closed */
     bool blocked; /* has something to write that the socket did not take */
     bool early;   /* what came behind the request that was answered last is looked at in the next turn */
     uint32_t interest; /* epoll's events */
@@ -124,7 +124,7 @@ struct http_connection {
     uint8_t *message; /* parts of one that is not complete */
     size_t message_len, message_size;
     uint64_t message_since_us; /* when it began; 0 = none */
-    uint64_t heard_us, pinged_us;
+    uint64_t heard_us, pinged_us, held_us;
     uint16_t peer_code; /* of its close frame */
     uint16_t close_code; /* 0 = without */
     bool closing;    /* a close frame goes out behind what is queued */

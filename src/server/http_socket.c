@@ -69,13 +69,14 @@ static void free_message(struct http *h, struct http_message *m) {
     free(m);
 }
 
-/* What nothing may overtake and nothing take away: a frame that was begun, or the answer to the upgrade. */
+/* What nothing may overtake and nothing take away: a frame that was begun, the answer to the upgrade, or the close frame, which is
+ * alone in the queue. */
 static struct http_message *begun(const struct http_connection *c) {
-    bool is = c->queue_first != NULL && (c->first_sent > 0 || c->queue_first->head_len == 0);
+    bool is = c->queue_first != NULL && (c->first_sent > 0 || c->queue_first->head_len == 0 || c->close_sent);
     return is ? c->queue_first : NULL;
 }
 
-/* Everything, or all but what was begun to be sent. */
+/* Everything, or all but what must go out. */
 static void drop_queue(struct http_connection *c, bool all) {
     struct http_message *keep = all ? NULL : begun(c);
     struct http_message *m = keep != NULL ? keep->next : c->queue_first;
@@ -136,9 +137,9 @@ static void fail(struct http_connection *c, uint16_t code) {
         return;
     drop_queue(c, false);
     drop_unfinished(c);
-    c->closing = c->over = true;
-    if (!c->close_sent)
+    if (!c->closing) /* why it was to be closed before stays the reason */
         c->close_code = code;
+    c->closing = c->over = true;
     c->deadline_us = time_min(c->deadline_us, clock_now_us() + HTTP_CLOSE_US);
     connection_touch(c);
 }
@@ -552,9 +553,9 @@ void http_send(struct http *http, uint64_t session, struct span message, bool te
 
 void http_hold(struct http *http, uint64_t session, bool held) {
     struct http_connection *c = find(http, session);
-    if (c == NULL || c->held == held)
+    if (c == NULL || c->closing || c->held == held)
         return;
-    c->heard_us = clock_now_us(); /* while it is held nobody hears it */
+    c->heard_us = c->held_us = clock_now_us(); /* while it is held nobody hears it */
     if (c->message_since_us != 0)
         c->message_since_us = c->heard_us;
     connection_hold(c, held);
@@ -568,6 +569,8 @@ void http_close(struct http *http, uint64_t session, uint16_t code) {
     c->closing = true;
     c->close_code = code;
     c->deadline_us = clock_now_us() + HTTP_CLOSE_US;
+    if (c->held) /* what it sends costs nothing any more, and its close frame is behind that */
+        connection_hold(c, false);
     connection_touch(c);
 }
 
@@ -583,8 +586,15 @@ void http_close_matching(struct http *http, uint64_t bits, uint16_t code) {
 
 void socket_look(struct http_connection *c, uint64_t now_us) {
     struct http *h = c->source.http;
-    if (c->closing || c->held)
+    if (c->closing)
         return; /* no ping behind a close frame; the deadline ends it */
+    if (c->held) {
+        if (now_us - c->held_us <= h->config.hold_max_us)
+            return;
+        h->counters.ws_held_long++;
+        fail(c, WS_CODE_AGAIN);
+        return;
+    }
     if (c->message_since_us != 0 && now_us - c->message_since_us > HTTP_MESSAGE_US) {
         h->counters.ws_slow++;
         fail(c, WS_CODE_POLICY);

@@ -104,6 +104,10 @@ static void serve_control(struct app *app, const struct http_request *request, s
 
 uint64_t routes_open(void *context, const struct http_request *request, struct http_reply *reply) {
     struct app *app = context;
+    if (request->metrics_port) { /* nothing but metrics, and nobody who may have them needs a WebSocket for it */
+        http_reply_text(reply, 404, "text/plain", span_str("not found\n"));
+        return 0;
+    }
     add_cors(reply);
     if (app->stop_at_us != 0 || media_congested(app->media)) {
         http_reply_text(reply, 503, "text/plain", span_str("the server is going down or overloaded\n"));

@@ -1,6 +1,7 @@
 #include "server/websocket.h"
 
 #include "base/assert.h"
+#include "base/text.h"
 
 #define FIN 0x80
 #define RESERVED 0x70
@@ -14,9 +15,9 @@ bool ws_code_sendable(uint16_t code) {
     return (code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006) || (code >= 3000 && code <= 4999);
 }
 
-static enum ws_event broken(struct ws_reader *ws, struct ws_item *item) {
+static enum ws_event broken(struct ws_reader *ws, struct ws_item *item, uint16_t code) {
     ws->broken = true;
-    item->code = WS_CODE_PROTOCOL;
+    item->code = code;
     return WS_BROKEN;
 }
 
@@ -86,12 +87,13 @@ static enum ws_event end_control(struct ws_reader *ws, struct ws_item *item) {
     end_frame(ws);
     if (opcode != WS_CLOSE)
         return opcode == WS_PING ? WS_CONTROL_PING : WS_CONTROL_PONG;
+    if (item->bytes.len == 0)
+        return WS_CONTROL_CLOSE;
     struct reader r = reader_of_span(item->bytes);
-    if (item->bytes.len > 0)
-        item->code = rd_u16(&r);
-    if (item->bytes.len == 1 || (item->bytes.len > 0 && !ws_code_sendable(item->code)))
-        return broken(ws, item);
-    return WS_CONTROL_CLOSE;
+    item->code = rd_u16(&r);
+    if (item->bytes.len == 1 || !ws_code_sendable(item->code))
+        return broken(ws, item, WS_CODE_PROTOCOL);
+    return utf8_good(rd_rest(&r)) ? WS_CONTROL_CLOSE : broken(ws, item, WS_CODE_NOT_UTF8);
 }
 
 enum ws_event ws_read(struct ws_reader *ws, uint8_t **data, size_t *len, struct ws_item *item) {
@@ -101,7 +103,7 @@ enum ws_event ws_read(struct ws_reader *ws, uint8_t **data, size_t *len, struct 
     if (*len == 0)
         return WS_MORE;
     if (!ws->in_payload && !take_head(ws, data, len))
-        return broken(ws, item);
+        return broken(ws, item, WS_CODE_PROTOCOL);
     if (!ws->in_payload || (*len == 0 && ws->left > 0))
         return WS_MORE;
     size_t part = *len < ws->left ? *len : (size_t)ws->left;

@@ -3,8 +3,9 @@
  *
  * A client that breaks the protocol ends its connection: WS_BROKEN with the code to close with, and nothing is read after it. Broken are
  * frames without mask (section 5.1), reserved bits and opcodes (no extension is negotiated), control frames in fragments or longer than
- * 125 bytes, fragments without a beginning or begun twice, lengths that are not the shortest form or of more than 63 bits, and close
- * codes that may not be sent (section 7.4). How long messages may be, and whether texts are UTF-8, is the caller's business.
+ * 125 bytes, fragments without a beginning or begun twice, lengths that are not the shortest form or of more than 63 bits, close
+ * codes that may not be sent (section 7.4), and reasons of closing that are not UTF-8 (sections 5.5.1 and 8.1). How long messages may
+ * be, and whether texts are UTF-8, is the caller's business.
  * Sans-IO; one struct a connection. */
 #ifndef CONCLAVE_SERVER_WEBSOCKET_H
 #define CONCLAVE_SERVER_WEBSOCKET_H
@@ -22,6 +23,7 @@ enum ws_opcode { WS_CONTINUE = 0, WS_TEXT = 1, WS_BINARY = 2, WS_CLOSE = 8, WS_P
 #define WS_CODE_PROTOCOL 1002
 #define WS_CODE_NOT_UTF8 1007
 #define WS_CODE_POLICY 1008
+#define WS_CODE_AGAIN 1013 /* IANA's registry of close codes: try again later */
 
 #define WS_HEAD_LEN_MAX 10
 #define WS_CONTROL_LEN_MAX 125

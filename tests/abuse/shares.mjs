@@ -136,5 +136,14 @@ test('metrics are at their own port only, whatever a request says of where it co
   for (const headers of ['Host: localhost\r\n', 'Host: 127.0.0.1\r\n', 'Host: localhost\r\nForwarded: for=192.0.2.1\r\n', 'Host: localhost\r\nX-Forwarded-For: 127.0.0.1\r\n'])
     checkEqual(await ask(server.ports.http, headers), 404, headers);
   checkEqual(await ask(server.ports.metrics, 'Host: localhost\r\n'), 200, 'at its own port');
+  const opens = (port, path) =>
+    new Promise((resolve) => {
+      const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`);
+      socket.once('open', () => resolve(101)).once('unexpected-response', (request, reply) => resolve(reply.statusCode)).once('error', () => {});
+      t.defer(() => socket.terminate());
+    });
+  const path = `/mls/v2/${crypto.randomBytes(24).toString('base64url')}`;
+  checkEqual(await opens(server.ports.http, path), 101, 'a WebSocket elsewhere');
+  checkEqual(await opens(server.ports.metrics, path), 404, 'a WebSocket at the port of the metrics');
   checkEqual(await ask(server.ports.metrics, 'Host: evil.example\r\n'), 401, 'under a name of somebody else');
 });

@@ -376,6 +376,23 @@ static void no_upload_begins_at_the_metrics_port_where_nobody_would_end_it(void 
     http_free_reply(&reply);
 }
 
+static void no_websocket_opens_at_the_metrics_port(void **state) {
+    (void)state;
+    struct app *app = calloc(1, sizeof *app);
+    app->stop_at_us = 1; /* so that it is refused elsewhere, too, but as what it is */
+    static const char *const paths[] = {"/rtc", "/rtc/v1", "/mls/v2/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "/metrics"};
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        for (int metrics = 0; metrics < 2; metrics++) {
+            struct http_request request = {.method = span_str("GET"), .path = span_str(paths[i]), .metrics_port = metrics != 0};
+            http_reply_init(&reply, 0);
+            assert_int_equal(routes_open(app, &request, &reply), 0);
+            assert_int_equal(reply.status, metrics ? 404 : 503);
+            http_free_reply(&reply);
+        }
+    }
+    free(app);
+}
+
 /* ---- the command line ---- */
 
 static char output[65536];
@@ -497,6 +514,7 @@ static void a_port_in_use_is_named_by_serve_and_by_check(void **state) {
 int main(void) {
     const struct CMUnitTest server[] = {
         TEST(asking_for_a_file_without_gzip_again_costs_no_unpacking),
+        TEST(no_websocket_opens_at_the_metrics_port),
         TEST(no_upload_begins_at_the_metrics_port_where_nobody_would_end_it),
         TEST(secrets_are_made_once_and_found_again),
         TEST(it_is_known_at_the_next_start_that_meetings_were_running_however_the_server_ended),
