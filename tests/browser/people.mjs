@@ -57,6 +57,7 @@ test('people shown, counted and told of are those of the group, though the serve
       && tiles.length === 3 && list.length === 3 && (await count(ann)) === '3';
   });
   await until('both to be told of', async () => (await noted(ann, /Bob joined/)) && noted(ann, /Cem joined/));
+  checkEqual((await ann.tileOf('Cem')).muted, 'false', 'a sign that Cem, who has no media, muted a microphone');
   cem.tell({ op: 'leave' });
   await until('Cem to be gone from all', async () => (await ann.tiles()).length === 2 && (await rows(ann)).length === 2 && (await count(ann)) === '2');
   await until('it to be told', () => noted(ann, /Cem left/));

@@ -51,8 +51,8 @@ function standIn(element: HTMLElement): ElementInfo {
 function stateLabel(person: Person, source: TileSource): string {
     if (source === 'screen_share') return t.meeting.screenOf(person.name.value);
     const name = person.isLocal ? t.youSuffix(person.name.value) : person.name.value;
-    const states = [person.micOn.value ? t.meeting.unmuted : t.meeting.muted];
-    if (!person.cameraOn.value) states.push(t.meeting.cameraOffState);
+    const states = person.connected.value ? [person.micOn.value ? t.meeting.unmuted : t.meeting.muted] : [];
+    if (person.connected.value && !person.cameraOn.value) states.push(t.meeting.cameraOffState);
     if (person.handRaised.value) states.push(t.meeting.handUp);
     if (!person.connected.value) states.push(t.meeting.noMedia);
     if (person.sealedOff.value) states.push(t.meeting.cannotDecrypt);
@@ -69,7 +69,8 @@ export function Tile({ person, source, view, large = false }: TileProps): JSX.El
     const mirrored = person.isLocal && source === 'camera';
     // a track is there before its first frame
     const pictured = useSignal(false);
-    const muted = source === 'camera' ? !person.micOn.value : !person.screenSound.value;
+    // of who is not connected it is not known: that is another sign
+    const muted = source === 'camera' ? person.connected.value && !person.micOn.value : !person.screenSound.value;
     useEffect(() => {
         const element = video.current;
         if (!element || !track) return undefined;
