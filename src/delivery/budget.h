@@ -46,6 +46,9 @@
 /* What anything costs that goes to somebody: it is queued and written. */
 #define PRICE_SEND_US 2u
 #define PRICE_MALFORMED_US 20u
+/* A tree or a chain that is copied for whoever asks for it, and each 64 KiB of it. */
+#define PRICE_READ_US 20u
+#define PRICE_READ_64KB_US 40u
 
 struct budget {
     uint64_t full_at_us; /* when the bucket is full again */

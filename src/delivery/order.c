@@ -194,8 +194,27 @@ uint64_t order_chain_from(const struct order *o) {
     return o->chain_from;
 }
 
+/* RFC 9420 section 2.1.2 */
+#define VECTOR_HEAD_LEN_MAX 4
+
+static bool reaches_back(const struct order *o, uint64_t epoch) {
+    return epoch >= o->chain_from && epoch <= public_group_epoch(o->group);
+}
+
+bool order_chain_room(const struct order *o, uint64_t epoch, size_t *room) {
+    *room = 0;
+    if (!reaches_back(o, epoch))
+        return false;
+    for (uint32_t i = 0; i < o->chain_count; i++) {
+        const struct link_of_chain *element = &o->chain[(o->chain_first + i) % o->chain_size];
+        if (element->epoch >= epoch)
+            *room += VECTOR_HEAD_LEN_MAX + mls_buf_len(&element->bytes);
+    }
+    return true;
+}
+
 bool order_chain(const struct order *o, uint64_t epoch, struct mls_buf *out) {
-    if (epoch < o->chain_from || epoch > public_group_epoch(o->group))
+    if (!reaches_back(o, epoch))
         return false;
     for (uint32_t i = 0; i < o->chain_count; i++) {
         const struct link_of_chain *element = &o->chain[(o->chain_first + i) % o->chain_size];

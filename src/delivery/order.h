@@ -67,6 +67,8 @@ bool order_poll(struct order *o, struct order_output *out);
 /* What happened from `epoch` on: each element <V> is a Remove or a commit, in order. False when the chain does not
  * reach back. */
 bool order_chain(const struct order *o, uint64_t epoch, struct mls_buf *out);
+/* Room for it: more when there is more in it, and never less than it takes. */
+bool order_chain_room(const struct order *o, uint64_t epoch, size_t *room);
 uint64_t order_chain_from(const struct order *o);
 
 #endif

@@ -596,18 +596,47 @@ void service_closing(struct service *s, uint32_t within_s) {
     }
 }
 
-bool service_may_read(const struct service *s, struct span id, struct span identity) {
-    const struct hall *h = hall_find(s, id);
-    for (const struct guest *g = h != NULL ? h->first : NULL; g != NULL; g = g->next) {
-        if (g->holds_info && span_equal(span_of(g->identity, sizeof g->identity), identity))
-            return true;
+static struct guest *guest_of_identity(const struct hall *h, struct span identity) {
+    for (struct guest *g = h != NULL ? h->first : NULL; g != NULL; g = g->next) {
+        if (span_equal(guest_identity(g), identity))
+            return g;
     }
-    return service_is_member(s, id, identity);
+    return NULL;
+}
+
+bool service_may_read(const struct service *s, struct span id, struct span identity) {
+    const struct guest *g = guest_of_identity(hall_find(s, id), identity);
+    return (g != NULL && g->holds_info) || service_is_member(s, id, identity);
+}
+
+uint64_t service_pay_reading(struct service *s, const struct service_now *now, struct span id, struct span identity,
+                             size_t len_bytes) {
+    struct hall *h = hall_find(s, id);
+    struct guest *g = guest_of_identity(h, identity);
+    uint8_t seat[32];
+    uint64_t wait_us = US_PER_S;
+    s->now_us = now->now_us;
+    if (g != NULL)
+        wait_us = fair_read(h, now->now_us, guest_seat(g), g, len_bytes);
+    else if (seat_of(h, identity, seat))
+        wait_us = fair_read(h, now->now_us, span_of(seat, sizeof seat), NULL, len_bytes);
+    s->counters.service_read_later += wait_us > 0;
+    return wait_us;
 }
 
 struct span service_tree(struct service *s, struct span id, struct span tree_hash) {
     struct hall *h = hall_find(s, id);
     return h != NULL && h->order != NULL ? public_group_tree(order_group(h->order), tree_hash) : span_of(NULL, 0);
+}
+
+bool service_chain_mark(const struct service *s, struct span id, uint64_t epoch, struct service_chain_mark *out) {
+    const struct hall *h = hall_find(s, id);
+    *out = (struct service_chain_mark){.epoch = epoch};
+    if (h == NULL || h->order == NULL || !order_chain_room(h->order, epoch, &out->room))
+        return false;
+    const struct public_group *g = order_group(h->order);
+    struct span parts[] = {public_group_id(g), public_group_transcript(g)};
+    return s->config.crypto->hash(HASH_SHA256, parts, ARRAY_LEN(parts), out->digest) == CRYPTO_OK;
 }
 
 bool service_chain(const struct service *s, struct span id, uint64_t epoch, struct mls_buf *out) {

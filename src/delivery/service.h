@@ -16,7 +16,8 @@
  *     service_tick       the deadline has come
  *     service_expel      the media side or an administrator puts somebody out
  *     service_is_member  the gate of the media side
- *     service_may_read   the gate of the HTTP interface: members, and who holds join_now or a Welcome
+ *     service_may_read   the gate of the HTTP interface: members, and who holds join_now or a Welcome; copies of trees and
+ *                        chains are work, too: service_pay_reading
  *
  * Not here yet: the lobby (standing 3 waits until the entry lets it in), Return, clusters; their messages are read and
  * dropped. Memory is heap, bounded by the limits. Threads: none. Sans-IO. */
@@ -99,6 +100,7 @@ struct service;
     X(service_removes, "Removes proposed")                                                                             \
     X(service_resyncs, "members sent to come in again")                                                                \
     X(service_rationed, "commits and turns to come in again put off because there were too many of a seat")            \
+    X(service_read_later, "readers of trees and chains sent away until what they read before is paid")                 \
     X(service_dropped, "messages for which there was no use")
 COUNTERS_DEFINE(service_counters, SERVICE_COUNTERS)
 
@@ -161,6 +163,18 @@ uint32_t service_members(const struct service *s, struct span id);
 bool service_member_next(const struct service *s, struct span id, uint32_t *cursor, struct span *identity);
 bool service_may_read(const struct service *s, struct span id, struct span identity);
 struct span service_tree(struct service *s, struct span id, struct span tree_hash);
+/* What a chain is, without its bytes: two with the same mark are the same, so that many may be given the same copy. False:
+ * it does not reach back to `epoch`. */
+struct service_chain_mark {
+    uint64_t epoch;
+    size_t room;         /* that its bytes have in any case */
+    uint8_t digest[32];  /* of the group and what it went through */
+};
+bool service_chain_mark(const struct service *s, struct span id, uint64_t epoch, struct service_chain_mark *out);
 bool service_chain(const struct service *s, struct span id, uint64_t epoch, struct mls_buf *out);
+/* Before so many bytes are copied for whoever may read: 0, and they are paid by its seat and its network; or how long until
+ * it may ask again, since what it asked for before is not paid. */
+uint64_t service_pay_reading(struct service *s, const struct service_now *now, struct span id, struct span identity,
+                             size_t len_bytes);
 
 #endif

@@ -159,6 +159,25 @@ static struct conduct *conduct_of(struct hall *h, uint64_t now_us, struct span s
     return oldest;
 }
 
+uint64_t fair_read(struct hall *h, uint64_t now_us, struct span seat, struct guest *g, size_t len_bytes) {
+    struct conduct *k = g == NULL ? conduct_of(h, now_us, seat) : NULL;
+    struct budget *own = g != NULL ? &g->work : k != NULL ? &k->work : NULL;
+    if (own == NULL)
+        return US_PER_S; /* memory is short */
+    uint64_t wait_us = budget_debt_us(own, now_us, BUDGET_OWN_RATE, BUDGET_OWN_BURST_US);
+    if (wait_us > 0)
+        return wait_us;
+    uint64_t price_us = PRICE_READ_US + PRICE_READ_64KB_US * (uint64_t)(len_bytes >> 16), share_us = 0;
+    if (g != NULL)
+        share_us = share_of_crowd(h->owner, now_us, g, price_us);
+    if (g != NULL && g->network != NULL)
+        share_us = longer(share_us, budget_share(&g->network->work, now_us, BUDGET_NETWORK_RATE, price_us,
+                                                 &g->window_of_network));
+    /* where a shared bucket is short it owes as much as takes it so long to pay */
+    budget_charge(own, now_us, BUDGET_OWN_RATE, longer(price_us, share_us * BUDGET_OWN_RATE / US_PER_S));
+    return 0;
+}
+
 void fair_keep(struct hall *h, uint64_t now_us, const struct guest *g) {
     bool owes = g->work.full_at_us > now_us || !ration_full(&g->sealed, now_us);
     struct conduct *k = owes ? conduct_of(h, now_us, guest_seat(g)) : known_conduct(h, guest_seat(g));

@@ -228,6 +228,8 @@ uint64_t fair_price(const struct hall *h, const struct wire_message *message);
 bool fair_charge(struct service *s, const struct service_now *now, struct guest *g, uint64_t price_us, bool own);
 /* The debt of its network or its seat is not paid: not read from before. */
 void fair_meet(struct service *s, uint64_t now_us, struct guest *g);
+/* A seat, with or without a connection, has so many bytes copied: 0, and it is charged; or how long until it may. */
+uint64_t fair_read(struct hall *h, uint64_t now_us, struct span seat, struct guest *g, size_t len_bytes);
 /* What a seat owes goes with it from one connection to the next. */
 void fair_keep(struct hall *h, uint64_t now_us, const struct guest *g);
 void fair_restore(struct hall *h, struct guest *g);

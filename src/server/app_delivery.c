@@ -11,10 +11,8 @@
 #include "server/app_internal.h"
 
 #define MEETINGS MEETING_PATH "/"
-/* Bytes of a chain: commits that stood and Removes. */
-#define CHAIN_LEN_MAX (ORDER_CHAIN_LEN_MAX + (1u << 20))
-/* Of all trees and chains that are being sent: some of the longest, and any number of what meetings usually have. */
-#define SHARED_LEN_MAX (128u << 20)
+/* Until who finds no room for a tree or chain tries again. */
+#define SHARED_WAIT_US (4 * US_PER_S)
 
 /* ---- who asks ---- */
 
@@ -186,116 +184,122 @@ bool delivery_settle(struct app *app) {
 
 /* ---- HTTP ---- */
 
-/* A tree or a chain that is being sent: everybody who enters at the same time gets the same bytes, of which a large meeting has
- * some megabytes, and the delivery service may go on to others meanwhile. */
-struct shared_bytes {
-    struct shared_bytes *next;
+/* Who asks, and for the group of which meeting. */
+struct reading {
     struct app *app;
-    uint32_t refs;
-    struct span name, bytes; /* behind this struct; the name is the meeting's and what of it this is */
+    const struct http_request *request;
+    struct span meeting, identity;
+    struct http_reply *reply;
 };
 
-static void release_shared(void *held) {
-    struct shared_bytes *shared = held;
-    ASSERT(shared->refs > 0);
-    if (--shared->refs > 0)
-        return;
-    struct shared_bytes **at = &shared->app->shared;
-    shared->app->shared_len -= shared->bytes.len;
-    while (*at != shared)
-        at = &(*at)->next;
-    *at = shared->next;
-    free(shared);
+static void name_of(struct span meeting, struct span kind, struct span what, uint8_t out[32]) {
+    struct span parts[] = {meeting, kind, what};
+    (void)crypto_openssl.hash(HASH_SHA256, parts, ARRAY_LEN(parts), out); /* cannot fail */
 }
 
-static struct shared_bytes *share(struct app *app, struct span name, struct span bytes) {
-    for (struct shared_bytes *shared = app->shared; shared != NULL; shared = shared->next) {
-        if (span_equal(shared->name, name) && span_equal(shared->bytes, bytes)) {
-            shared->refs++;
-            return shared;
-        }
-    }
-    struct shared_bytes *shared =
-        bytes.len <= SHARED_LEN_MAX - app->shared_len ? malloc(sizeof *shared + name.len + bytes.len) : NULL;
+static void answer_later(struct http_reply *reply, uint16_t status, uint64_t wait_us) {
+    char retry[24];
+    (void)snprintf(retry, sizeof retry, "%llu", (unsigned long long)(wait_us / US_PER_S + 1));
+    http_reply_header(reply, "Retry-After", retry);
+    http_reply_header(reply, "Cache-Control", "no-store");
+    http_reply_text(reply, status, "application/json",
+                    span_str("{\"error\":\"busy\",\"message\":\"Too much is asked for. Please try again in a moment.\"}"));
+}
+
+/* Room for `len` bytes that the caller writes, once what was asked for before is paid; or NULL and the refusal in the reply. */
+static struct shared_bytes *share(const struct reading *r, const uint8_t name[32], size_t len) {
+    struct service_now now = now_of(r->app);
+    struct net_addr source = http_source_of(r->app->http, r->request);
+    struct shared_bytes *shared = shared_make(r->app, name, r->meeting, &source, len);
+    uint64_t wait_us = shared != NULL ? service_pay_reading(r->app->service, &now, r->meeting, r->identity, len) : 0;
     if (shared == NULL)
-        return NULL;
-    app->shared_len += bytes.len;
-    uint8_t *room = (uint8_t *)(shared + 1);
-    memcpy(room, name.data, name.len);
-    memcpy(room + name.len, bytes.data, bytes.len);
-    *shared = (struct shared_bytes){.next = app->shared,
-                                    .app = app,
-                                    .refs = 1,
-                                    .name = span_of(room, name.len),
-                                    .bytes = span_of(room + name.len, bytes.len)};
-    app->shared = shared;
-    return shared;
+        answer_later(r->reply, 503, SHARED_WAIT_US);
+    if (wait_us == 0) {
+        if (shared != NULL)
+            mls_buf_reserve(&shared->bytes, len);
+        return shared;
+    }
+    shared_release(shared);
+    answer_later(r->reply, 429, wait_us);
+    return NULL;
 }
 
-static void reply_shared(struct app *app, struct span name, struct span bytes, struct http_reply *reply) {
-    struct shared_bytes *shared = share(app, name, bytes);
-    if (shared == NULL) {
-        http_reply_header(reply, "Retry-After", "5");
-        reply->status = 503;
+static void reply_shared(struct shared_bytes *shared, const char *caching, struct http_reply *reply) {
+    if (!mls_buf_ok(&shared->bytes)) { /* memory is short */
+        shared_release(shared);
+        answer_later(reply, 503, SHARED_WAIT_US);
         return;
     }
     http_reply_header(reply, "Content-Type", "application/octet-stream");
+    http_reply_header(reply, "Cache-Control", caching);
     reply->status = 200;
-    reply->body = shared->bytes;
-    reply->release = release_shared;
+    reply->body = mls_buf_span(&shared->bytes);
+    reply->release = shared_release;
     reply->held = shared;
 }
 
-/* The headers of what has a tag; true when the client has it already. */
-static bool tagged(const struct http_request *request, struct http_reply *reply, const char *etag,
-                   const char *caching) {
-    http_reply_header(reply, "ETag", etag);
-    http_reply_header(reply, "Cache-Control", caching);
-    http_reply_header(reply, "Vary", "Authorization");
-    bool same = span_equal_str(request->if_none_match, etag);
-    if (same)
-        reply->status = 304;
-    return same;
-}
-
-static void serve_tree(struct app *app, const struct http_request *request, struct span meeting, struct span hex,
-                       struct http_reply *reply) {
-    uint8_t hash[HASH_LEN_MAX];
+static void serve_tree(const struct reading *r, struct span hex) {
+    static const char caching[] = "private, max-age=3600, immutable";
+    uint8_t hash[HASH_LEN_MAX], name[32];
     size_t hash_len;
     char etag[2 * HASH_LEN_MAX + 3];
     struct span tree = hex_decode(hex, hash, sizeof hash, &hash_len)
-                           ? service_tree(app->service, meeting, span_of(hash, hash_len))
+                           ? service_tree(r->app->service, r->meeting, span_of(hash, hash_len))
                            : span_of(NULL, 0);
     if (tree.len == 0) {
-        delivery_reply_missing(reply);
+        delivery_reply_missing(r->reply);
         return;
     }
     (void)snprintf(etag, sizeof etag, "\"%.*s\"", (int)hex.len, (const char *)hex.data);
-    if (!tagged(request, reply, etag, "private, max-age=3600, immutable"))
-        reply_shared(app, span_of(hash, hash_len), tree, reply);
+    bool known = span_equal_str(r->request->if_none_match, etag);
+    name_of(r->meeting, span_str("tree"), span_of(hash, hash_len), name);
+    struct shared_bytes *shared = known ? NULL : shared_find(r->app, name);
+    if (!known && shared == NULL) {
+        if ((shared = share(r, name, tree.len)) == NULL)
+            return;
+        mls_wr_span(&shared->bytes, tree);
+    }
+    http_reply_header(r->reply, "ETag", etag);
+    http_reply_header(r->reply, "Vary", "Authorization");
+    if (known) {
+        http_reply_header(r->reply, "Cache-Control", caching);
+        r->reply->status = 304;
+    } else {
+        reply_shared(shared, caching, r->reply);
+    }
 }
 
-/* It is put together for each who asks, some milliseconds where it is long; it is asked for once by who comes back, and so counts as
- * another connection. */
-static void serve_chain(struct app *app, const struct http_request *request, struct span meeting, struct span digits,
-                        struct http_reply *reply) {
-    uint64_t epoch = 0;
-    struct mls_buf chain;
-    if (!may_connect(app, request, reply))
+static bool number_read(struct span digits, uint64_t *out) {
+    *out = 0;
+    for (size_t i = 0; i < digits.len && i < 20; i++) {
+        if (digits.data[i] < '0' || digits.data[i] > '9')
+            return false;
+        *out = 10 * *out + (uint64_t)(digits.data[i] - '0');
+    }
+    return digits.len > 0 && digits.len <= 19;
+}
+
+/* It is asked for once by who comes back, and so counts as another connection. */
+static void serve_chain(const struct reading *r, struct span digits) {
+    uint64_t epoch;
+    struct service_chain_mark mark;
+    uint8_t name[32], bytes[16 + sizeof mark.digest];
+    if (!may_connect(r->app, r->request, r->reply))
         return;
-    bool good = digits.len > 0 && digits.len <= 19;
-    for (size_t i = 0; good && i < digits.len; i++) {
-        good = digits.data[i] >= '0' && digits.data[i] <= '9';
-        epoch = 10 * epoch + (uint64_t)(digits.data[i] - '0');
+    if (!number_read(digits, &epoch) || !service_chain_mark(r->app->service, r->meeting, epoch, &mark)) {
+        delivery_reply_missing(r->reply);
+        return;
     }
-    mls_buf_init(&chain, CHAIN_LEN_MAX);
-    if (good && service_chain(app->service, meeting, epoch, &chain) && mls_buf_ok(&chain)) {
-        http_reply_header(reply, "Cache-Control", "no-store");
-        reply_shared(app, meeting, mls_buf_span(&chain), reply);
-    } else {
-        delivery_reply_missing(reply);
-    }
-    mls_buf_free(&chain);
+    struct writer w = writer_of(bytes, sizeof bytes);
+    wr_u64(&w, mark.epoch);
+    wr_u64(&w, mark.room);
+    wr_bytes(&w, mark.digest, sizeof mark.digest);
+    name_of(r->meeting, span_str("chain"), writer_span(&w), name);
+    struct shared_bytes *shared = shared_find(r->app, name);
+    if (shared == NULL && (shared = share(r, name, mark.room)) != NULL)
+        (void)service_chain(r->app->service, r->meeting, epoch, &shared->bytes);
+    if (shared != NULL)
+        reply_shared(shared, "no-store", r->reply);
 }
 
 bool delivery_split(struct span path, struct span *id, struct span *rest) {
@@ -309,18 +313,17 @@ bool delivery_split(struct span path, struct span *id, struct span *rest) {
     return true;
 }
 
-static void serve_group(struct app *app, const struct http_request *request, struct span meeting, struct span rest,
-                        struct http_reply *reply) {
+static void serve_group(const struct reading *r, struct span rest) {
     static const char tree[] = "/mls/tree/", chain[] = "/mls/chain/";
-    if (!span_equal_str(request->method, "GET") && !span_equal_str(request->method, "HEAD")) {
-        http_reply_header(reply, "Allow", "GET, HEAD");
-        http_reply_text(reply, 405, "text/plain", span_str("only GET and HEAD\n"));
+    if (!span_equal_str(r->request->method, "GET") && !span_equal_str(r->request->method, "HEAD")) {
+        http_reply_header(r->reply, "Allow", "GET, HEAD");
+        http_reply_text(r->reply, 405, "text/plain", span_str("only GET and HEAD\n"));
     } else if (span_starts_with(rest, tree)) {
-        serve_tree(app, request, meeting, span_of(rest.data + sizeof tree - 1, rest.len - (sizeof tree - 1)), reply);
+        serve_tree(r, span_of(rest.data + sizeof tree - 1, rest.len - (sizeof tree - 1)));
     } else if (span_starts_with(rest, chain)) {
-        serve_chain(app, request, meeting, span_of(rest.data + sizeof chain - 1, rest.len - (sizeof chain - 1)), reply);
+        serve_chain(r, span_of(rest.data + sizeof chain - 1, rest.len - (sizeof chain - 1)));
     } else {
-        delivery_reply_missing(reply);
+        delivery_reply_missing(r->reply);
     }
 }
 
@@ -336,7 +339,7 @@ bool delivery_serve(struct app *app, const struct http_request *request, struct 
     if (known && file && service_is_member(app->service, id, span_str(who.identity))) {
         files_serve(app, request, id, span_str(who.identity), rest, reply);
     } else if (known && !file && service_may_read(app->service, id, span_str(who.identity))) {
-        serve_group(app, request, id, rest, reply);
+        serve_group(&(struct reading){app, request, id, span_str(who.identity), reply}, rest);
     } else {
         store_abort(app->store, request->upload);
         delivery_reply_missing(reply);

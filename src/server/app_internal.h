@@ -39,7 +39,6 @@ struct app {
     uint8_t operator_key[32];    /* public half of house.key */
     struct store *store;         /* files of meetings */
     struct shared_bytes *shared; /* trees and chains that are being sent */
-    size_t shared_len;
     char files_dir[VAULT_PATH_LEN_MAX];
     struct webhook *webhook; /* NULL without addresses */
     struct net_addr candidates[CONTROL_CANDIDATES_MAX];
@@ -104,6 +103,29 @@ void delivery_shutdown(struct app *app);
 void delivery_token(void *context, struct span id, struct span identity, struct mls_buf *out);
 /* Answers what is below /api/v2/meetings/<id>/; false for other paths. */
 bool delivery_serve(struct app *app, const struct http_request *request, struct http_reply *reply);
+
+/* app_shared.c: trees and chains that are being sent, each once for all who read it at the same time. */
+/* Of all together: some of the longest, and any number of what meetings usually have; and of those that one meeting has, or one
+ * source asked for first, so that who reads slowly leaves room for others. This machine is no source. */
+#define SHARED_LEN_MAX (128u << 20)
+#define SHARED_SHARE_MAX (SHARED_LEN_MAX / 4)
+struct shared_bytes {
+    struct shared_bytes *next;
+    struct app *app;
+    uint32_t refs;
+    uint8_t name[32]; /* a digest of whose they are and what */
+    uint8_t meeting[MEETING_ID_LEN];
+    struct net_addr source;
+    size_t room;
+    struct mls_buf bytes;
+};
+/* Those of this name, for one more reader; NULL: there are none. */
+struct shared_bytes *shared_find(struct app *app, const uint8_t name[32]);
+/* For `len` bytes at most, which the caller writes into `bytes`; NULL: there is no room, in all or of a share. */
+struct shared_bytes *shared_make(struct app *app, const uint8_t name[32], struct span meeting, const struct net_addr *source,
+                                 size_t len);
+/* One reader has done. As http_reply.release. */
+void shared_release(void *shared);
 
 /* app_files.c: files of meetings. `identity` is a member's, from its token; `name` what follows /files. */
 bool files_path(struct span rest);

@@ -202,6 +202,32 @@ static void who_missed_too_much_is_sent_to_come_in_again_with_a_chain(void **sta
     end();
 }
 
+static void a_chain_keeps_its_mark_until_something_happens(void **state) {
+    (void)state;
+    begin(GROUP_OPEN);
+    struct line *owner = founds();
+    struct service_chain_mark first, again, later;
+    struct mls_buf chain;
+    assert_true(service_chain_mark(t.s, span_str(t.w.id), 0, &first));
+    assert_false(service_chain_mark(t.s, span_str(t.w.id), 1, &again));
+    assert_false(service_chain_mark(t.s, span_str("no meeting"), 0, &again));
+    assert_int_equal(first.room, 0);
+    (void)enters(owner);
+    assert_true(service_chain_mark(t.s, span_str(t.w.id), 0, &again));
+    assert_true(again.room > 0 && memcmp(again.digest, first.digest, sizeof first.digest) != 0);
+    mls_buf_init(&chain, again.room);
+    assert_true(service_chain(t.s, span_str(t.w.id), 0, &chain));
+    assert_in_range(mls_buf_len(&chain), 1, again.room);
+    mls_buf_free(&chain);
+    run(US_PER_S);
+    assert_true(service_chain_mark(t.s, span_str(t.w.id), 0, &later));
+    assert_true(later.room == again.room && memcmp(later.digest, again.digest, sizeof again.digest) == 0);
+    (void)enters(owner);
+    assert_true(service_chain_mark(t.s, span_str(t.w.id), 0, &later));
+    assert_true(later.room > again.room);
+    end();
+}
+
 static void a_seat_has_so_many_commits_and_turns_whatever_it_connects_with(void **state) {
     (void)state;
     begin(GROUP_OPEN);
@@ -305,6 +331,7 @@ int main(void) {
         cmocka_unit_test(whom_a_host_put_out_is_removed_though_the_host_goes_before_its_commit),
         cmocka_unit_test(a_cut_connection_resumes_with_what_was_said_meanwhile),
         cmocka_unit_test(who_missed_too_much_is_sent_to_come_in_again_with_a_chain),
+        cmocka_unit_test(a_chain_keeps_its_mark_until_something_happens),
         cmocka_unit_test(a_seat_has_so_many_commits_and_turns_whatever_it_connects_with),
         cmocka_unit_test(who_is_asked_for_a_commit_while_another_is_open_wakes_nobody_again_and_again),
         cmocka_unit_test(a_meeting_that_all_have_left_is_forgotten),

@@ -204,6 +204,45 @@ static void a_seat_that_connects_anew_still_owes_what_it_cost(void **state) {
     end();
 }
 
+static void who_reads_much_waits_until_it_is_paid_and_nobody_else_does(void **state) {
+    (void)state;
+    begin(GROUP_OPEN);
+    struct line *owner = founds(), *greedy = enters(owner);
+    struct span id = span_str(t.w.id), reader = span_of(greedy->seat->identity, GROUP_IDENTITY_LEN);
+    struct service_now at = now();
+    const size_t chain_len = 8u << 20;
+    uint64_t wait_us = 0;
+    uint32_t copies = 0;
+    while (copies < 1000 && (wait_us = service_pay_reading(t.s, &at, id, reader, chain_len)) == 0)
+        copies++;
+    assert_in_range(copies, 10, 100);
+    assert_in_range(wait_us, 1, US_PER_S);
+    assert_int_equal(counters()->service_read_later, 1);
+    assert_int_equal(service_pay_reading(t.s, &at, id, span_of(owner->seat->identity, GROUP_IDENTITY_LEN), chain_len), 0);
+    /* its connection owes as well, and its seat when that is gone */
+    t.held = 0;
+    says(greedy, &(struct wire_message){.type = WIRE_WHERE});
+    assert_int_equal(t.held, 1);
+    service_closed(t.s, &at, greedy->connection, false);
+    drain();
+    assert_true(is_member(greedy));
+    assert_true(service_pay_reading(t.s, &at, id, reader, chain_len) > 0);
+    run(2 * US_PER_S);
+    at = now();
+    assert_int_equal(service_pay_reading(t.s, &at, id, reader, chain_len), 0);
+    end();
+}
+
+static void a_stranger_has_nothing_copied(void **state) {
+    (void)state;
+    begin(GROUP_OPEN);
+    (void)founds();
+    struct service_now at = now();
+    assert_true(service_pay_reading(t.s, &at, span_str(t.w.id), span_str("p_nobody"), 1) > 0);
+    assert_true(service_pay_reading(t.s, &at, span_str("no meeting"), span_str("p_nobody"), 1) > 0);
+    end();
+}
+
 static void sealed_messages_beyond_the_rate_are_dropped_and_who_goes_on_is_closed(void **state) {
     (void)state;
     begin(GROUP_OPEN);
@@ -427,6 +466,8 @@ int main(void) {
         cmocka_unit_test(bad_hellos_are_paid_by_their_network_however_often_it_connects),
         cmocka_unit_test(who_costs_too_much_is_not_read_from_and_then_closed),
         cmocka_unit_test(a_seat_that_connects_anew_still_owes_what_it_cost),
+        cmocka_unit_test(who_reads_much_waits_until_it_is_paid_and_nobody_else_does),
+        cmocka_unit_test(a_stranger_has_nothing_copied),
         cmocka_unit_test(sealed_messages_beyond_the_rate_are_dropped_and_who_goes_on_is_closed),
         cmocka_unit_test(a_connection_that_would_miss_a_message_is_closed),
         cmocka_unit_test(who_is_online_is_told_twice_a_second_at_most),

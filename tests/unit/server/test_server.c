@@ -376,6 +376,37 @@ static void no_upload_begins_at_the_metrics_port_where_nobody_would_end_it(void 
     http_free_reply(&reply);
 }
 
+static void who_reads_trees_slowly_leaves_room_for_other_meetings_and_sources(void **state) {
+    (void)state;
+    static const char *const meetings[] = {"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB",
+                                           "CCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCC"};
+    enum { LEN = 8 << 20, SHARE = SHARED_SHARE_MAX / LEN, MADE = 2 * SHARE + 1 };
+    struct app *app = calloc(1, sizeof *app);
+    struct net_addr one = net_addr_v4(192, 0, 2, 1, 0), other = net_addr_v4(192, 0, 2, 2, 0), own = net_addr_v4(127, 0, 0, 1, 0);
+    struct shared_bytes *made[MADE + 1];
+    uint8_t name[32] = {0};
+    size_t count = 0;
+    assert_null(shared_find(app, name));
+    for (; count < SHARE; name[0]++)
+        assert_non_null(made[count++] = shared_make(app, name, span_str(meetings[0]), &own, LEN));
+    assert_null(shared_make(app, name, span_str(meetings[0]), &other, LEN)); /* the meeting has its share */
+    for (; count < 2 * SHARE; name[0]++, count++)
+        assert_non_null(made[count] = shared_make(app, name, span_str(meetings[1 + count % 2]), &one, LEN));
+    assert_null(shared_make(app, name, span_str(meetings[1]), &one, LEN)); /* the source */
+    assert_non_null(made[count++] = shared_make(app, name, span_str(meetings[1]), &other, LEN));
+    /* who reads what is being sent already takes none */
+    assert_ptr_equal(shared_find(app, name), made[count - 1]);
+    shared_release(made[count - 1]);
+    assert_ptr_equal(shared_find(app, name), made[count - 1]);
+    shared_release(made[count - 1]);
+    shared_release(made[0]);
+    assert_non_null(made[0] = shared_make(app, name, span_str(meetings[0]), &other, LEN));
+    for (size_t i = 0; i < count; i++)
+        shared_release(made[i]);
+    assert_null(app->shared);
+    free(app);
+}
+
 static void no_websocket_opens_at_the_metrics_port(void **state) {
     (void)state;
     struct app *app = calloc(1, sizeof *app);
@@ -514,6 +545,7 @@ static void a_port_in_use_is_named_by_serve_and_by_check(void **state) {
 int main(void) {
     const struct CMUnitTest server[] = {
         TEST(asking_for_a_file_without_gzip_again_costs_no_unpacking),
+        TEST(who_reads_trees_slowly_leaves_room_for_other_meetings_and_sources),
         TEST(no_websocket_opens_at_the_metrics_port),
         TEST(no_upload_begins_at_the_metrics_port_where_nobody_would_end_it),
         TEST(secrets_are_made_once_and_found_again),
