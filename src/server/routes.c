@@ -208,10 +208,14 @@ static bool same_origin(const struct http_request *request) {
     return false;
 }
 
-static void reply_json(struct http_reply *reply, uint16_t status, struct span body) {
-    http_reply_header(reply, "Cache-Control", "no-store");
+static void add_same_origin(struct http_reply *reply) {
     http_reply_header(reply, "X-Content-Type-Options", "nosniff");
     http_reply_header(reply, "Cross-Origin-Resource-Policy", "same-origin");
+}
+
+static void reply_json(struct http_reply *reply, uint16_t status, struct span body) {
+    http_reply_header(reply, "Cache-Control", "no-store");
+    add_same_origin(reply);
     http_reply_text(reply, status, "application/json", body);
 }
 
@@ -245,8 +249,7 @@ static void serve_api(struct app *app, const struct http_request *request, struc
         store_abort(app->store, request->upload);
         reply_json(reply, 403, span_str("{\"error\":\"cross_origin\",\"message\":\"This is for pages of this server.\"}"));
     } else if (delivery_serve(app, request, reply)) {
-        http_reply_header(reply, "X-Content-Type-Options", "nosniff");
-        http_reply_header(reply, "Cross-Origin-Resource-Policy", "same-origin");
+        add_same_origin(reply);
     } else if (span_equal_str(request->path, "/api/v2/version") &&
                (is_method(request, "GET") || is_method(request, "HEAD"))) {
         serve_version(reply);
@@ -261,8 +264,12 @@ uint32_t routes_body_begin(void *context, const struct http_request *request, ui
     /* what is asked at the metrics port gets metrics, and nobody would end the upload */
     if (request->metrics_port || !is_method(request, "POST") || !delivery_split(request->path, &id, &rest) || !files_path(rest))
         return 0;
-    if (same_origin(request))
-        return files_begin(app, request, len, reply);
+    if (same_origin(request)) {
+        uint32_t upload = files_begin(app, request, len, reply);
+        if (upload == 0)
+            add_same_origin(reply);
+        return upload;
+    }
     reply_json(reply, 403, span_str("{\"error\":\"cross_origin\",\"message\":\"This is for pages of this server.\"}"));
     return 0;
 }

@@ -1,5 +1,6 @@
 // The group: coming, talking, leaving, connections that break, servers that restart.
 import crypto from 'node:crypto';
+import net from 'node:net';
 import WebSocket from 'ws';
 import { check, checkEqual, test, until } from '../lib/runner.mjs';
 import { idHash, deriveLink, fragmentOf, identityOf, meetingHash, publicOf, sign } from '../lib/link.mjs';
@@ -315,6 +316,36 @@ test('tree and chain are for members and for nobody else, whose answer does not 
   checkEqual(refusals[0].status, 404, 'its status');
   const tag = (await get(tree, ann.token)).headers.get('etag');
   checkEqual((await get(tree, ann.token, { 'if-none-match': tag })).status, 304, 'the tree again');
+});
+
+test('who may not read or write gets the same bytes, whatever the reason, and after the meeting', async (t) => {
+  const server = await startServer(t);
+  const meeting = await server.newMeeting();
+  const ann = await enter(t, server, meeting, 'Ann', { host: true });
+  const elsewhere = await enter(t, server, await server.newMeeting(), 'Other');
+  const raw = (method, id, where, token) =>
+    new Promise((resolve) => {
+      const socket = net.connect(server.ports.http, '127.0.0.1');
+      const parts = [];
+      socket.on('data', (part) => parts.push(part)).on('close', () => resolve(Buffer.concat(parts).toString('latin1')));
+      const body = method === 'POST' ? 'Content-Length: 4\r\n\r\nfile' : '\r\n';
+      socket.write(`${method} /api/v2/meetings/${id}/${where} HTTP/1.1\r\nHost: x\r\n${token ? `Authorization: Bearer ${token}\r\n` : ''}Connection: close\r\n${body}`);
+    });
+  const tree = (await enter(t, server, meeting, 'Bob').then((bob) => bob.of('fetch')))[0].text;
+  const unknown = crypto.randomBytes(24).toString('base64url');
+  const asked = [['GET', tree], ['GET', 'mls/chain/0'], ['GET', 'mls/anything'], ['POST', 'files'], ['GET', `files/${'a'.repeat(22)}`], ['DELETE', `files/${'a'.repeat(22)}`]];
+  const answers = new Set();
+  const ask = async (id, tokens) => {
+    for (const [method, where] of asked) for (const token of tokens) answers.add(await raw(method, id, where, token));
+  };
+  check((await raw('GET', meeting.id, 'mls/chain/0', ann.token)).startsWith('HTTP/1.1 200'), 'who may read does');
+  await ask(meeting.id, ['', 'x', `${ann.token}x`, elsewhere.token]);
+  await ask(unknown, ['', ann.token]);
+  elsewhere.stop();
+  await until('the other meeting to be over', async () => (await server.metrics()).conclave_meetings === 1, 30_000);
+  await ask(elsewhere.meeting.id, ['', ann.token, elsewhere.token]);
+  checkEqual([...answers].length, 1, [...answers].join('\n----\n'));
+  check([...answers][0].startsWith('HTTP/1.1 404') && [...answers][0].includes('"no_entry"'), [...answers][0]);
 });
 
 test('who asks for the chain again and again is told to wait, and the others come in', async (t) => {
