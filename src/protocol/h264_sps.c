@@ -22,7 +22,10 @@ static void skip_scaling_list(struct bits *b, unsigned size) {
     int32_t last = 8, next = 8;
     for (unsigned i = 0; i < size && next != 0 && bits_ok(b); i++) {
         uint32_t code = bits_ue(b);
-        b->bad = b->bad || code > 512; /* se(v) of -128 to 127 */
+        if (code > 512) { /* se(v) of -128 to 127 */
+            b->bad = true;
+            return;
+        }
         int32_t delta = (code & 1) != 0 ? (int32_t)(code / 2 + 1) : -(int32_t)(code / 2);
         next = (last + delta) & 255;
         last = next != 0 ? next : last;

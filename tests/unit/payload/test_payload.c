@@ -263,7 +263,7 @@ static void put(struct made *m, uint32_t value, unsigned count) {
 
 static void put_ue(struct made *m, uint32_t value) {
     unsigned len = 0;
-    while ((value + 1) >> (len + 1) != 0)
+    while (len < 31 && (value + 1) >> (len + 1) != 0)
         len++;
     put(m, 0, len);
     put(m, value + 1, len + 1);
@@ -322,6 +322,24 @@ static struct payload_info read_made(enum codec codec, const struct made *m) {
     struct payload_info info;
     (void)payload_inspect(codec, span_of(m->bytes, (m->bits + 7) / 8), false, (struct span){NULL, 0}, NULL, &info);
     return info;
+}
+
+/* The sum with such a step does not fit into an int. */
+static void a_scaling_list_with_a_step_of_two_thousand_million_is_none(void **unused) {
+    (void)unused;
+    struct made m = {0};
+    put(&m, 0x67, 8);
+    put(&m, 100, 8);
+    put(&m, 31, 16);
+    put_ue(&m, 0);
+    put_ue(&m, 1);
+    put_ue(&m, 0);
+    put_ue(&m, 0);
+    put(&m, 3, 3); /* no bypass; scaling lists; the first */
+    put_ue(&m, UINT32_MAX - 2);
+    put(&m, UINT32_MAX, 32);
+    put(&m, UINT32_MAX, 32);
+    assert_int_equal(read_made(CODEC_H264, &m).width, 0);
 }
 
 static void a_parameter_set_of_h264_tells_the_size_behind_its_cropping(void **unused) {
@@ -635,6 +653,7 @@ int main(void) {
         cmocka_unit_test(broken_h264_payloads_are_refused),
         cmocka_unit_test(h264_profiles_and_levels_are_compared_as_the_rfc_says),
         cmocka_unit_test(a_parameter_set_of_h264_tells_the_size_behind_its_cropping),
+        cmocka_unit_test(a_scaling_list_with_a_step_of_two_thousand_million_is_none),
         cmocka_unit_test(a_sequence_header_of_av1_tells_the_size),
         cmocka_unit_test(noise_is_taken_for_a_sequence_header_next_to_never),
         cmocka_unit_test(the_descriptor_of_vp9_and_the_dependency_descriptor_agree),
