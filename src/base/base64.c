@@ -81,6 +81,15 @@ bool base64_decode(struct span text, void *out, size_t out_size, size_t *out_len
     return writer_ok(&w);
 }
 
+bool base64url_decode_exact(struct span text, void *out, size_t len) {
+    size_t decoded_len;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.data[i] == '+' || text.data[i] == '/' || text.data[i] == '=')
+            return false; /* base64_decode takes these as well */
+    }
+    return base64_decode(text, out, len, &decoded_len) && decoded_len == len;
+}
+
 bool hex_decode(struct span text, void *out, size_t out_size, size_t *out_len) {
     uint8_t *bytes = out;
     if (text.len == 0 || text.len % 2 != 0 || text.len / 2 > out_size)

@@ -42,10 +42,6 @@ bool ration_take(struct ration *r, uint64_t now_us, uint32_t burst, uint64_t eac
     return true;
 }
 
-void ration_give_back(struct ration *r, uint64_t each_us) {
-    r->full_at_us = time_since(r->full_at_us, each_us);
-}
-
 bool ration_full(const struct ration *r, uint64_t now_us) {
     return r->full_at_us <= now_us;
 }

@@ -74,7 +74,6 @@ struct ration {
     uint64_t full_at_us;
 };
 bool ration_take(struct ration *r, uint64_t now_us, uint32_t burst, uint64_t each_us);
-void ration_give_back(struct ration *r, uint64_t each_us);
 /* Nothing was taken for long enough that it is full. */
 bool ration_full(const struct ration *r, uint64_t now_us);
 

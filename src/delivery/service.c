@@ -221,12 +221,12 @@ struct guest *guest_of_seat(const struct hall *h, struct span seat) {
     return map_get(&h->owner->by_seat, key, &index) ? &h->owner->guests[index] : NULL;
 }
 
-static bool waits_for_entry(const struct guest *g) {
+bool guest_waits(const struct guest *g) {
     return g->phase == GUEST_LINE || g->phase == GUEST_FOUND || g->phase == GUEST_WAIT;
 }
 
 void guest_rearm(struct service *s, const struct guest *g) {
-    uint64_t due_us = g->hall == NULL ? g->due_us : waits_for_entry(g) ? g->wait_until_us : TIME_NEVER;
+    uint64_t due_us = g->hall == NULL ? g->due_us : guest_waits(g) ? g->wait_until_us : TIME_NEVER;
     if (g->held_until_us != 0)
         due_us = time_min(due_us, g->held_until_us);
     deadline_set(&s->deadlines, (uint32_t)(g - s->guests), g->missed ? 0 : due_us);
@@ -495,7 +495,7 @@ static void guest_due(struct service *s, const struct service_now *now, struct g
         bool refused = g->phase == GUEST_REFUSED;
         s->counters.service_silent += !refused;
         guest_close(s, g, 0, refused ? WIRE_CLOSE_NO_ENTRY : WIRE_CLOSE_MALFORMED);
-    } else if (g->hall != NULL && waits_for_entry(g) && now->now_us >= g->wait_until_us) {
+    } else if (g->hall != NULL && guest_waits(g) && now->now_us >= g->wait_until_us) {
         s->counters.service_tired++;
         lose(s, now, g, WIRE_GONE_TIMEOUT, WIRE_CLOSE_OVER);
     } else {
@@ -575,14 +575,6 @@ bool service_member_next(const struct service *s, struct span id, uint32_t *curs
         return true;
     }
     return false;
-}
-
-uint32_t service_members(const struct service *s, struct span id) {
-    uint32_t cursor = 0, count = 0;
-    struct span identity;
-    while (service_member_next(s, id, &cursor, &identity))
-        count++;
-    return count;
 }
 
 void service_drain(struct service *s, bool on) {

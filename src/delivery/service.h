@@ -72,8 +72,7 @@ struct service;
 #define SERVICE_NETWORK_MEETINGS_MIN 16
 #define SERVICE_NETWORK_WAITING_MAX (SERVICE_LINE_MAX / 2)
 #define SERVICE_NETWORK_STRANGERS_MAX 128
-/* Authors of withdrawn commits, and who called these good: two in an hour go. */
-#define SERVICE_STRIKES_MAX 2
+/* Authors of withdrawn commits, and who called these good: who is one twice within so long goes. */
 #define SERVICE_STRIKE_US UINT64_C(3600000000)
 
 #define SERVICE_COUNTERS(X)                                                                                            \
@@ -156,10 +155,9 @@ struct service_output {
 bool service_poll(struct service *s, struct service_output *out);
 
 bool service_is_member(const struct service *s, struct span id, struct span identity);
-/* Meetings with somebody in or expected back; members as service_is_member means it. */
+/* Meetings with somebody in or expected back. */
 uint32_t service_meetings(const struct service *s);
-uint32_t service_members(const struct service *s, struct span id);
-/* The next of them: start with *cursor 0, until false. Borrowed until the group changes. */
+/* The next member, as service_is_member means it: start with *cursor 0, until false. Borrowed until the group changes. */
 bool service_member_next(const struct service *s, struct span id, uint32_t *cursor, struct span *identity);
 bool service_may_read(const struct service *s, struct span id, struct span identity);
 struct span service_tree(struct service *s, struct span id, struct span tree_hash);

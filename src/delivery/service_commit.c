@@ -53,8 +53,7 @@ static void on_ready(struct hall *h, const struct service_now *now, const struct
     }
     hall_broadcast(h, &ready, NULL);
     for (struct guest *g = h->first; g != NULL; g = g->next) {
-        bool waits = g->phase == GUEST_LINE || g->phase == GUEST_WAIT || g->phase == GUEST_FOUND;
-        if (waits && public_group_find_seat(hall_group(h), guest_seat(g), &leaf))
+        if (guest_waits(g) && public_group_find_seat(hall_group(h), guest_seat(g), &leaf))
             give_welcome(h, now, g, out->seq);
     }
     hall_remove_ghosts(h, now);

@@ -72,7 +72,7 @@ void hall_tell_online(struct hall *h) {
     mls_buf_init(&list, WIRE_MESSAGE_LEN_MAX - 64);
     for (const struct guest *g = h->first; g != NULL; g = g->next) {
         if (g->phase == GUEST_MEMBER)
-            mls_wr_vec(&list, guest_identity(g));
+            wire_add_identity(&list, guest_identity(g));
     }
     hall_broadcast(h, &(struct wire_message){.type = WIRE_ONLINE, .list = mls_buf_span(&list)}, NULL);
     mls_buf_free(&list);
@@ -490,9 +490,8 @@ void hall_enter(struct hall *h, const struct service_now *now, struct guest *g, 
                 const struct entry_result *result) {
     uint32_t waiting = 0, of_network = 0;
     for (const struct guest *other = h->first; other != NULL; other = other->next) {
-        bool waits = other->phase == GUEST_LINE || other->phase == GUEST_WAIT || other->phase == GUEST_FOUND;
-        waiting += waits;
-        of_network += waits && other->network == g->network;
+        waiting += guest_waits(other);
+        of_network += guest_waits(other) && other->network == g->network;
     }
     g->due_us = now->now_us;
     if (result->standing == WIRE_STANDING_RESUMED) {

@@ -1,6 +1,6 @@
 /* What service.c (connections), service_output.c (what goes out), service_network.c (shares of addresses),
- * service_hall.c (one meeting: who comes and goes), service_commit.c (its commits), service_pump.c (what is due) and
- * service_fair.c (what one may do to the others) share. */
+ * service_hall.c (one meeting: who comes and goes), service_commit.c (its commits), service_pump.c (what is due),
+ * service_fair.c (what one may do to the others) and service_restate.c (the group of before a restart) share. */
 #ifndef CONCLAVE_DELIVERY_SERVICE_INTERNAL_H
 #define CONCLAVE_DELIVERY_SERVICE_INTERNAL_H
 
@@ -136,8 +136,7 @@ struct hall {
     uint64_t lease_until_us;
     uint32_t named;
     uint64_t named_until_us, named_for_us;
-    uint32_t
-        adds_max; /* packages that are named at once, 0: as many as fit; fewer when a commit of several did not come */
+    uint32_t adds_max; /* packages that are named at once; 0: as many as fit. Fewer when a commit of several did not come */
     uint64_t last_join_us, this_join_us; /* the two newest hellos of those who enter */
     bool again_last;                     /* the last turn was of somebody who comes in again */
     uint32_t urgent;                     /* a host whose removal lost: only its commit is taken */
@@ -209,6 +208,8 @@ void service_queue_free(struct service *s);
 void guest_close(struct service *s, struct guest *g, uint8_t gone, uint16_t code);
 struct guest *guest_find(struct service *s, uint32_t handle);
 struct guest *guest_of_seat(const struct hall *h, struct span seat);
+/* It has proven itself, and is not in yet. */
+bool guest_waits(const struct guest *g);
 /* After what may change when it is due. */
 void guest_rearm(struct service *s, const struct guest *g);
 

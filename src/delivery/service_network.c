@@ -33,13 +33,12 @@ bool network_of(struct service *s, const struct net_addr *client, struct network
 void network_done(struct service *s, uint64_t now_us, struct network *network) {
     if (network == NULL || network->key[0] == 0 || network->connections > 0 || network->meetings > 0)
         return;
-    uint32_t index = (uint32_t)(network - s->networks);
+    uint32_t deadline = s->config.connections_max + s->config.meetings_max + (uint32_t)(network - s->networks);
     uint64_t paid_us = network->work.budget.full_at_us;
-    if (paid_us > now_us) {
-        deadline_set(&s->deadlines, s->config.connections_max + s->config.meetings_max + index, paid_us);
+    bool owes = paid_us > now_us;
+    deadline_set(&s->deadlines, deadline, owes ? paid_us : TIME_NEVER);
+    if (owes)
         return;
-    }
-    deadline_set(&s->deadlines, s->config.connections_max + s->config.meetings_max + index, TIME_NEVER);
     (void)map_remove(&s->by_network, network->key);
     *network = (struct network){.next_free = s->networks_free};
     s->networks_free = network;

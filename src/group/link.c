@@ -103,18 +103,11 @@ static bool cell_good(struct span cell) {
 
 bool group_id_read(struct span id, uint8_t hash[ID_HASH_LEN], uint8_t tag[ID_TAG_LEN]) {
     uint8_t bytes[ID_HASH_LEN + ID_TAG_LEN];
-    size_t len;
     if (id.len < GROUP_MEETING_ID_LEN || id.len > GROUP_MEETING_ID_LEN_MAX)
         return false;
     size_t cell = id.len - GROUP_MEETING_ID_LEN;
     struct span text = span_of(id.data + cell, GROUP_MEETING_ID_LEN);
-    if (!cell_good(span_of(id.data, cell)))
-        return false;
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.data[i] == '+' || text.data[i] == '/' || text.data[i] == '=')
-            return false; /* the other alphabet, which our decoder takes as well */
-    }
-    if (!base64_decode(text, bytes, sizeof bytes, &len) || len != sizeof bytes)
+    if (!cell_good(span_of(id.data, cell)) || !base64url_decode_exact(text, bytes, sizeof bytes))
         return false;
     memcpy(hash, bytes, ID_HASH_LEN);
     memcpy(tag, bytes + ID_HASH_LEN, ID_TAG_LEN);

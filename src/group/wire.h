@@ -146,8 +146,8 @@ struct wire_message {
     uint32_t features;   /* uint32: challenge, hello */
     uint32_t generation; /* uint32: hello. Of the link that the sender has */
     uint32_t bits;       /* uint32: moderate, moderated */
-    uint64_t
-        epoch; /* uint64: hello, ack, bad, where, state (standing 4), commit_now, accepted, stale, ready, withdrawn */
+    uint64_t epoch;        /* uint64: hello, ack, bad, where, state (standing 4), commit_now, accepted, stale, ready,
+                            * withdrawn */
     uint64_t seq;          /* uint64: hello (last_seq), state (standing 4), handshake, accepted, welcome, app from the
                             * server (0: not kept), sent, ready, withdrawn */
     uint64_t from_epoch;   /* uint64: join_now, resync: the chain is there from this epoch on */

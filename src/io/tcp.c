@@ -194,7 +194,7 @@ uint16_t tcp_port(const struct tcp *tcp) {
 }
 
 static bool client_has_too_many(const struct tcp *tcp, const struct net_addr *from) {
-    if (net_addr_is_loopback(from))
+    if (net_addr_is_loopback(from) && !tcp->config.count_loopback)
         return false;
     struct net_addr client = address_client(from);
     uint32_t count = 0;

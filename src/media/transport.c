@@ -214,10 +214,10 @@ static void learn_address(struct engine *e, struct transport *t, const struct ne
     }
     if (!map_put(&e->by_addr, addr, t->index))
         return; /* as many as all transports may have: cannot be, and would only cost a look-up by name */
-    if (!known)
+    if (!known) {
         tell_path(e, addr, true, ice_lite_is_proven(&t->ice, addr));
-    if (!known)
         return;
+    }
     ice_lite_doubt(&e->transports[owner].ice, addr);
     transport_retarget(e, &e->transports[owner]);
 }

@@ -31,13 +31,7 @@ static bool spend(struct meeting *m, uint64_t now_us, const struct meeting_reque
 static bool read_key(const json_t *body, const char *name, uint8_t out[32]) {
     const json_t *value = json_object_get(body, name);
     struct span text = span_of(json_string_value(value), json_string_length(value));
-    size_t len = 0;
-    /* one spelling of each key: 43 characters of the URL's alphabet, whose last two bits are zero */
-    static const char last[] = "AEIMQUYcgkosw048";
-    if (text.len != 43 || memchr(text.data, '+', text.len) != NULL || memchr(text.data, '/', text.len) != NULL ||
-        memchr(last, text.data[42], sizeof last - 1) == NULL || !base64_decode(text, out, 32, &len) || len != 32)
-        return false;
-    return sign_public_good(SIGN_ED25519, span_of(out, 32));
+    return base64url_decode_exact(text, out, 32) && sign_public_good(SIGN_ED25519, span_of(out, 32));
 }
 
 static bool read_number(const json_t *body, const char *name, json_int_t max, json_int_t *out) {

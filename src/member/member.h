@@ -47,7 +47,6 @@ struct member;
 #define MEMBER_CHAT_LEN_MAX 8000
 #define MEMBER_EMOJI_LEN_MAX 32
 #define MEMBER_FILE_NAME_LEN_MAX 255
-#define MEMBER_MEETING_ID_LEN_MAX 64
 /* Outputs that may wait between two polls. Beyond it, chat of others is dropped with a count; nothing else can be that
  * many. */
 #define MEMBER_OUTPUTS_MAX 4096

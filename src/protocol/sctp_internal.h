@@ -377,7 +377,7 @@ void sctp_recv_deliver(struct sctp *s);
 /* At the end of a packet: deliveries, and when to acknowledge. */
 void sctp_recv_packet_end(struct sctp *s, uint64_t now_us);
 void sctp_recv_release_current(struct sctp *s);
-/* Drops fragments of this stream up to a TSN: nobody will complete them. */
+/* Drops fragments of these streams up to a TSN: nobody will complete them. */
 void sctp_recv_drop_streams(struct sctp *s, const uint64_t streams[SCTP_STREAM_WORDS], uint64_t tsn);
 /* The peer was told of a window too small to send into, and there is room again. */
 bool sctp_recv_window_opened(const struct sctp *s);

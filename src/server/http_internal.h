@@ -194,9 +194,9 @@ struct http_client *connection_client_of(struct http_connection *c, bool *full);
 /* http_request.c */
 /* Bytes of requests. How many were taken; the rest stays for later. False: the connection ended. */
 bool request_input(struct http_connection *c, uint64_t now_us, uint8_t *data, size_t len);
-/* Writes the reply; false: the connection ended. */
 /* What is left of "100 Continue": 1 = it is out, 0 = later, -1 = the stream is over. */
 int request_invite(struct http_connection *c);
+/* Writes the reply; false: the connection ended. */
 bool request_output(struct http_connection *c, uint64_t now_us);
 /* Answers with an error of this layer, and ends the connection after it. `header`: one more, with its line end, or NULL. */
 void request_refuse(struct http_connection *c, uint64_t now_us, uint16_t status, const char *text, const char *header);

@@ -186,9 +186,14 @@ void work_charge_room(struct control *control, struct room *room, uint64_t befor
     control->work_charged_ns += control->work_ns - before_ns;
 }
 
+/* When what this one caused is paid for: of its session, or as that left it. */
+static uint64_t *work_of(struct peer *peer) {
+    return peer->session != NULL ? &peer->session->work_us : &peer->work_us;
+}
+
 void work_charge_peer(struct peer *peer, uint64_t before_ns) {
     const struct control *control = peer->control;
-    uint64_t *work_us = peer->session != NULL ? &peer->session->work_us : &peer->work_us;
+    uint64_t *work_us = work_of(peer);
     uint64_t from_us = *work_us > control->now_us ? *work_us : control->now_us;
     *work_us = from_us + (control->work_ns - before_ns) * WORK_SESSION_PARTS / 1000;
 }
@@ -227,10 +232,8 @@ void debt_keep(struct control *control, const char *room, const char *identity, 
 
 bool work_lets_in(const struct control *control, const struct room *room, const struct token *token) {
     const struct participant *participant = room != NULL ? participant_find(room, token->identity) : NULL;
-    const struct peer *peer = participant != NULL ? peer_of(participant) : NULL;
-    uint64_t work_us = peer == NULL            ? debt_of(control, token->room, token->identity).work_us
-                       : peer->session != NULL ? peer->session->work_us
-                                               : peer->work_us;
+    uint64_t work_us = participant != NULL ? *work_of(peer_of(participant))
+                                           : debt_of(control, token->room, token->identity).work_us;
     return work_us <= control->now_us + WORK_ENTRY_US;
 }
 

@@ -335,6 +335,10 @@ static void checksums_and_encodings_match_their_standards(void **state) {
     assert_false(base64_decode(span_str("Z"), out, sizeof out, &len));
     assert_false(base64_decode(span_str("Z*=="), out, sizeof out, &len));
     assert_false(base64_decode(span_str("Zg=a"), out, sizeof out, &len));
+    assert_true(base64url_decode_exact(span_str("-_8"), out, 2) && memcmp(out, "\xfb\xff", 2) == 0);
+    const char *other_spellings[] = {"+/8", "+_8", "-_8=", "-_9", "-_8A", "-_", "", "-_8\n"};
+    for (size_t i = 0; i < ARRAY_LEN(other_spellings); i++)
+        assert_false(base64url_decode_exact(span_str(other_spellings[i]), out, 2));
 }
 
 static void addresses_print_and_parse(void **state) {

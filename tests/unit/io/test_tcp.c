@@ -9,7 +9,6 @@
 
 #include "base/time.h"
 #include "fake_engine.h"
-#include "io/address.h"
 #include "io/tcp.h"
 #include "sockets.h"
 
@@ -41,14 +40,14 @@ static bool alone_move(void *context, uint32_t shard, int fd, const struct net_a
     return false;
 }
 
-static void alone_open(struct alone *a, bool loopback_only) {
+static void alone_open(struct alone *a, bool count_loopback) {
     *a = (struct alone){.epoll = epoll_create1(EPOLL_CLOEXEC), .take = true};
-    struct tcp_config config = {.shards = 1, .epoll = a->epoll,
+    struct tcp_config config = {.shards = 1, .epoll = a->epoll, .count_loopback = count_loopback,
                                 .handlers = {a, alone_frame, alone_lost, alone_move}};
     char error[256];
     a->tcp = tcp_create(&config);
     assert_non_null(a->tcp);
-    assert_true(tcp_listen(a->tcp, 0, loopback_only, error, sizeof error));
+    assert_true(tcp_listen(a->tcp, 0, true, error, sizeof error));
 }
 
 static void alone_turn(struct alone *a, uint64_t now_us) {
@@ -61,6 +60,22 @@ static void alone_turn(struct alone *a, uint64_t now_us) {
     }
 }
 
+/* A check of a fixed peer, framed. */
+static size_t a_frame(uint8_t frame[256]) {
+    uint8_t check[128];
+    return framed(frame, check, fake_check(check, "00tcp"));
+}
+
+/* One that has sent it and, where `a->take`, is proven by it. */
+static int alone_connected(struct alone *a) {
+    uint8_t frame[256];
+    size_t len = a_frame(frame);
+    int fd = connect_to(SOCK_STREAM, tcp_port(a->tcp));
+    assert_true(send(fd, frame, len, 0) > 0);
+    alone_turn(a, US_PER_S);
+    return fd;
+}
+
 static void alone_close(struct alone *a) {
     tcp_destroy(a->tcp);
     close(a->epoll);
@@ -69,13 +84,10 @@ static void alone_close(struct alone *a) {
 static void a_silent_tcp_connection_gets_ten_seconds_and_an_unproven_one_no_more(void **state) {
     (void)state;
     struct alone a;
-    alone_open(&a, true);
+    alone_open(&a, false);
     a.take = false; /* checks come, and the engine takes none of them */
-    uint8_t check[128], frame[256], back[8];
-    size_t len = framed(frame, check, fake_check(check, "00tcp"));
-    int silent = connect_to(SOCK_STREAM, tcp_port(a.tcp)), liar = connect_to(SOCK_STREAM, tcp_port(a.tcp));
-    assert_true(send(liar, frame, len, 0) > 0);
-    alone_turn(&a, US_PER_S);
+    uint8_t back[8];
+    int silent = connect_to(SOCK_STREAM, tcp_port(a.tcp)), liar = alone_connected(&a);
     assert_int_equal(a.frames, 1);
     assert_int_equal(tcp_connections(a.tcp), 2);
     tcp_expire(a.tcp, 10 * US_PER_S);
@@ -94,9 +106,9 @@ static void a_silent_tcp_connection_gets_ten_seconds_and_an_unproven_one_no_more
 static void a_proven_tcp_connection_lives_as_long_as_valid_frames_come(void **state) {
     (void)state;
     struct alone a;
-    alone_open(&a, true);
-    uint8_t check[128], frame[256];
-    size_t len = framed(frame, check, fake_check(check, "00tcp"));
+    alone_open(&a, false);
+    uint8_t frame[256];
+    size_t len = a_frame(frame);
     int fd = connect_to(SOCK_STREAM, tcp_port(a.tcp));
     for (uint64_t at = 1; at <= 200; at += 40) {
         assert_true(send(fd, frame, len, 0) > 0);
@@ -115,12 +127,9 @@ static void a_proven_tcp_connection_lives_as_long_as_valid_frames_come(void **st
 static void a_tcp_peer_that_does_not_read_is_cut_off(void **state) {
     (void)state;
     struct alone a;
-    alone_open(&a, true);
-    uint8_t check[128], frame[256], data[1200] = {0};
-    size_t len = framed(frame, check, fake_check(check, "00tcp"));
-    int fd = connect_to(SOCK_STREAM, tcp_port(a.tcp));
-    assert_true(send(fd, frame, len, 0) > 0);
-    alone_turn(&a, US_PER_S);
+    alone_open(&a, false);
+    uint8_t data[1200] = {0};
+    int fd = alone_connected(&a);
     for (int i = 0; i < 100000 && a.lost == 0; i++) {
         tcp_send(a.tcp, a.conn, data, sizeof data);
         tcp_reap(a.tcp);
@@ -136,12 +145,8 @@ static void a_tcp_peer_that_does_not_read_is_cut_off(void **state) {
 static void frames_queued_behind_a_slow_reader_arrive_whole_and_in_order(void **state) {
     (void)state;
     struct alone a;
-    alone_open(&a, true);
-    uint8_t check[128], frame[256];
-    size_t len = framed(frame, check, fake_check(check, "00tcp"));
-    int fd = connect_to(SOCK_STREAM, tcp_port(a.tcp));
-    assert_true(send(fd, frame, len, 0) > 0);
-    alone_turn(&a, US_PER_S);
+    alone_open(&a, false);
+    int fd = alone_connected(&a);
     uint32_t sent = 0, got = 0;
     uint8_t data[1000], back[1002];
     size_t have = 0;
@@ -176,23 +181,11 @@ static void frames_queued_behind_a_slow_reader_arrive_whole_and_in_order(void **
 
 static void one_address_gets_a_limited_number_of_tcp_connections(void **state) {
     (void)state;
-    struct address_interface interfaces[32];
-    size_t count = address_interfaces(interfaces, 32), i = 0;
-    while (i < count && (interfaces[i].loopback || interfaces[i].addr.family != 4))
-        i++;
-    if (i == count)
-        skip(); /* only loopback here, which is not counted */
     struct alone a;
-    alone_open(&a, false);
-    struct net_addr to = interfaces[i].addr;
-    to.port = tcp_port(a.tcp);
-    struct sockaddr_storage name;
-    socklen_t len = address_to_sockaddr(&to, &name);
+    alone_open(&a, true);
     int fds[TCP_PER_CLIENT_MAX + 10];
-    for (int k = 0; k < TCP_PER_CLIENT_MAX + 10; k++) {
-        fds[k] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        assert_int_equal(connect(fds[k], (struct sockaddr *)&name, len), 0);
-    }
+    for (int k = 0; k < TCP_PER_CLIENT_MAX + 10; k++)
+        fds[k] = connect_to(SOCK_STREAM, tcp_port(a.tcp));
     alone_turn(&a, US_PER_S);
     assert_int_equal(tcp_connections(a.tcp), TCP_PER_CLIENT_MAX);
     assert_int_equal(tcp_counters_get(a.tcp)->tcp_refused_client, 10);
@@ -204,7 +197,7 @@ static void one_address_gets_a_limited_number_of_tcp_connections(void **state) {
 static void unproven_tcp_connections_never_take_all_places(void **state) {
     (void)state;
     struct alone a;
-    alone_open(&a, true);
+    alone_open(&a, false);
     int fds[TCP_UNPROVEN_MAX + 20];
     for (int k = 0; k < TCP_UNPROVEN_MAX + 20; k++) {
         fds[k] = connect_to(SOCK_STREAM, tcp_port(a.tcp));

@@ -359,8 +359,7 @@ void hall_begin(uint64_t seed, uint16_t suite, uint8_t kind) {
     group_external_sender_write(span_of(sender_key, 32), &hall.external_sender);
 }
 
-int hall_join(bool owner) {
-    struct person_here *p = &hall.people[hall.count];
+void hall_make(int i, const char *name, bool owner, const struct secret *seat) {
     struct member_config config = {.crypto = &crypto_openssl,
                                    .suite = hall.crypto.suite->id,
                                    .meeting = span_str(hall.id),
@@ -370,12 +369,19 @@ int hall_join(bool owner) {
                                    .operator_key = span_of(hall.operator_key, 32),
                                    .owner = span_of(hall.owner, 32),
                                    .owner_seed = owner ? secret_span(&hall.owner_seed) : span_of(NULL, 0),
-                                   .name = span_str(hall.count == 0 ? "Ann" : "Bob"),
+                                   .name = span_str(name),
                                    .client = GROUP_TEST,
-                                   .software = span_str("test")};
-    assert_int_equal(member_create(&config, &hall.rng, &p->member), MLS_OK);
-    int i = hall.count++;
-    member_connected(p->member, hall.now_us, HALL_UNIX_S, &hall.rng);
+                                   .software = span_str("test"),
+                                   .seat_seed = seat};
+    assert_int_equal(member_create(&config, &hall.rng, &hall.people[i].member), MLS_OK);
+    if (i == hall.count)
+        hall.count++;
+    member_connected(hall.people[i].member, hall.now_us, HALL_UNIX_S, &hall.rng);
+}
+
+int hall_join(bool owner) {
+    int i = hall.count;
+    hall_make(i, i == 0 ? "Ann" : "Bob", owner, NULL);
     hall_challenge(i);
     hall_settle();
     return i;

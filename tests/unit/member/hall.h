@@ -55,6 +55,9 @@ extern struct hall hall;
 /* A meeting that nobody has come to, and its end. */
 void hall_begin(uint64_t seed, uint16_t suite, uint8_t kind);
 void hall_end(void);
+/* Person `i`, the next one or one whose member is gone, has a new member, which connects; the service has said nothing
+ * to it yet. `seat`: the seed of its seat key, or NULL. */
+void hall_make(int i, const char *name, bool owner, const struct secret *seat);
 /* The next person comes, the owner or not: its number. */
 int hall_join(bool owner);
 void hall_run(uint64_t us);

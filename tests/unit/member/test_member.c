@@ -72,18 +72,8 @@ static void a_group_that_is_not_of_the_links_id_is_refused(void **state) {
     hall_begin(5, MLS_SUITE_X25519_AES128GCM_SHA256_ED25519, GROUP_KIND_NOW + GROUP_KIND_ANYBODY);
     hall_join(false);
     hall.id[3] = hall.id[3] == 'A' ? 'B' : 'A'; /* the second has a link to another meeting */
-    hall.count = 2;
-    struct person_here *p = &hall.people[1];
-    struct member_config config = {.crypto = &crypto_openssl,
-                                   .suite = hall.crypto.suite->id,
-                                   .meeting = span_str(hall.id),
-                                   .kind = hall.kind,
-                                   .link_secret = span_of(hall.link_secret, 32),
-                                   .operator_hash = span_of(hall.operator_hash, 16),
-                                   .name = span_str("Bob"),
-                                   .client = GROUP_TEST};
-    assert_int_equal(member_create(&config, &hall.rng, &p->member), MLS_OK);
-    member_connected(p->member, hall.now_us, HALL_UNIX_S, &hall.rng);
+    const struct person_here *p = &hall.people[1];
+    hall_make(1, "Bob", false, NULL);
     hall_tell(1, (struct wire_message){.type = WIRE_JOIN_NOW,
                                        .group_info = public_group_info(order_group(hall.order)),
                                        .tree_hash = public_group_tree_hash(order_group(hall.order))});
@@ -100,18 +90,8 @@ static void a_replayed_hello_is_refused(void **state) {
     /* the second answers a challenge that another connection gave */
     rng_fill(&hall.rng, hall.people[1].nonce, 32);
     uint8_t other[32] = {1};
-    struct person_here *p = &hall.people[1];
-    struct member_config config = {.crypto = &crypto_openssl,
-                                   .suite = hall.crypto.suite->id,
-                                   .meeting = span_str(hall.id),
-                                   .kind = hall.kind,
-                                   .link_secret = span_of(hall.link_secret, 32),
-                                   .operator_hash = span_of(hall.operator_hash, 16),
-                                   .name = span_str("Bob"),
-                                   .client = GROUP_TEST};
-    assert_int_equal(member_create(&config, &hall.rng, &p->member), MLS_OK);
-    hall.count = 2;
-    member_connected(p->member, hall.now_us, HALL_UNIX_S, &hall.rng);
+    const struct person_here *p = &hall.people[1];
+    hall_make(1, "Bob", false, NULL);
     hall_tell(1, (struct wire_message){.type = WIRE_CHALLENGE, .nonce = span_of(other, 32), .unix_s = HALL_UNIX_S});
     hall_settle();
     assert_int_equal(hall.refused, 1);
@@ -136,22 +116,11 @@ static void a_wrong_clock_is_told_and_puts_nobody_out(void **state) {
 
 /* A new program of that person, with its seat and nothing else of what it had. */
 static void load_again(int i, const char *name) {
-    struct person_here *p = &hall.people[i];
-    struct secret seat = p->member->signature_key;
-    struct member_config config = {.crypto = &crypto_openssl,
-                                   .suite = hall.crypto.suite->id,
-                                   .meeting = span_str(hall.id),
-                                   .kind = hall.kind,
-                                   .link_secret = span_of(hall.link_secret, 32),
-                                   .operator_hash = span_of(hall.operator_hash, 16),
-                                   .name = span_str(name),
-                                   .client = GROUP_TEST,
-                                   .seat_seed = &seat};
+    struct secret seat = hall.people[i].member->signature_key;
     hall_here(i, false);
-    member_free(p->member);
-    assert_int_equal(member_create(&config, &hall.rng, &p->member), MLS_OK);
+    member_free(hall.people[i].member);
+    hall_make(i, name, false, &seat);
     secret_wipe(&seat);
-    member_connected(p->member, hall.now_us, HALL_UNIX_S, &hall.rng);
     hall_challenge(i);
     hall_settle();
     hall_run(US_PER_S);

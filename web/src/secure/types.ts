@@ -1,4 +1,4 @@
-// What the meeting's screens know of its end-to-end encryption: the person's own side of the group (src/secure/member.h),
+// What the meeting's screens know of its end-to-end encryption: the person's own side of the group (src/member/member.h),
 // which runs in a worker with the keys. Nothing here holds a key; everything here is read from the running state.
 import type { ReadonlySignal } from '@preact/signals';
 import type { LinkKeys } from './link';

@@ -420,18 +420,21 @@ const utf8 = new TextEncoder();
 /** What follows from keys of links; the module has the primitives in every browser. */
 async function answerLink(question: LinkQuestion, port: MessagePort): Promise<void> {
     const module = await loading;
-    if (question.ask === 'public') {
-        module.mls('link_key', question.secret);
-        const linkKey = module.result();
-        module.mls('link_public', question.ownerSeed);
-        port.postMessage({ linkKey, owner: module.result() });
-        question.ownerSeed.fill(0);
-    } else {
-        const { id, secret, owner, operator, suite, kind } = question;
-        port.postMessage(module.number('link_is_of', utf8.encode(id), secret, owner, operator, suite, kind) === 1);
+    try {
+        if (question.ask === 'public') {
+            module.mls('link_key', question.secret);
+            const linkKey = module.result();
+            module.mls('link_public', question.ownerSeed);
+            port.postMessage({ linkKey, owner: module.result() });
+        } else {
+            const { id, secret, owner, operator, suite, kind } = question;
+            port.postMessage(module.number('link_is_of', utf8.encode(id), secret, owner, operator, suite, kind) === 1);
+        }
+    } finally {
+        question.secret.fill(0);
+        if (question.ask === 'public') question.ownerSeed.fill(0);
+        module.forget();
     }
-    question.secret.fill(0);
-    module.forget();
 }
 
 function receive(meeting: Meeting, message: ToWorker): void {
