@@ -1,4 +1,4 @@
-#include "payload/vectors.h"
+#include "payload_vectors.h"
 
 #include "base/rng.h"
 #include "protocol/av1dd.h"
