@@ -23,8 +23,6 @@ struct packet {
     uint16_t refs;     /* 0 while free */
     uint16_t offset;   /* of the first byte, from the slot's start */
     uint16_t len_bytes;
-    uint8_t ecn;       /* the two ECN bits of the IP header */
-    uint8_t core;      /* media thread that received it */
     uint32_t next;     /* free list */
 };
 

@@ -113,11 +113,6 @@ static bool find_channel(const struct participant *p, bool reliable, uint32_t *c
     return found != NULL && found->state == DCEP_OPEN;
 }
 
-bool data_open(const struct participant *p) {
-    uint32_t channel;
-    return find_channel(p, true, &channel);
-}
-
 static void keep(struct participant *p, uint32_t sequence, struct span bytes) {
     struct resend *slot = &p->resends[p->resend_next++ % RESEND_MAX];
     free(slot->bytes);

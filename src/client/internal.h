@@ -369,6 +369,5 @@ void data_start(struct participant *p, struct link *link);
 void data_pump(struct participant *p, struct link *link);
 void data_input(struct participant *p, struct link *link, struct span datagram);
 void data_resend(struct participant *p);
-bool data_open(const struct participant *p);
 
 #endif

@@ -401,10 +401,6 @@ const char *participant_sid(const struct participant *p) {
     return p->sid;
 }
 
-uint32_t participant_number(const struct participant *p) {
-    return p->config.number;
-}
-
 void participant_counters_get(const struct participant *p, struct participant_counters *out) {
     *out = p->counters;
 }
@@ -441,10 +437,6 @@ const char *participant_publication_sid(const struct participant *p, uint16_t nu
     }
     *live = false;
     return "";
-}
-
-uint32_t participant_roster_count(const struct participant *p) {
-    return p->roster_count;
 }
 
 bool participant_roster_has(const struct participant *p, const char *identity) {

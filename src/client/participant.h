@@ -242,7 +242,6 @@ struct participant_stream {
 enum participant_state participant_state(const struct participant *p);
 /* "" before the first join. */
 const char *participant_sid(const struct participant *p);
-uint32_t participant_number(const struct participant *p);
 void participant_counters_get(const struct participant *p, struct participant_counters *out);
 /* One sentence about the newest violation, "" without. */
 const char *participant_violation(const struct participant *p);
@@ -254,8 +253,7 @@ bool participant_stream_get(const struct participant *p, uint32_t slot, struct p
 uint32_t participant_stream_missing(const struct participant *p, uint32_t slot, uint32_t count);
 /* A publication's sid, "" while it has none (yet); `live` tells whether it is negotiated and not muted. */
 const char *participant_publication_sid(const struct participant *p, uint16_t publication, bool *live);
-/* Remote participants as the server last told, the left ones excluded. */
-uint32_t participant_roster_count(const struct participant *p);
+/* Among the remote participants as the server last told, the left ones excluded. */
 bool participant_roster_has(const struct participant *p, const char *identity);
 /* State of a connection for reports: "ice 2 dtls 1 keyed 1". */
 void participant_link_text(const struct participant *p, uint32_t link, struct writer *w);

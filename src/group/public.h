@@ -68,8 +68,6 @@ bool public_group_is_staged(const struct public_group *g);
 bool public_group_staged_proposal(const struct public_group *g, uint32_t index, struct mls_proposal_info *out);
 /* The committer's leaf, its new one where it has a path: an entrant's. False when nothing is staged. */
 bool public_group_staged_committer(const struct public_group *g, struct mls_leaf_info *out);
-/* Of the staged epoch. */
-struct span public_group_staged_tree_hash(const struct public_group *g);
 /* The staged epoch stands; open Removes of the former are forgotten. Nothing staged: nothing happens. */
 void public_group_keep(struct public_group *g);
 void public_group_withdraw(struct public_group *g);

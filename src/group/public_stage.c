@@ -408,10 +408,6 @@ bool public_group_staged_committer(const struct public_group *g, struct mls_leaf
     return true;
 }
 
-struct span public_group_staged_tree_hash(const struct public_group *g) {
-    return g->change != NULL ? g->next.parsed.tree_hash : span_of(NULL, 0);
-}
-
 void public_group_keep(struct public_group *g) {
     if (g->change == NULL)
         return;

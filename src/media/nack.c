@@ -103,10 +103,3 @@ uint64_t nack_next_deadline(const struct nack_list *list) {
         next = time_min(next, list->entries[i].next_us);
     return next;
 }
-
-void nack_forget_below(struct nack_list *list, uint64_t seq64) {
-    uint32_t below = 0;
-    while (below < list->count && list->entries[below].seq64 < seq64)
-        below++;
-    remove_range(list, 0, below);
-}

@@ -51,7 +51,5 @@ bool nack_packet(struct nack_list *list, uint64_t now_us, uint64_t seq64);
 size_t nack_due(struct nack_list *list, uint64_t now_us, uint64_t *out, size_t max, uint32_t *lost);
 /* TIME_NEVER when nothing is missing. */
 uint64_t nack_next_deadline(const struct nack_list *list);
-/* Forgets what is missing below `seq64`: a key frame began there. */
-void nack_forget_below(struct nack_list *list, uint64_t seq64);
 
 #endif

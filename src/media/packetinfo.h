@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "protocol/rtp.h"
+
 /* Header extensions that are handed through unchanged when both sides negotiated them (the dependency descriptor with a
  * new frame number). */
 enum pass_ext {
@@ -17,6 +19,8 @@ enum pass_ext {
     PASS_COLOR_SPACE,
     PASS_EXTS
 };
+/* Which they are, by their places above. */
+extern const enum rtp_ext_kind packet_ext_kinds[PASS_EXTS];
 
 struct packet_ext {
     uint16_t offset;

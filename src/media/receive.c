@@ -186,7 +186,7 @@ static void info_of_codec(struct stream *stream, const struct payload_info *p, s
     }
 }
 
-static const enum rtp_ext_kind passed[PASS_EXTS] = {
+const enum rtp_ext_kind packet_ext_kinds[PASS_EXTS] = {
     [PASS_AUDIO_LEVEL] = RTP_EXT_AUDIO_LEVEL,
     [PASS_DEPENDENCY_DESCRIPTOR] = RTP_EXT_DEPENDENCY_DESCRIPTOR,
     [PASS_PLAYOUT_DELAY] = RTP_EXT_PLAYOUT_DELAY,
@@ -209,8 +209,8 @@ _Static_assert(1 + AV1DD_LEN_MAX + 3 + 16 + 1 + 28 + ENGINE_MID_LEN_MAX + 3 + 2 
 
 static void info_of_extensions(const struct incoming *in, struct packet_info *info) {
     for (int i = 0; i < PASS_EXTS; i++) {
-        struct span data = in->exts.data[passed[i]];
-        if (!rtp_exts_has(&in->exts, passed[i]) || data.len == 0 || data.len > passed_len_max[i])
+        struct span data = in->exts.data[packet_ext_kinds[i]];
+        if (!rtp_exts_has(&in->exts, packet_ext_kinds[i]) || data.len == 0 || data.len > passed_len_max[i])
             continue;
         info->ext[i] = (struct packet_ext){.offset = (uint16_t)(data.data - in->data), .len = (uint8_t)data.len};
     }
@@ -292,8 +292,6 @@ static void keep_and_forward(struct engine *e, struct incoming *in, const struct
     memcpy(packet_data(&e->arena, packet), in->data, in->len);
     packet->len_bytes = (uint16_t)in->len;
     packet->rx_us = e->now_us;
-    packet->ecn = in->rx->ecn;
-    packet->core = (uint8_t)e->config.core;
     *engine_info(e, packet) = *info;
     /* when slots get scarce each stream keeps less */
     uint64_t age_us = e->arena.used > e->arena.capacity / 8 * 7 ? CACHE_AGE_SCARCE_US : CACHE_AGE_US;

@@ -229,15 +229,6 @@ static struct span descriptor_for(struct engine *e, const struct sink *sink, con
     return span_of(out, bytes.len);
 }
 
-static const enum rtp_ext_kind pass_kinds[PASS_EXTS] = {
-    [PASS_AUDIO_LEVEL] = RTP_EXT_AUDIO_LEVEL,
-    [PASS_DEPENDENCY_DESCRIPTOR] = RTP_EXT_DEPENDENCY_DESCRIPTOR,
-    [PASS_PLAYOUT_DELAY] = RTP_EXT_PLAYOUT_DELAY,
-    [PASS_ABS_CAPTURE_TIME] = RTP_EXT_ABS_CAPTURE_TIME,
-    [PASS_VIDEO_ORIENTATION] = RTP_EXT_VIDEO_ORIENTATION,
-    [PASS_COLOR_SPACE] = RTP_EXT_COLOR_SPACE,
-};
-
 static void add_passed(struct engine *e, const struct transport *t, const struct sink *sink,
                        const struct tx_entry *entry, uint8_t descriptor[AV1DD_LEN_MAX], struct rtp_ext_out *exts) {
     const struct packet *packet = &e->arena.packets[entry->packet];
@@ -245,7 +236,7 @@ static void add_passed(struct engine *e, const struct transport *t, const struct
     const uint8_t *data = packet_data(&e->arena, packet);
     for (int i = 0; i < PASS_EXTS; i++) {
         const struct packet_ext *ext = &info->ext[i];
-        uint8_t id = t->tx_ext.id[pass_kinds[i]];
+        uint8_t id = t->tx_ext.id[packet_ext_kinds[i]];
         if (ext->len == 0 || id == 0)
             continue;
         struct span value = span_of(data + ext->offset, ext->len);

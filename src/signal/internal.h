@@ -360,7 +360,6 @@ void room_touch(struct room *room);
 void updates_flush(struct control *control);
 void peer_send_token(struct peer *peer);
 void peer_set_permission(struct peer *peer, const struct room_permission *permission);
-bool token_permits(const struct token *token, enum peer_kind kind);
 void peer_stats(struct pc *pc, const struct engine_stats *stats);
 void peer_transport_state(struct pc *pc, enum engine_transport_state state);
 void peer_tick(struct peer *peer);
@@ -431,7 +430,6 @@ struct pc *pc_open(struct peer *peer, enum pc_role role);
 void pc_close(struct pc *pc);
 /* New local ICE credentials; the remote ones follow with the next description. */
 void pc_restart_ice(struct pc *pc);
-struct section *pc_section(struct pc *pc, const char *mid);
 struct section *pc_section_add(struct pc *pc, enum sdp_kind kind, const char *mid);
 /* Marks that something must be negotiated and when. */
 void pc_schedule(struct pc *pc, bool at_once);

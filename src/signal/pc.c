@@ -74,14 +74,6 @@ void pc_restart_ice(struct pc *pc) {
     transport_command(pc, ENGINE_TRANSPORT_RESTART);
 }
 
-struct section *pc_section(struct pc *pc, const char *mid) {
-    for (uint32_t i = 0; i < pc->sections_count; i++) {
-        if (strcmp(pc->sections[i]->mid, mid) == 0)
-            return pc->sections[i];
-    }
-    return NULL;
-}
-
 struct section *pc_section_add(struct pc *pc, enum sdp_kind kind, const char *mid) {
     if (pc->sections_count == PC_SECTIONS_MAX || strlen(mid) > ENGINE_MID_LEN_MAX)
         return NULL;
