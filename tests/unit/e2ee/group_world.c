@@ -370,3 +370,10 @@ void forge_update(struct peer *p, forge_leaf *leaf, void *with, struct mls_buf *
     mls_wr_u16(out, MLS_PROPOSAL_UPDATE);
     assert_int_equal(mls_leaf_node_sign(&g->crypto, &x, mls_group_id(g), g->own_leaf, &p->signature_key, out), MLS_OK);
 }
+
+void world_refuses(struct world *w, struct span proposal, enum mls_status reason) {
+    forge_commit_of(&w->peers[0], proposal, &w->message);
+    peer_refuses(&w->peers[1], mls_buf_span(&w->message), reason);
+    struct mls_commit_options o = {.proposals = proposal};
+    peer_cannot_commit(&w->peers[0], &o, reason);
+}

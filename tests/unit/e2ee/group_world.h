@@ -93,6 +93,8 @@ void forge_by_value(struct span proposal, struct mls_buf *out);
 void forge_by_ref(struct span ref, struct mls_buf *out);
 /* A whole commit with one proposal by value, no path. */
 void forge_commit_of(struct peer *p, struct span proposal, struct mls_buf *out);
+/* Nobody follows a forged commit of the first peer with this proposal, and the honest one does not make it. */
+void world_refuses(struct world *w, struct span proposal, enum mls_status reason);
 
 /* Changes a leaf before it is signed. */
 typedef void forge_leaf(struct mls_leaf_node *leaf, void *with);
