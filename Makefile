@@ -110,7 +110,7 @@ bench-e2ee: build ## MLS groups beside ts-mls, frames beside the AEAD, meetings 
 
 # --- the source ------------------------------------------------------------------------------------------------------
 
-C_FILES = $(shell git ls-files 'src/*.c' 'src/*.h' 'tests/*.c' 'tests/*.h' 'fuzz/*.c' 'bench/*.c' 'sim/*.c' 'sim/*.h')
+C_FILES = $(shell git ls-files '*.c' '*.h')
 
 format: ## clang-format over all C files
 	@tools/deps lint

@@ -4,11 +4,11 @@
  *
  * Processor time of one thread, so that a busy machine does not matter. Each row repeats one kind of request and sets the
  * time that it took against what it charged. A message costs its socket besides, which has rows of its own. A price is good when it is a little above, and wrong when it is off by more than twice. */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -58,16 +58,23 @@ static void rest(void) {
 static uint32_t join(const char *identity, const char *room, const char *more) {
     static char bearer[4096] = "Bearer ";
     char query[256];
-    struct control_token_request request = {.identity = identity, .room = room, .ttl_s = 86400, .can_publish = true,
-                                            .can_subscribe = true, .can_publish_data = true, .room_create = true,
+    struct control_token_request request = {.identity = identity,
+                                            .room = room,
+                                            .ttl_s = 86400,
+                                            .can_publish = true,
+                                            .can_subscribe = true,
+                                            .can_publish_data = true,
+                                            .room_create = true,
                                             .can_update_own_metadata = true};
     struct writer w = writer_of(bearer + 7, sizeof bearer - 8);
     bool fits = control_token_make(control, UNIX_US, &request, &w);
     ASSERT(fits);
     bearer[7 + w.len] = 0;
     (void)snprintf(query, sizeof query, "protocol=17&sdk=js%s", more);
-    struct control_http_request http = {
-        .method = span_str("GET"), .path = span_str("/rtc"), .query = span_str(query), .authorization = span_str(bearer)};
+    struct control_http_request http = {.method = span_str("GET"),
+                                        .path = span_str("/rtc"),
+                                        .query = span_str(query),
+                                        .authorization = span_str(bearer)};
     struct control_http_reply reply;
     uint32_t session = control_session_open(control, now_us, UNIX_US, &http, &reply);
     ASSERT(session != 0);
@@ -108,7 +115,8 @@ static void print(const struct row *row) {
 /* ---- rows -------------------------------------------------------------------------------------------------------- */
 
 static void joins(void) {
-    struct row alone = {.what = "a join into an empty room, and the end"}, full = {.what = "a join into a room of 200, and the end"};
+    struct row alone = {.what = "a join into an empty room, and the end"},
+               full = {.what = "a join into a room of 200, and the end"};
     for (int i = 0; i < 200; i++) {
         begin(&alone);
         uint32_t session = join("guest", "empty", "");

@@ -467,7 +467,8 @@ void gathering_begin(struct gathering *g, struct conference *c, uint16_t suite, 
     (void)snprintf(g->room, sizeof g->room, "%s%s", MEETING_ROOM_PREFIX, g->assembly.meeting);
     g->assembly.now_us = c->now_us;
     if (c->options.plant == PLANT_HANG)
-        g->alarms_expected = 1u << MEMBER_ALARM_ORDER | 1u << MEMBER_ALARM_COMMIT; /* it sees the gap, and what comes after it */
+        g->alarms_expected =
+            1u << MEMBER_ALARM_ORDER | 1u << MEMBER_ALARM_COMMIT; /* it sees the gap, and what comes after it */
     g->assembly.blind = c->options.plant == PLANT_GHOST;
     g->assembly.watch =
         (struct assembly_watch){.context = g, .output = on_output, .service = on_service, .up = on_up, .down = on_down};

@@ -41,11 +41,15 @@ static long do_act(void) {
     if (strcmp(act, "raw") == 0)
         return socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
     if (strcmp(act, "code") == 0)
-        return mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0;
+        return mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED
+                   ? -1
+                   : 0;
     if (strcmp(act, "signal") == 0)
         return kill((pid_t)atoi(argument), SIGTERM);
     if (strcmp(act, "connect") == 0) {
-        struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argument)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        struct sockaddr_in to = {.sin_family = AF_INET,
+                                 .sin_port = htons((uint16_t)atoi(argument)),
+                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
         int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         return fd < 0 ? -1 : connect(fd, (struct sockaddr *)&to, sizeof to);
     }

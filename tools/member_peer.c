@@ -34,7 +34,7 @@
 
 static struct rng rng;
 static struct member *member;
-static bool exports;     /* says the keys of frames */
+static bool exports; /* says the keys of frames */
 static int64_t clock_off_s;
 static uint8_t *storage; /* of the bytes in one line */
 static size_t storage_len;
@@ -91,15 +91,14 @@ static void put(json_t *line) {
 /* ---- what it says ---- */
 
 static const char *const type_names[] = {
-    [MEMBER_SEND] = "send",       [MEMBER_FETCH] = "fetch",       [MEMBER_CONNECT] = "connect",
-    [MEMBER_STATE] = "state",     [MEMBER_ROSTER] = "roster",     [MEMBER_EPOCH] = "epoch",
-    [MEMBER_TOKEN] = "token",     [MEMBER_KEYS_DROP] = "keys_drop", [MEMBER_WITHDRAWN] = "withdrawn",
-    [MEMBER_CONFIRMED] = "confirmed", [MEMBER_CLOCK] = "clock",   [MEMBER_CLOSING] = "closing",
-    [MEMBER_DISPUTED] = "disputed",
-    [MEMBER_KEYS] = "keys",       [MEMBER_SWITCH] = "switch",     [MEMBER_REMOVED] = "removed",
-    [MEMBER_CHAT] = "chat",       [MEMBER_REACTION] = "reaction", [MEMBER_TITLE] = "title",
-    [MEMBER_FILE] = "file",       [MEMBER_TRACK] = "track",       [MEMBER_ALARM] = "alarm",
-    [MEMBER_REMOVAL] = "removal", [MEMBER_ENDED] = "ended",
+    [MEMBER_SEND] = "send",           [MEMBER_FETCH] = "fetch",         [MEMBER_CONNECT] = "connect",
+    [MEMBER_STATE] = "state",         [MEMBER_ROSTER] = "roster",       [MEMBER_EPOCH] = "epoch",
+    [MEMBER_TOKEN] = "token",         [MEMBER_KEYS_DROP] = "keys_drop", [MEMBER_WITHDRAWN] = "withdrawn",
+    [MEMBER_CONFIRMED] = "confirmed", [MEMBER_CLOCK] = "clock",         [MEMBER_CLOSING] = "closing",
+    [MEMBER_DISPUTED] = "disputed",   [MEMBER_KEYS] = "keys",           [MEMBER_SWITCH] = "switch",
+    [MEMBER_REMOVED] = "removed",     [MEMBER_CHAT] = "chat",           [MEMBER_REACTION] = "reaction",
+    [MEMBER_TITLE] = "title",         [MEMBER_FILE] = "file",           [MEMBER_TRACK] = "track",
+    [MEMBER_ALARM] = "alarm",         [MEMBER_REMOVAL] = "removal",     [MEMBER_ENDED] = "ended",
 };
 static const char *const removal_names[] = {"wanted", "done", "failed"};
 static const char *const state_names[] = {"connecting", "waiting", "joining", "in", "away", "over"};

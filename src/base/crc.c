@@ -1,6 +1,7 @@
 #include "base/crc.h"
 
 /* Byte tables of the reflected polynomials 0xedb88320 and 0x82f63b78. */
+/* clang-format off */
 static const uint32_t iso_table[256] = {
     0x00000000, 0x77073096, 0xee0e612c, 0x990951ba, 0x076dc419, 0x706af48f, 0xe963a535, 0x9e6495a3,
     0x0edb8832, 0x79dcb8a4, 0xe0d5e91e, 0x97d2d988, 0x09b64c2b, 0x7eb17cbd, 0xe7b82d07, 0x90bf1d91,
@@ -70,6 +71,7 @@ static const uint32_t castagnoli_table[256] = {
     0xf36e6f75, 0x0105ec76, 0x12551f82, 0xe03e9c81, 0x34f4f86a, 0xc69f7b69, 0xd5cf889d, 0x27a40b9e,
     0x79b737ba, 0x8bdcb4b9, 0x988c474d, 0x6ae7c44e, 0xbe2da0a5, 0x4c4623a6, 0x5f16d052, 0xad7d5351,
 };
+/* clang-format on */
 
 static uint32_t crc_run(const uint32_t table[256], const uint8_t *data, size_t len) {
     uint32_t crc = 0xffffffff;

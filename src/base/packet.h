@@ -18,12 +18,12 @@
 #define PACKET_LEN_MAX 1600
 
 struct packet {
-    uint64_t rx_us;    /* when it was received, monotonic */
-    uint32_t index;    /* of its slot, fixed */
-    uint16_t refs;     /* 0 while free */
-    uint16_t offset;   /* of the first byte, from the slot's start */
+    uint64_t rx_us;  /* when it was received, monotonic */
+    uint32_t index;  /* of its slot, fixed */
+    uint16_t refs;   /* 0 while free */
+    uint16_t offset; /* of the first byte, from the slot's start */
     uint16_t len_bytes;
-    uint32_t next;     /* free list */
+    uint32_t next; /* free list */
 };
 
 struct packet_arena {

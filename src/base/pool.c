@@ -40,8 +40,7 @@ uint32_t pool_take(struct pool *pool) {
 
 bool pool_live(const struct pool *pool, uint32_t handle) {
     uint32_t index = pool_index(handle);
-    return handle != 0 && index < pool->capacity && pool->next[index] == SLOT_TAKEN &&
-           handle_of(pool, index) == handle;
+    return handle != 0 && index < pool->capacity && pool->next[index] == SLOT_TAKEN && handle_of(pool, index) == handle;
 }
 
 void pool_give(struct pool *pool, uint32_t handle) {

@@ -8,7 +8,7 @@
 
 struct trace_record {
     uint64_t at_us;
-    uint32_t event; /* module number << 16 | event of the module */
+    uint32_t event;  /* module number << 16 | event of the module */
     uint32_t object; /* handle */
     uint64_t a;
     uint64_t b;

@@ -165,8 +165,8 @@ struct span service_tree(struct service *s, struct span id, struct span tree_has
  * it does not reach back to `epoch`. */
 struct service_chain_mark {
     uint64_t epoch;
-    size_t room;         /* that its bytes have in any case */
-    uint8_t digest[32];  /* of the group and what it went through */
+    size_t room;        /* that its bytes have in any case */
+    uint8_t digest[32]; /* of the group and what it went through */
 };
 bool service_chain_mark(const struct service *s, struct span id, uint64_t epoch, struct service_chain_mark *out);
 bool service_chain(const struct service *s, struct span id, uint64_t epoch, struct mls_buf *out);

@@ -171,8 +171,8 @@ uint64_t fair_read(struct hall *h, uint64_t now_us, struct span seat, struct gue
     if (g != NULL)
         share_us = share_of_crowd(h->owner, now_us, g, price_us);
     if (g != NULL && g->network != NULL)
-        share_us = longer(share_us, budget_share(&g->network->work, now_us, BUDGET_NETWORK_RATE, price_us,
-                                                 &g->window_of_network));
+        share_us = longer(
+            share_us, budget_share(&g->network->work, now_us, BUDGET_NETWORK_RATE, price_us, &g->window_of_network));
     /* where a shared bucket is short it owes as much as takes it so long to pay */
     budget_charge(own, now_us, BUDGET_OWN_RATE, longer(price_us, share_us * BUDGET_OWN_RATE / US_PER_S));
     return 0;

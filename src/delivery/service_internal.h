@@ -136,7 +136,8 @@ struct hall {
     uint64_t lease_until_us;
     uint32_t named;
     uint64_t named_until_us, named_for_us;
-    uint32_t adds_max; /* packages that are named at once; 0: as many as fit. Fewer when a commit of several did not come */
+    uint32_t
+        adds_max; /* packages that are named at once; 0: as many as fit. Fewer when a commit of several did not come */
     uint64_t last_join_us, this_join_us; /* the two newest hellos of those who enter */
     bool again_last;                     /* the last turn was of somebody who comes in again */
     uint32_t urgent;                     /* a host whose removal lost: only its commit is taken */

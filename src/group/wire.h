@@ -129,23 +129,23 @@ enum wire_moderate {
  * and the messages that have it. Fixed lengths are spans of exactly that length. */
 struct wire_message {
     enum wire_type type;
-    uint8_t how;         /* uint8: hello. enum wire_how */
-    uint8_t flags;       /* uint8: hello, commit, app, restate */
-    uint8_t kind;        /* uint8: hello. As in context.h; 0: not known */
-    uint8_t standing;    /* uint8: state. enum wire_standing */
-    uint8_t reason_gone; /* uint8: gone. enum wire_gone */
-    uint8_t what;        /* uint8: moderate, moderated. enum wire_moderate */
-    uint8_t entry;       /* uint8: waiting */
-    uint8_t mode;        /* uint8: waiting */
-    uint8_t host_here;   /* uint8: waiting. 0 none, 1 yes, 2 not begun */
-    bool good;           /* uint8, 0 or 1: checked */
-    uint16_t suite;      /* uint16: hello, state */
-    uint16_t status;     /* uint16: bad, checked. Opaque to the server */
-    uint16_t position;   /* uint16: waiting */
-    uint32_t within_s;   /* uint32: closing. Connections end after that at the latest */
-    uint32_t features;   /* uint32: challenge, hello */
-    uint32_t generation; /* uint32: hello. Of the link that the sender has */
-    uint32_t bits;       /* uint32: moderate, moderated */
+    uint8_t how;           /* uint8: hello. enum wire_how */
+    uint8_t flags;         /* uint8: hello, commit, app, restate */
+    uint8_t kind;          /* uint8: hello. As in context.h; 0: not known */
+    uint8_t standing;      /* uint8: state. enum wire_standing */
+    uint8_t reason_gone;   /* uint8: gone. enum wire_gone */
+    uint8_t what;          /* uint8: moderate, moderated. enum wire_moderate */
+    uint8_t entry;         /* uint8: waiting */
+    uint8_t mode;          /* uint8: waiting */
+    uint8_t host_here;     /* uint8: waiting. 0 none, 1 yes, 2 not begun */
+    bool good;             /* uint8, 0 or 1: checked */
+    uint16_t suite;        /* uint16: hello, state */
+    uint16_t status;       /* uint16: bad, checked. Opaque to the server */
+    uint16_t position;     /* uint16: waiting */
+    uint32_t within_s;     /* uint32: closing. Connections end after that at the latest */
+    uint32_t features;     /* uint32: challenge, hello */
+    uint32_t generation;   /* uint32: hello. Of the link that the sender has */
+    uint32_t bits;         /* uint32: moderate, moderated */
     uint64_t epoch;        /* uint64: hello, ack, bad, where, state (standing 4), commit_now, accepted, stale, ready,
                             * withdrawn */
     uint64_t seq;          /* uint64: hello (last_seq), state (standing 4), handshake, accepted, welcome, app from the

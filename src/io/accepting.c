@@ -45,7 +45,8 @@ static void pause_for(struct accepting *a, uint64_t now_us) {
     a->said_us = now_us;
 }
 
-enum accepting_result accepting_take(struct accepting *a, uint64_t now_us, int listener, int *fd, struct net_addr *from) {
+enum accepting_result accepting_take(struct accepting *a, uint64_t now_us, int listener, int *fd,
+                                     struct net_addr *from) {
     struct sockaddr_storage name;
     socklen_t len = sizeof name;
     *fd = accept4(listener, (struct sockaddr *)&name, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);

@@ -20,9 +20,9 @@
 #define ACCEPTING_PAUSE_MAX_US UINT64_C(1000000)
 
 struct accepting {
-    int spare; /* -1: none could be had back yet */
+    int spare;                    /* -1: none could be had back yet */
     uint64_t pause_us, resume_us; /* resume_us 0 = not pausing */
-    uint64_t said_us; /* of the last shortage */
+    uint64_t said_us;             /* of the last shortage */
 };
 
 void accepting_init(struct accepting *a);
@@ -30,7 +30,8 @@ void accepting_end(struct accepting *a);
 
 enum accepting_result { ACCEPTING_NONE, ACCEPTING_ONE, ACCEPTING_SHORT };
 /* ONE: `fd` (not blocking, closed on exec) is the caller's. NONE: nobody waits. SHORT: see above; stop polling. */
-enum accepting_result accepting_take(struct accepting *a, uint64_t now_us, int listener, int *fd, struct net_addr *from);
+enum accepting_result accepting_take(struct accepting *a, uint64_t now_us, int listener, int *fd,
+                                     struct net_addr *from);
 static inline bool accepting_pausing(const struct accepting *a) {
     return a->resume_us != 0;
 }

@@ -27,8 +27,8 @@ enum handover_type { HANDOVER_DATAGRAM, HANDOVER_PATH, HANDOVER_CONNECTION };
 struct handover_record {
     enum handover_type type;
     bool added, proven; /* PATH */
-    uint32_t len;    /* DATAGRAM: bytes that follow */
-    int fd;          /* CONNECTION */
+    uint32_t len;       /* DATAGRAM: bytes that follow */
+    int fd;             /* CONNECTION */
     struct engine_rx meta;
 };
 
@@ -56,11 +56,11 @@ struct media_thread {
     struct tcp *tcp; /* NULL without TCP */
     struct steer steer;
     struct media_counters counters;
-    uint64_t wake_shards;  /* other threads to signal at the end of this turn, a bit each */
+    uint64_t wake_shards; /* other threads to signal at the end of this turn, a bit each */
     bool wake_control;
     uint64_t now_us, insight_at_us;
     struct engine_event *backlog; /* MEDIA_EVENT_BACKLOG_MAX */
-    bool has_stuck;               /* a reliable message found no room: the engine is not asked for more events until it has */
+    bool has_stuck; /* a reliable message found no room: the engine is not asked for more events until it has */
     struct engine_event stuck;
     uint8_t stuck_payload[ENGINE_MESSAGE_LEN_MAX];
     uint32_t backlog_start, backlog_count;
@@ -71,8 +71,8 @@ struct media_thread {
     /* the control thread's own */
     struct waiting *waiting_first, *waiting_last;
     size_t waiting_len;
-    bool signal;          /* has new commands */
-    bool polled;          /* the record last handed out is still to be released */
+    bool signal; /* has new commands */
+    bool polled; /* the record last handed out is still to be released */
     struct media_insight insight;
 
     struct ring commands, events, insights;

@@ -11,6 +11,7 @@
 #include "io/sandbox.h"
 
 /* Everything that the server and its libraries do once they are set up. Names that a machine's architecture lacks are passed over. */
+/* clang-format off */
 static const char *const allowed[] = {
     /* descriptors and files */
     "read", "write", "readv", "writev", "pread64", "pwrite64", "close", "close_range", "lseek", "fsync", "fdatasync", "ftruncate",
@@ -44,6 +45,7 @@ static const char *const fatal[] = {
     "settimeofday", "clock_settime", "adjtimex", "clock_adjtime", "sethostname", "setdomainname", "mknod", "mknodat", "acct", "quotactl",
     "syslog", "vhangup", "memfd_secret",
 };
+/* clang-format on */
 
 static bool add_names(scmp_filter_ctx filter, uint32_t action, const char *const *names, size_t count) {
     for (size_t i = 0; i < count; i++) {
@@ -66,8 +68,7 @@ static bool add_sockets(scmp_filter_ctx filter) {
     /* AF_UNIX: the service manager; AF_NETLINK: which addresses there are, for name resolution */
     static const int families[] = {AF_INET, AF_INET6, AF_UNIX, AF_NETLINK};
     for (size_t i = 0; i < ARRAY_LEN(families); i++) {
-        if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-                             equals(0, (scmp_datum_t)families[i])) != 0)
+        if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, equals(0, (scmp_datum_t)families[i])) != 0)
             return false;
     }
     return true;

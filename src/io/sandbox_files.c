@@ -12,10 +12,10 @@
 #include "io/sandbox.h"
 
 /* Newer than the headers of Debian 12, by the kernel's documentation (userspace-api/landlock). */
-#define ACCESS_TRUNCATE (UINT64_C(1) << 14)    /* ABI 3 */
-#define ACCESS_IOCTL_DEV (UINT64_C(1) << 15)   /* ABI 5 */
-#define NET_CONNECT_TCP (UINT64_C(1) << 1)     /* ABI 4 */
-#define SCOPE_SIGNAL (UINT64_C(1) << 1)        /* ABI 6 */
+#define ACCESS_TRUNCATE (UINT64_C(1) << 14)  /* ABI 3 */
+#define ACCESS_IOCTL_DEV (UINT64_C(1) << 15) /* ABI 5 */
+#define NET_CONNECT_TCP (UINT64_C(1) << 1)   /* ABI 4 */
+#define SCOPE_SIGNAL (UINT64_C(1) << 1)      /* ABI 6 */
 
 /* The kernel's struct landlock_ruleset_attr as of ABI 6; older kernels take its first members by size. */
 struct ruleset {
@@ -85,7 +85,8 @@ static enum sandbox_result restrict_files(const struct sandbox_path *paths, size
 /* Threads that start later have what their maker had. The bounding set needs a capability to be lowered, and matters only to
  * programs that are started, which nothing here may. */
 enum sandbox_result sandbox_privileges(void) {
-    uint32_t kept = geteuid() == 0 ? 1u << CAP_SYS_NICE | 1u << CAP_DAC_OVERRIDE | 1u << CAP_DAC_READ_SEARCH | 1u << CAP_FOWNER : 0;
+    uint32_t kept =
+        geteuid() == 0 ? 1u << CAP_SYS_NICE | 1u << CAP_DAC_OVERRIDE | 1u << CAP_DAC_READ_SEARCH | 1u << CAP_FOWNER : 0;
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct now[2], data[2];
     if (syscall(SYS_capget, &header, now) != 0)

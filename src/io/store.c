@@ -305,7 +305,8 @@ static int place_for(const struct store *s, const struct owner *owner, enum stor
     return share ? place : -1;
 }
 
-int store_open(struct store *store, const struct store_who *who, struct span id, uint64_t *len, enum store_refusal *refusal) {
+int store_open(struct store *store, const struct store_who *who, struct span id, uint64_t *len,
+               enum store_refusal *refusal) {
     char path[2 * PATH_LEN_MAX];
     *refusal = STORE_MISSING;
     for (uint32_t i = 0; i < store->highest; i++) {

@@ -92,7 +92,8 @@ bool store_commit(struct store *store, uint32_t upload, char id[STORE_ID_LEN + 1
 void store_abort(struct store *store, uint32_t upload);
 
 /* A descriptor, or -1 and why: the group has no such file, or too many are being read. */
-int store_open(struct store *store, const struct store_who *who, struct span id, uint64_t *len, enum store_refusal *refusal);
+int store_open(struct store *store, const struct store_who *who, struct span id, uint64_t *len,
+               enum store_refusal *refusal);
 /* Bytes from `at` on, at least one; 0 when it cannot be read. */
 size_t store_read(struct store *store, int file, uint64_t at, uint8_t *out, size_t max);
 void store_close(struct store *store, int file);

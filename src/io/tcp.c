@@ -25,7 +25,7 @@ struct tcp_connection {
     int fd;
     enum tcp_state state;
     bool proven, marked, want_write;
-    bool queued; /* the queue's pages were touched */
+    bool queued;                 /* the queue's pages were touched */
     struct net_addr from, local; /* `from.conn` is the handle */
     uint64_t deadline_us;
     struct icetcp_deframer deframer;

@@ -68,9 +68,9 @@ struct tcp_handlers {
 
 struct tcp_config {
     uint32_t shard, shards;
-    int epoll;                 /* descriptors are registered here, with tcp_event_tag or'ed with the connection */
-    uint64_t event_tag;        /* upper 32 bits */
-    bool count_loopback;       /* this machine is a client as others are, for tests */
+    int epoll;           /* descriptors are registered here, with tcp_event_tag or'ed with the connection */
+    uint64_t event_tag;  /* upper 32 bits */
+    bool count_loopback; /* this machine is a client as others are, for tests */
     struct tcp_handlers handlers;
 };
 

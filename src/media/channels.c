@@ -209,7 +209,8 @@ void channels_send(struct engine *e, struct transport *t, const struct engine_ch
         t->tx_given_bytes[account] += charge_bytes;
     } else if (reliable) {
         e->counters.channel_send_refused++;
-        t->tx_given_bytes[DATA_CHANNEL_RELIABLE] += charge_bytes; /* else the control side's window would stay closed by it */
+        t->tx_given_bytes[DATA_CHANNEL_RELIABLE] +=
+            charge_bytes; /* else the control side's window would stay closed by it */
         t->tx_refused_bytes += charge_bytes;
         t->tx_refusal_due = !event_refused(e, t->handle, ENGINE_CHANNEL_SEND) || t->tx_refusal_due;
     } else {

@@ -161,7 +161,7 @@ struct source {
     uint32_t first_sink, sink_count;
     uint64_t room;
     bool video, screen, muted;
-    uint8_t layers; /* 1..ENGINE_LAYERS_MAX */
+    uint8_t layers;       /* 1..ENGINE_LAYERS_MAX */
     uint8_t rank_changes; /* since rank_since_us */
     uint64_t rank_since_us;
     bool order_known;

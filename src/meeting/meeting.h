@@ -72,14 +72,14 @@ struct meeting_config {
     uint8_t operator_key[32]; /* public half */
     struct control_key key;   /* signs tokens */
     uint16_t suite;           /* that new meetings take unless their maker wants another */
-    uint64_t file_len_max;  /* told to clients, so that they need not try */
+    uint64_t file_len_max;    /* told to clients, so that they need not try */
     struct meeting_rate rates[MEETING_BUDGETS];
 };
 
 struct meeting_client {
     struct net_addr addr;
     uint64_t full_at_us[MEETING_BUDGETS]; /* when each bucket is full again */
-    uint32_t newer, older;                         /* list by last use; index + 1, 0 = none */
+    uint32_t newer, older;                /* list by last use; index + 1, 0 = none */
 };
 
 struct meeting {

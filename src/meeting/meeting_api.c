@@ -57,7 +57,8 @@ static void make(struct meeting *m, uint64_t now_us, const struct meeting_reques
     if (!good) {
         m->counters.meeting_refused_keys++;
         answer_error(reply, 400, "bad_request",
-                     "A meeting is made of link_key and owner_key (Ed25519, base64url), suite (1 or 61607) and kind (1 or 129).");
+                     "A meeting is made of link_key and owner_key (Ed25519, base64url), suite (1 or 61607) and kind (1 "
+                     "or 129).");
         return;
     }
     char id[MEETING_ID_LEN + 1];
@@ -72,11 +73,13 @@ static void tell_house(const struct meeting *m, struct meeting_reply *reply) {
     wr_base64url(&w, span_of(m->config.operator_key, sizeof m->config.operator_key));
     ASSERT(writer_ok(&w));
     key[w.len] = 0;
-    answer_json(reply, 200, json_pack("{s:s, s:i, s:I}", "operator", key, "suite", m->config.suite, "file_len_max",
-                                       (json_int_t)m->config.file_len_max));
+    answer_json(reply, 200,
+                json_pack("{s:s, s:i, s:I}", "operator", key, "suite", m->config.suite, "file_len_max",
+                          (json_int_t)m->config.file_len_max));
 }
 
-bool meeting_token(struct meeting *meeting, uint64_t unix_us, struct span id, struct span identity, struct writer *out) {
+bool meeting_token(struct meeting *meeting, uint64_t unix_us, struct span id, struct span identity,
+                   struct writer *out) {
     char name[GROUP_IDENTITY_LEN + 1], room[MEETING_ROOM_LEN + 1] = MEETING_ROOM_PREFIX;
     ASSERT(id.len == MEETING_ID_LEN && span_to_str(identity, name, sizeof name) &&
            span_to_str(id, room + sizeof MEETING_ROOM_PREFIX - 1, MEETING_ID_LEN + 1));
@@ -95,7 +98,8 @@ bool meeting_token(struct meeting *meeting, uint64_t unix_us, struct span id, st
 void meeting_request(struct meeting *meeting, uint64_t now_us, const struct meeting_request *request,
                      struct meeting_reply *reply) {
     *reply = (struct meeting_reply){0};
-    bool making = span_equal_str(request->path, MEETING_PATH), house = span_equal_str(request->path, MEETING_HOUSE_PATH);
+    bool making = span_equal_str(request->path, MEETING_PATH),
+         house = span_equal_str(request->path, MEETING_HOUSE_PATH);
     if (!making && !house)
         answer_error(reply, 404, "not_found", "There is nothing here.");
     else if (!span_equal_str(request->method, making ? "POST" : "GET"))

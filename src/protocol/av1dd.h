@@ -42,7 +42,7 @@ struct av1dd_template {
     uint8_t spatial;
     uint8_t temporal;
     uint8_t fdiff_count;
-    uint8_t fdiffs[AV1DD_FDIFFS_MAX];          /* 1..16 frames back */
+    uint8_t fdiffs[AV1DD_FDIFFS_MAX];           /* 1..16 frames back */
     uint8_t chain_diffs[AV1DD_TARGETS_MAX / 2]; /* four bits a chain, chain 0 in the low bits of byte 0 */
 };
 
@@ -54,8 +54,8 @@ struct av1dd_structure {
     uint8_t spatial_count; /* layers, 1..4 */
     uint8_t temporal_count;
     bool has_resolutions;
-    uint8_t target_chain[AV1DD_TARGETS_MAX];    /* chain that protects the target; meaningless without chains */
-    uint8_t target_spatial[AV1DD_TARGETS_MAX];  /* highest layer of the target, derived as A.8.3 decode_target_layers */
+    uint8_t target_chain[AV1DD_TARGETS_MAX];   /* chain that protects the target; meaningless without chains */
+    uint8_t target_spatial[AV1DD_TARGETS_MAX]; /* highest layer of the target, derived as A.8.3 decode_target_layers */
     uint8_t target_temporal[AV1DD_TARGETS_MAX];
     uint16_t width[AV1DD_SPATIAL_MAX];
     uint16_t height[AV1DD_SPATIAL_MAX];
@@ -74,7 +74,8 @@ struct av1dd {
     bool custom_dtis;
     bool custom_fdiffs;
     bool custom_chains;
-    uint32_t active_targets; /* bit i: decode target i; of this packet, or all targets when a structure is attached alone */
+    uint32_t
+        active_targets; /* bit i: decode target i; of this packet, or all targets when a structure is attached alone */
     /* of the frame, from the template or custom */
     uint8_t spatial;
     uint8_t temporal;
@@ -105,7 +106,7 @@ struct av1dd_state {
 enum av1dd_result {
     AV1DD_OK = 0,
     AV1DD_NO_STRUCTURE, /* mandatory fields are valid; layers are not known (yet, or the template is of another structure) */
-    AV1DD_MALFORMED     /* truncated, or over a limit above */
+    AV1DD_MALFORMED /* truncated, or over a limit above */
 };
 
 void av1dd_state_init(struct av1dd_state *state);
@@ -132,10 +133,10 @@ int av1dd_target_of(const struct av1dd_structure *structure, uint8_t spatial, ui
 
 /* AV1 aggregation header, the first byte of an AV1 payload: |Z|Y|W W|N|-|-|-|. */
 struct av1_aggregation {
-    bool continues_previous;  /* Z */
-    bool continues_next;      /* Y */
-    uint8_t obu_count;        /* W: 0 = every OBU element has a length */
-    bool new_coded_sequence;  /* N: first packet of a coded video sequence */
+    bool continues_previous; /* Z */
+    bool continues_next;     /* Y */
+    uint8_t obu_count;       /* W: 0 = every OBU element has a length */
+    bool new_coded_sequence; /* N: first packet of a coded video sequence */
 };
 bool av1_aggregation_parse(struct span payload, struct av1_aggregation *out);
 

@@ -103,9 +103,9 @@ struct data_channels {
     struct dcep_counters *counters;
     enum dcep_side side;
     bool down;
-    bool holds;   /* a message waits because of `hold` */
+    bool holds;        /* a message waits because of `hold` */
     uint64_t controls; /* DCEP messages that were taken in, ever, good or bad: for their price */
-    uint8_t hold; /* enum data_channels_hold */
+    uint8_t hold;      /* enum data_channels_hold */
     struct dcep_channel channels[DATA_CHANNELS_MAX];
 };
 

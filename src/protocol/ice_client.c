@@ -342,7 +342,8 @@ static bool write_check(struct ice_client *ice, struct ice_client_pair *pair, st
         .controlling = pair->sent_controlling,
         /* Consent checks repeat the nomination, as libwebrtc does towards a lite agent: after a NAT rebinding the peer knows only
          * by it that the new address is the one to send to. */
-        .use_candidate = pair->nominating || (pair->sent_controlling && ice->nominated && pair == &ice->pairs[ice->selected_pair]),
+        .use_candidate =
+            pair->nominating || (pair->sent_controlling && ice->nominated && pair == &ice->pairs[ice->selected_pair]),
     };
     *to = pair->remote;
     ice->counters.tx_checks++;

@@ -99,24 +99,24 @@ struct sdp_format {
     enum codec codec;
     struct span name; /* as a=rtpmap spells it; empty: codec_name(codec) is written */
     uint32_t clock_hz;
-    uint8_t channels; /* 0 or 1: not written */
-    struct span fmtp; /* without the payload type; several lines are joined by ';' */
+    uint8_t channels;  /* 0 or 1: not written */
+    struct span fmtp;  /* without the payload type; several lines are joined by ';' */
     uint32_t feedback; /* SDP_FB_*; "a=rtcp-fb:*" is handed to every format */
     uint8_t feedback_other_count;
     struct span feedback_other[SDP_FEEDBACK_OTHER_MAX];
 };
 
 struct sdp_extmap {
-    uint8_t id; /* 1..255, 15 is never used with one-byte headers (RFC 8285 section 4.2) */
+    uint8_t id;                   /* 1..255, 15 is never used with one-byte headers (RFC 8285 section 4.2) */
     enum sdp_direction direction; /* SDP_SENDRECV when the line says none */
     struct span uri;
     struct span attributes; /* behind the URI, usually empty */
 };
 
 struct sdp_rid {
-    struct span id; /* RFC 8851: letters and digits (and, as browsers take them, '-' and '_') */
+    struct span id;               /* RFC 8851: letters and digits (and, as browsers take them, '-' and '_') */
     enum sdp_direction direction; /* SENDONLY or RECVONLY */
-    struct span restrictions; /* "max-width=1280;max-fps=30", may be empty */
+    struct span restrictions;     /* "max-width=1280;max-fps=30", may be empty */
 };
 
 /* One alternative of one simulcast stream (RFC 8853 section 5.1): entries with equal direction and stream are alternatives. */
@@ -152,9 +152,9 @@ struct sdp_section {
     struct span kind_text; /* of SDP_OTHER */
     uint16_t port;         /* 0: rejected, unless bundle_only */
     bool bundle_only;
-    bool bundled;         /* its mid is in the (first) BUNDLE group */
-    struct span protocol; /* "UDP/TLS/RTP/SAVPF", "UDP/DTLS/SCTP" */
-    struct span mid;      /* empty: none */
+    bool bundled;                 /* its mid is in the (first) BUNDLE group */
+    struct span protocol;         /* "UDP/TLS/RTP/SAVPF", "UDP/DTLS/SCTP" */
+    struct span mid;              /* empty: none */
     enum sdp_direction direction; /* of SDP_APPLICATION always SENDRECV */
     struct sdp_transport transport;
     bool rtcp_mux;

@@ -47,7 +47,8 @@ struct vp8_descriptor {
 bool vp8_parse(struct span payload, struct vp8_descriptor *out);
 /* Overwrites picture id (its low 7 or 15 bits) and TL0PICIDX of `payload`, from which `d` was parsed (an assert when the
  * length does not fit). Fields that the descriptor does not have are left out: the length never changes. */
-void vp8_write_ids(uint8_t *payload, size_t payload_len, const struct vp8_descriptor *d, uint16_t picture_id, uint8_t tl0);
+void vp8_write_ids(uint8_t *payload, size_t payload_len, const struct vp8_descriptor *d, uint16_t picture_id,
+                   uint8_t tl0);
 /* The same for KEYIDX, low 5 bits. */
 void vp8_write_key_index(uint8_t *payload, size_t payload_len, const struct vp8_descriptor *d, uint8_t key_index);
 /* Distance from picture id `from` to `to`, both of the width that `is_15bit` says, in [-half, half). */

@@ -24,11 +24,11 @@
 #define VP9_REFERENCES_MAX 3
 
 struct vp9_structure {
-    uint8_t spatial_layers;                     /* 1..8 */
-    bool has_resolutions;                       /* Y */
-    uint16_t width[VP9_SPATIAL_LAYERS_MAX];     /* 0 without Y */
+    uint8_t spatial_layers;                 /* 1..8 */
+    bool has_resolutions;                   /* Y */
+    uint16_t width[VP9_SPATIAL_LAYERS_MAX]; /* 0 without Y */
     uint16_t height[VP9_SPATIAL_LAYERS_MAX];
-    uint8_t pictures_in_group;                  /* N_G; the group's description is checked and skipped */
+    uint8_t pictures_in_group; /* N_G; the group's description is checked and skipped */
 };
 
 struct vp9_descriptor {
@@ -59,7 +59,8 @@ struct vp9_descriptor {
 /* False when the payload ends inside the descriptor, has no byte behind it, or lists more references than allowed. */
 bool vp9_parse(struct span payload, struct vp9_descriptor *out);
 /* Overwrites picture id and TL0PICIDX in place, as vp8_write_ids. */
-void vp9_write_ids(uint8_t *payload, size_t payload_len, const struct vp9_descriptor *d, uint16_t picture_id, uint8_t tl0);
+void vp9_write_ids(uint8_t *payload, size_t payload_len, const struct vp9_descriptor *d, uint16_t picture_id,
+                   uint8_t tl0);
 
 /* profile-id of an SDP fmtp text (section 7.1); 0 when it is missing, as the RFC says; false when it is malformed. */
 bool vp9_profile_of_fmtp(struct span fmtp, uint8_t *profile);

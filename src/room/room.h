@@ -129,7 +129,7 @@ struct track {
     enum room_track_source track_source;
     bool muted, simulcast, disable_dtx, disable_red, stereo;
     uint8_t reminders; /* offers asked for because none has carried the track */
-    bool forced_mute; /* muted by the API: stays so until the API says otherwise */
+    bool forced_mute;  /* muted by the API: stays so until the API says otherwise */
     uint32_t width, height;
     enum room_encryption encryption;
     int32_t backup_codec_policy;
@@ -143,8 +143,8 @@ struct track {
     uint64_t version_unix_us;
 
     uint64_t visited; /* of the signalling side: by the walk with this number */
-    bool published;  /* others may see it */
-    uint32_t source; /* engine handle, 0 = not open */
+    bool published;   /* others may see it */
+    uint32_t source;  /* engine handle, 0 = not open */
     uint32_t formats_count;
     struct room_format formats[ROOM_FORMATS_MAX];
     struct list subscriptions; /* by track_node */
@@ -178,8 +178,8 @@ struct subscription {
     bool paused;      /* by the bandwidth allocator */
     struct room_settings settings;
     enum room_quality counted; /* as what it counts in track.wanted; ROOM_OFF = not */
-    void *section; /* of the signalling side: where it is negotiated, NULL = not yet */
-    uint32_t sink; /* engine handle, 0 = not open */
+    void *section;             /* of the signalling side: where it is negotiated, NULL = not yet */
+    uint32_t sink;             /* engine handle, 0 = not open */
 };
 
 struct room_allow {
@@ -201,7 +201,7 @@ struct data_track {
     char sid[ROOM_SID_SIZE];
     uint16_t handle;
     char *name;
-    struct span info; /* the packed DataTrackInfo, owned */
+    struct span info;          /* the packed DataTrackInfo, owned */
     struct list subscriptions; /* by track_node */
 };
 
@@ -252,7 +252,7 @@ struct participant {
     uint32_t data_subscriptions_count;
     struct list data_subscriptions;
     uint64_t data_handles[(ROOM_DATA_SUBSCRIPTIONS_MAX + 64) / 64]; /* taken, a bit each */
-    bool handles_changed; /* the subscriber is to be told its map anew */
+    bool handles_changed;                                           /* the subscriber is to be told its map anew */
     bool auto_subscribe_data;
 
     enum room_connection connection;
@@ -272,7 +272,7 @@ struct room {
     char sid[ROOM_SID_SIZE];
     char *name, *metadata;
     struct net_addr source; /* who began it; family 0 = nobody whom shares count */
-    uint64_t tag; /* never used twice; names the room towards the engine */
+    uint64_t tag;           /* never used twice; names the room towards the engine */
     uint32_t shard;
     uint32_t objects[ROOM_OBJECTS]; /* how many it has */
     uint32_t empty_timeout_s, departure_timeout_s;

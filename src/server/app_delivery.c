@@ -202,8 +202,9 @@ static void answer_later(struct http_reply *reply, uint16_t status, uint64_t wai
     (void)snprintf(retry, sizeof retry, "%llu", (unsigned long long)(wait_us / US_PER_S + 1));
     http_reply_header(reply, "Retry-After", retry);
     http_reply_header(reply, "Cache-Control", "no-store");
-    http_reply_text(reply, status, "application/json",
-                    span_str("{\"error\":\"busy\",\"message\":\"Too much is asked for. Please try again in a moment.\"}"));
+    http_reply_text(
+        reply, status, "application/json",
+        span_str("{\"error\":\"busy\",\"message\":\"Too much is asked for. Please try again in a moment.\"}"));
 }
 
 /* Room for `len` bytes that the caller writes, once what was asked for before is paid; or NULL and the refusal in the reply. */

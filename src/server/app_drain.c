@@ -75,7 +75,8 @@ static int answer(struct app *app, const char *line, char *out, size_t size) {
     } else if (strcmp(line, "resume") == 0) {
         resume(app);
     } else if (strcmp(line, "status") != 0) {
-        return snprintf(out, size, "error this server does not know \"%.60s\"; is the command of another version?", line);
+        return snprintf(out, size, "error this server does not know \"%.60s\"; is the command of another version?",
+                        line);
     }
     return status(app, out, size);
 }

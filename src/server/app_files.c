@@ -30,7 +30,8 @@ static struct store_who who_of(const struct app *app, const struct http_request 
 static void answer_refused(struct http_reply *reply, enum store_refusal refusal) {
     http_reply_header(reply, "Retry-After", "10");
     if (refusal == STORE_SHARE)
-        answer(reply, 429, "{\"error\":\"too_many\",\"message\":\"Too many files, or too many at a time. Try again later.\"}");
+        answer(reply, 429,
+               "{\"error\":\"too_many\",\"message\":\"Too many files, or too many at a time. Try again later.\"}");
     else
         answer(reply, 503, "{\"error\":\"full\",\"message\":\"There is no room for this file now.\"}");
 }

@@ -51,10 +51,10 @@ static void add_folders_of(struct path_list *list, const char *path) {
 
 /* For webhooks: names are resolved, and certificates of others checked. */
 static void add_resolution(struct path_list *list) {
-    static const char *const paths[] = {"/etc/resolv.conf",    "/etc/hosts",          "/etc/host.conf",
-                                        "/etc/nsswitch.conf",  "/etc/gai.conf",       "/etc/services",
-                                        "/run/systemd/resolve", "/etc/ssl",           "/usr/share/ca-certificates",
-                                        "/usr/lib/ssl",        "/etc/pki",            "/usr/local/share/ca-certificates"};
+    static const char *const paths[] = {"/etc/resolv.conf",     "/etc/hosts",    "/etc/host.conf",
+                                        "/etc/nsswitch.conf",   "/etc/gai.conf", "/etc/services",
+                                        "/run/systemd/resolve", "/etc/ssl",      "/usr/share/ca-certificates",
+                                        "/usr/lib/ssl",         "/etc/pki",      "/usr/local/share/ca-certificates"};
     for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
         char real[PATH_MAX];
         add_path(list, paths[i], false);

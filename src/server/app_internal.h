@@ -52,9 +52,9 @@ struct app {
     uint64_t drain_until_us;         /* 0 = takes new meetings */
     int admin_fd;                    /* admin.sock of the data folder; -1 = none */
     struct notify notify;
-    uint64_t fed_at_us;                              /* the service manager's watchdog */
+    uint64_t fed_at_us; /* the service manager's watchdog */
     struct app_pulse pulses[MEDIA_SHARDS_MAX];
-    struct app_file_mark cert_mark, key_mark;        /* the certificate that is in use */
+    struct app_file_mark cert_mark, key_mark; /* the certificate that is in use */
     uint64_t cert_look_us, cert_renew_us;
     bool cert_complained;
     bool running_known, running_told, running_complained; /* see app_running.c */
@@ -122,8 +122,8 @@ struct shared_bytes {
 /* Those of this name, for one more reader; NULL: there are none. */
 struct shared_bytes *shared_find(struct app *app, const uint8_t name[32]);
 /* For `len` bytes at most, which the caller writes into `bytes`; NULL: there is no room, in all or of a share. */
-struct shared_bytes *shared_make(struct app *app, const uint8_t name[32], struct span meeting, const struct net_addr *source,
-                                 size_t len);
+struct shared_bytes *shared_make(struct app *app, const uint8_t name[32], struct span meeting,
+                                 const struct net_addr *source, size_t len);
 /* One reader has done. As http_reply.release. */
 void shared_release(void *shared);
 

@@ -80,7 +80,8 @@ void app_write_metrics(struct app *app, struct writer *w) {
     struct control_gauges gauges;
     control_counters_get(app->control, &control);
     control_gauges_get(app->control, &gauges);
-    metrics_gauge(w, "uptime_seconds", "seconds since the start", time_since(clock_now_us(), app->started_us) / US_PER_S);
+    metrics_gauge(w, "uptime_seconds", "seconds since the start",
+                  time_since(clock_now_us(), app->started_us) / US_PER_S);
     metrics_gauge(w, "rooms", "rooms", gauges.rooms);
     metrics_gauge(w, "participants", "participants", gauges.participants);
     metrics_gauge(w, "sessions", "signalling sessions", gauges.sessions);

@@ -155,7 +155,8 @@ static bool open_delivery(struct app *app, struct config_error *error) {
         .server_secret = secret_span(&app->server_secret),
         .operator_key = span_of(app->operator_key, sizeof app->operator_key),
         .meetings_max = config->rooms_max,
-        .connections_max = config->sessions_max < SERVICE_CONNECTIONS_MAX ? config->sessions_max : SERVICE_CONNECTIONS_MAX,
+        .connections_max =
+            config->sessions_max < SERVICE_CONNECTIONS_MAX ? config->sessions_max : SERVICE_CONNECTIONS_MAX,
         .members_max = members > 0 && members < SERVICE_MEMBERS_MAX ? members : SERVICE_MEMBERS_MAX,
         .file_len_max = config->file_len_max,
         .founding_from_us = app_running_before(app) ? clock_now_us() + FOUNDING_WAIT_US : 0,

@@ -27,8 +27,8 @@ static bool room_for(const struct app *app, struct span meeting, const struct ne
     return all <= SHARED_LEN_MAX && of_meeting <= SHARED_SHARE_MAX && of_source <= SHARED_SHARE_MAX;
 }
 
-struct shared_bytes *shared_make(struct app *app, const uint8_t name[32], struct span meeting, const struct net_addr *source,
-                                 size_t len) {
+struct shared_bytes *shared_make(struct app *app, const uint8_t name[32], struct span meeting,
+                                 const struct net_addr *source, size_t len) {
     ASSERT(meeting.len == MEETING_ID_LEN);
     struct shared_bytes *shared = room_for(app, meeting, source, len) ? calloc(1, sizeof *shared) : NULL;
     if (shared == NULL)

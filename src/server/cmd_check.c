@@ -34,11 +34,11 @@ static bool port_free(const struct net_addr *address, const char *what, bool opt
     if (ok)
         printf("  ok    %s port %u of %s is free: %s\n", udp ? "UDP" : "TCP", address->port, ip, what);
     else if (optional)
-        printf("  note  %s port %u of %s cannot be used (%s): %s\n", udp ? "UDP" : "TCP", address->port, ip, strerror(saved),
-               what);
+        printf("  note  %s port %u of %s cannot be used (%s): %s\n", udp ? "UDP" : "TCP", address->port, ip,
+               strerror(saved), what);
     else
-        printf("  ERROR %s port %u of %s cannot be used (%s): %s\n", udp ? "UDP" : "TCP", address->port, ip, strerror(saved),
-               what);
+        printf("  ERROR %s port %u of %s cannot be used (%s): %s\n", udp ? "UDP" : "TCP", address->port, ip,
+               strerror(saved), what);
     return ok || optional;
 }
 
@@ -100,7 +100,8 @@ static bool check_candidates(const struct config *config) {
     for (size_t i = 0; i < candidates; i++) {
         char ip[NET_IP_TEXT_LEN];
         net_ip_text(&out[i], ip);
-        printf("  ok    media is announced at %s, %s port %u\n", ip, out[i].proto == NET_TCP ? "TCP" : "UDP", out[i].port);
+        printf("  ok    media is announced at %s, %s port %u\n", ip, out[i].proto == NET_TCP ? "TCP" : "UDP",
+               out[i].port);
     }
     if (candidates == 0)
         printf("  ERROR no address to announce for media; check rtc.interfaces and rtc.ips, or set rtc.node_ip\n");
@@ -138,7 +139,8 @@ int cli_check(int count, char **arguments) {
         static char settings[16384];
         struct writer w = writer_of(settings, sizeof settings - 1);
         config_describe(&w);
-        printf("conclave check: looks at the configuration, ports and files, and says what serve would do. Changes nothing.\n\n");
+        printf("conclave check: looks at the configuration, ports and files, and says what serve would do. Changes "
+               "nothing.\n\n");
         cli_print_options(options, ARRAY_LEN(options));
         printf("\nSettings of the file:\n%.*s", (int)w.len, settings);
         return CLI_OK;

@@ -122,8 +122,10 @@ int cli_drain(int count, char **arguments) {
     case CLI_WRONG:
         return CLI_USAGE;
     case CLI_HELP:
-        printf("conclave drain: tells the running server to begin no new meetings, and to stop when the last one is over or\n"
-               "the time is up. Run it as the server's user. A second SIGTERM, or systemctl stop, ends it at once.\n\n");
+        printf(
+            "conclave drain: tells the running server to begin no new meetings, and to stop when the last one is over "
+            "or\n"
+            "the time is up. Run it as the server's user. A second SIGTERM, or systemctl stop, ends it at once.\n\n");
         cli_print_options(options, ARRAY_LEN(options));
         return CLI_OK;
     case CLI_PARSED:

@@ -32,8 +32,8 @@ static void write_line(void *context, enum log_level level, const char *line, si
 static void warn_about(const struct config *config) {
     for (uint32_t i = 0; i < config->keys_count; i++) {
         if (strlen(config->keys[i].secret) < CONFIG_SECRET_LEN_ADVISED && !config->dev)
-            log_warn("the secret of API key %u is shorter than %d characters; tokens could be forged by guessing it", i + 1,
-                     CONFIG_SECRET_LEN_ADVISED);
+            log_warn("the secret of API key %u is shorter than %d characters; tokens could be forged by guessing it",
+                     i + 1, CONFIG_SECRET_LEN_ADVISED);
     }
 }
 
@@ -65,7 +65,8 @@ int cli_serve(int count, char **arguments) {
     case CLI_HELP:
         printf("conclave serve: runs the server until Ctrl+C or SIGTERM.\n\n");
         cli_print_options(options, ARRAY_LEN(options));
-        printf("\nEvery setting of the file can be given by environment as well: CONCLAVE_RTC_UDP_PORT is rtc.udp_port.\n");
+        printf("\nEvery setting of the file can be given by environment as well: CONCLAVE_RTC_UDP_PORT is "
+               "rtc.udp_port.\n");
         return CLI_OK;
     case CLI_PARSED:
         break;

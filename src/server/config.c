@@ -13,15 +13,15 @@ enum value_type {
     VALUE_BOOL,
     VALUE_U32,
     VALUE_PORT,
-    VALUE_TEXT,     /* `size` bytes with the terminator */
-    VALUE_ADDRESS,  /* text that is an IP address, or empty */
-    VALUE_LIST,     /* of addresses or names */
+    VALUE_TEXT,    /* `size` bytes with the terminator */
+    VALUE_ADDRESS, /* text that is an IP address, or empty */
+    VALUE_LIST,    /* of addresses or names */
     VALUE_IP_LIST,
     VALUE_URLS,
     VALUE_LEVEL,
     VALUE_SUITE,
-    VALUE_REFUSED,  /* a LiveKit key that means something we do not do: only "false" or 0 is taken, else `help` is said */
-    VALUE_IGNORED,  /* a LiveKit key without effect here */
+    VALUE_REFUSED, /* a LiveKit key that means something we do not do: only "false" or 0 is taken, else `help` is said */
+    VALUE_IGNORED, /* a LiveKit key without effect here */
 };
 
 struct key_row {
@@ -65,8 +65,10 @@ static const struct key_row rows[] = {
     {"rtc.use_ice_lite", VALUE_IGNORED, 0, 0, 0, "always ICE-lite"},
     {"room.auto_create", VALUE_BOOL, AT(auto_create), 0, "a join makes the room"},
     {"room.empty_timeout", VALUE_U32, AT(empty_timeout_s), 604800, "seconds that a room nobody joined stays"},
-    {"room.departure_timeout", VALUE_U32, AT(departure_timeout_s), 604800, "seconds that a room stays after the last left"},
-    {"room.max_participants", VALUE_U32, AT(participants_max), 100000, "participants of one room; 0 = no limit of its own"},
+    {"room.departure_timeout", VALUE_U32, AT(departure_timeout_s), 604800,
+     "seconds that a room stays after the last left"},
+    {"room.max_participants", VALUE_U32, AT(participants_max), 100000,
+     "participants of one room; 0 = no limit of its own"},
     {"room.enable_remote_unmute", VALUE_BOOL, AT(enable_remote_unmute), 0, "the room API may unmute"},
     {"webhook.api_key", VALUE_TEXT, AT(webhook_key), 0, "API key that signs webhooks"},
     {"webhook.urls", VALUE_URLS, AT(webhook_urls), 0, "where events are posted"},
@@ -90,13 +92,15 @@ static const struct key_row rows[] = {
     {"limit.joins_per_minute", VALUE_U32, AT(joins_per_minute), 1000000, "connections to meetings from one address"},
     {"meeting.suite", VALUE_SUITE, AT(meeting_suite), 0,
      "cryptography of meetings: hybrid (X25519 with ML-KEM-768, against future quantum computers) or x25519"},
-    {"meeting.file_len_max", VALUE_U32, AT(file_len_max), CONFIG_FILE_SHARED_LEN_MAX, "bytes of one shared file; 0 = no files"},
+    {"meeting.file_len_max", VALUE_U32, AT(file_len_max), CONFIG_FILE_SHARED_LEN_MAX,
+     "bytes of one shared file; 0 = no files"},
     {"meeting.files_len_max", VALUE_U32, AT(files_len_max), UINT32_MAX, "bytes of all files of one meeting"},
     {"logging.level", VALUE_LEVEL, AT(log_level), 0, "debug, info, warn or error"},
     {"logging.json", VALUE_BOOL, AT(log_json), 0, "log lines as JSON"},
     {"logging.personal_data", VALUE_BOOL, AT(log_personal_data), 0, "log lines may hold addresses and names"},
     {"redis.address", VALUE_REFUSED, 0, 0, 0, "this version runs on one node and needs no Redis"},
-    {"turn.enabled", VALUE_REFUSED, 0, 0, 0, "there is no TURN server inside; media over TCP (rtc.tcp_port) does its work"},
+    {"turn.enabled", VALUE_REFUSED, 0, 0, 0,
+     "there is no TURN server inside; media over TCP (rtc.tcp_port) does its work"},
 };
 
 void config_init(struct config *config) {
@@ -415,7 +419,8 @@ bool config_finish(struct config *config, struct config_error *error) {
         return fail(error, "configuration", "port", "tls.port and rtc.tcp_port must be three different ports");
     if (config->sessions_max == 0 || config->rooms_max == 0 || config->connections_max == 0 ||
         config->transports_max == 0 || config->num_tracks == 0)
-        return fail(error, "configuration", "limit", "values of sessions, rooms, connections, transports and tracks must not be 0");
+        return fail(error, "configuration", "limit",
+                    "values of sessions, rooms, connections, transports and tracks must not be 0");
     bool known = config->webhook_key[0] == 0;
     for (uint32_t i = 0; i < config->keys_count; i++)
         known = known || strcmp(config->keys[i].key, config->webhook_key) == 0;

@@ -41,10 +41,10 @@ struct config {
     uint32_t stop_after_s; /* what running meetings get after SIGTERM */
     char data_dir[CONFIG_TEXT_LEN_MAX];
     uint16_t port;
-    struct config_list bind_addresses;       /* of the plain port; empty = loopback only */
-    uint16_t tls_port;                       /* 0 = off */
-    struct config_list tls_bind_addresses;   /* empty = all */
-    struct config_list tls_names;            /* further names and addresses in the self-made certificate */
+    struct config_list bind_addresses;     /* of the plain port; empty = loopback only */
+    uint16_t tls_port;                     /* 0 = off */
+    struct config_list tls_bind_addresses; /* empty = all */
+    struct config_list tls_names;          /* further names and addresses in the self-made certificate */
     char tls_cert_file[CONFIG_TEXT_LEN_MAX], tls_key_file[CONFIG_TEXT_LEN_MAX];
     struct control_key keys[CONTROL_KEYS_MAX];
     uint32_t keys_count;
@@ -72,7 +72,7 @@ struct config {
     uint32_t meetings_per_hour, joins_per_minute;
     uint32_t transports_max; /* of one media thread */
 
-    uint16_t meeting_suite; /* MLS suite of the meetings' groups */
+    uint16_t meeting_suite;               /* MLS suite of the meetings' groups */
     uint32_t file_len_max, files_len_max; /* of one file of a meeting, of all files of a meeting; bytes */
 
     struct config_list trusted_proxies;

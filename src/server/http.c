@@ -279,7 +279,8 @@ struct http *http_create(const struct http_config *config, char *error, size_t e
 }
 
 bool http_reload_certificate(struct http *http) {
-    SSL_CTX *tls = http->config.cert_path != NULL ? stream_context(http->config.cert_path, http->config.key_path) : NULL;
+    SSL_CTX *tls =
+        http->config.cert_path != NULL ? stream_context(http->config.cert_path, http->config.key_path) : NULL;
     if (tls == NULL)
         return false;
     SSL_CTX_free(http->tls); /* connections hold it as long as they need it */

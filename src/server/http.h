@@ -109,11 +109,11 @@ struct http_request {
     struct span range;
     struct span forwarded, forwarded_for, via, real_ip;
     struct span body;
-    uint32_t upload; /* the body came through handlers.body_part; 0 = it is in `body` */
+    uint32_t upload;       /* the body came through handlers.body_part; 0 = it is in `body` */
     struct net_addr peer;  /* of the connection */
     struct net_addr local; /* where it arrived */
     bool tls;
-    bool metrics_port;     /* came in at a listener for metrics */
+    bool metrics_port; /* came in at a listener for metrics */
 };
 
 struct http_reply {
@@ -136,7 +136,8 @@ void http_reply_header(struct http_reply *reply, const char *name, const char *v
 void http_reply_text(struct http_reply *reply, uint16_t status, const char *type, struct span body);
 
 /* The body is `len` bytes from `at` on of an open file. */
-void http_reply_file(struct http_reply *reply, uint16_t status, struct store *store, int file, uint64_t at, uint64_t len);
+void http_reply_file(struct http_reply *reply, uint16_t status, struct store *store, int file, uint64_t at,
+                     uint64_t len);
 /* Frees what the reply owns; the server does it for replies that it was given. */
 void http_free_reply(struct http_reply *reply);
 
@@ -168,12 +169,12 @@ struct http_handlers {
 
 struct http_config {
     uint32_t connections_max, connections_per_client_max; /* per client 0 = no limit */
-    const struct net_addr *trusted; /* proxies that are not counted as clients; outlives http */
+    const struct net_addr *trusted;                       /* proxies that are not counted as clients; outlives http */
     uint32_t trusted_count;
     size_t queues_len_max, unfinished_len_max; /* 0 = HTTP_QUEUES_LEN_MAX, HTTP_UNFINISHED_LEN_MAX */
-    uint64_t hold_max_us; /* 0 = HTTP_HOLD_US */
-    bool count_loopback; /* this machine is a source as others are, for tests */
-    const char *cert_path, *key_path; /* NULL = no TLS listeners */
+    uint64_t hold_max_us;                      /* 0 = HTTP_HOLD_US */
+    bool count_loopback;                       /* this machine is a source as others are, for tests */
+    const char *cert_path, *key_path;          /* NULL = no TLS listeners */
     struct http_handlers handlers;
 };
 

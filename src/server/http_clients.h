@@ -23,9 +23,9 @@ enum client_budget { CLIENT_HANDSHAKES, CLIENT_SOCKETS, CLIENT_BUDGETS_COUNT };
 
 struct http_client {
     struct net_addr address;
-    uint32_t connections, sockets; /* open now */
-    size_t unfinished_len;         /* of heads and bodies of its connections that are not complete */
-    size_t weight;                 /* while one is looked for that must go */
+    uint32_t connections, sockets;          /* open now */
+    size_t unfinished_len;                  /* of heads and bodies of its connections that are not complete */
+    size_t weight;                          /* while one is looked for that must go */
     uint64_t even_us[CLIENT_BUDGETS_COUNT]; /* when what was taken is earned again */
 };
 

@@ -225,7 +225,8 @@ static void watch(struct http_connection *c, int operation, uint32_t events) {
     c->interest = events;
 }
 
-void connection_open(struct http *h, uint64_t now_us, enum http_listener listener, int fd, const struct net_addr *peer) {
+void connection_open(struct http *h, uint64_t now_us, enum http_listener listener, int fd,
+                     const struct net_addr *peer) {
     struct http_client *client;
     struct http_connection *c = admit(h, now_us, listener, peer, &client) ? calloc(1, sizeof *c) : NULL;
     if (c == NULL || !stream_begin(&c->stream, fd, listener == HTTP_TLS ? h->tls : NULL)) {

@@ -152,7 +152,8 @@ static uint16_t read_lines(struct reader *r, struct lines *out, const char **why
 }
 
 /* The value of a field; one in several lines is joined. False when there are several and there may be one only. */
-static bool take_field(const struct lines *lines, enum http_field field, struct writer *copies, struct span *out, size_t *count) {
+static bool take_field(const struct lines *lines, enum http_field field, struct writer *copies, struct span *out,
+                       size_t *count) {
     *out = span_of(NULL, 0);
     *count = 0;
     for (size_t i = 0; i < lines->count; i++)
@@ -272,8 +273,8 @@ static bool read_target(struct span target, struct writer *copies, struct http_h
 
 /* ---- all of it ---- */
 
-static uint16_t read_request_line(struct span line, struct writer *copies, struct http_head *out, struct span *authority,
-                                  const char **why) {
+static uint16_t read_request_line(struct span line, struct writer *copies, struct http_head *out,
+                                  struct span *authority, const char **why) {
     struct reader r = reader_of_span(line);
     struct span target, version;
     *why = "the request line is malformed\n";

@@ -86,9 +86,9 @@ struct http_connection {
     struct http_connection *idle_next, *idle_previous; /* those that wait for a request, longest first */
     struct http_connection *dirty_next, *buried_next;
     bool idle, dirty;
-    bool held;    /* not read from until its handler calls http_hold again, or hold_max_us after `held_us` it is closed */
-    bool blocked; /* has something to write that the socket did not take */
-    bool early;   /* what came behind the request that was answered last is looked at in the next turn */
+    bool held; /* not read from until its handler calls http_hold again, or hold_max_us after `held_us` it is closed */
+    bool blocked;      /* has something to write that the socket did not take */
+    bool early;        /* what came behind the request that was answered last is looked at in the next turn */
     uint32_t interest; /* epoll's events */
     struct net_addr peer, local;
     enum http_listener listener;
@@ -108,7 +108,7 @@ struct http_connection {
     uint64_t body_left;
     uint32_t upload; /* the body goes to the handler, piece by piece; 0 = it does not */
     bool head_only, keep;
-    bool served; /* a request before this one was answered */
+    bool served;         /* a request before this one was answered */
     uint8_t invite_left; /* of "100 Continue", for which the socket had no room yet */
     struct http_reply *reply;
     size_t head_len;
@@ -125,11 +125,11 @@ struct http_connection {
     size_t message_len, message_size;
     uint64_t message_since_us; /* when it began; 0 = none */
     uint64_t heard_us, pinged_us, held_us;
-    uint16_t peer_code; /* of its close frame */
+    uint16_t peer_code;  /* of its close frame */
     uint16_t close_code; /* 0 = without */
-    bool closing;    /* a close frame goes out behind what is queued */
+    bool closing;        /* a close frame goes out behind what is queued */
     bool close_sent;
-    bool over;       /* and then the connection ends, whatever the peer says */
+    bool over; /* and then the connection ends, whatever the peer says */
 };
 
 /* A descriptor of the caller's: http_watch. */
@@ -159,9 +159,9 @@ struct http {
     uint32_t *free_slots;
     uint32_t free_count;
     uint64_t timer_us, second_us;
-    size_t queued_len;          /* of everything that waits for receivers, what is shared counted once */
-    size_t unfinished_len;      /* of heads and bodies that are not complete */
-    size_t messages_len;        /* of WebSocket messages that are not complete */
+    size_t queued_len;           /* of everything that waits for receivers, what is shared counted once */
+    size_t unfinished_len;       /* of heads and bodies that are not complete */
+    size_t messages_len;         /* of WebSocket messages that are not complete */
     struct http_blob *last_sent; /* so that the same bytes to many receivers are kept once */
     bool destroying;
     uint8_t scratch[HTTP_CHUNK_LEN], incoming[HTTP_CHUNK_LEN];

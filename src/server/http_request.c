@@ -106,7 +106,8 @@ void http_reply_text(struct http_reply *reply, uint16_t status, const char *type
     reply->body = span_of(reply->owned, body.len);
 }
 
-void http_reply_file(struct http_reply *reply, uint16_t status, struct store *store, int file, uint64_t at, uint64_t len) {
+void http_reply_file(struct http_reply *reply, uint16_t status, struct store *store, int file, uint64_t at,
+                     uint64_t len) {
     http_free_reply(reply);
     reply->status = status;
     reply->store = store;
@@ -132,14 +133,36 @@ static const char *reason_of(uint16_t status) {
         uint16_t status;
         const char *reason;
     } reasons[] = {
-        {200, "OK"}, {201, "Created"}, {204, "No Content"}, {206, "Partial Content"}, {301, "Moved Permanently"}, {304, "Not Modified"},
-        {400, "Bad Request"}, {401, "Unauthorized"}, {403, "Forbidden"}, {404, "Not Found"},
-        {405, "Method Not Allowed"}, {406, "Not Acceptable"}, {408, "Request Timeout"}, {409, "Conflict"},
-        {410, "Gone"}, {411, "Length Required"}, {412, "Precondition Failed"}, {413, "Content Too Large"},
-        {415, "Unsupported Media Type"}, {416, "Range Not Satisfiable"}, {417, "Expectation Failed"},
-        {422, "Unprocessable Content"}, {426, "Upgrade Required"}, {428, "Precondition Required"},
-        {429, "Too Many Requests"}, {431, "Request Header Fields Too Large"}, {500, "Internal Server Error"},
-        {501, "Not Implemented"}, {503, "Service Unavailable"}, {505, "HTTP Version Not Supported"},
+        {200, "OK"},
+        {201, "Created"},
+        {204, "No Content"},
+        {206, "Partial Content"},
+        {301, "Moved Permanently"},
+        {304, "Not Modified"},
+        {400, "Bad Request"},
+        {401, "Unauthorized"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {406, "Not Acceptable"},
+        {408, "Request Timeout"},
+        {409, "Conflict"},
+        {410, "Gone"},
+        {411, "Length Required"},
+        {412, "Precondition Failed"},
+        {413, "Content Too Large"},
+        {415, "Unsupported Media Type"},
+        {416, "Range Not Satisfiable"},
+        {417, "Expectation Failed"},
+        {422, "Unprocessable Content"},
+        {426, "Upgrade Required"},
+        {428, "Precondition Required"},
+        {429, "Too Many Requests"},
+        {431, "Request Header Fields Too Large"},
+        {500, "Internal Server Error"},
+        {501, "Not Implemented"},
+        {503, "Service Unavailable"},
+        {505, "HTTP Version Not Supported"},
     };
     for (size_t i = 0; i < ARRAY_LEN(reasons); i++) {
         if (reasons[i].status == status)
@@ -406,7 +429,8 @@ static void begin_request(struct http_connection *c, uint64_t now_us, struct htt
     c->keep = head->keep;
     c->head_only = span_equal_str(head->method, "HEAD");
     fill_request(c, head);
-    if (head->fields[FIELD_UPGRADE].len > 0 && http_list_has(head->fields[FIELD_CONNECTION], "upgrade") && !head->http10) {
+    if (head->fields[FIELD_UPGRADE].len > 0 && http_list_has(head->fields[FIELD_CONNECTION], "upgrade") &&
+        !head->http10) {
         if (http_list_has(head->fields[FIELD_UPGRADE], "websocket")) {
             socket_upgrade(c, now_us, head);
             return;

@@ -4,8 +4,8 @@
 
 #include "base/assert.h"
 #include "base/base64.h"
-#include "base/time.h"
 #include "base/text.h"
+#include "base/time.h"
 #include "io/clock.h"
 #include "server/http_internal.h"
 
@@ -222,7 +222,8 @@ static bool enqueue_acceptance(struct http_connection *c, struct span key) {
     if (EVP_Digest(both, sizeof both, digest, &digest_len, EVP_sha1(), NULL) != 1)
         return false;
     struct writer w = writer_of(text, sizeof text);
-    wr_str(&w, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ");
+    wr_str(&w,
+           "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ");
     wr_base64(&w, span_of(digest, digest_len));
     wr_str(&w, "\r\n\r\n");
     ASSERT(writer_ok(&w));
@@ -247,7 +248,8 @@ static bool take_share(struct http_connection *c, uint64_t now_us, struct http_c
     return false;
 }
 
-static bool open_session(struct http_connection *c, uint64_t now_us, struct http_client *client, struct http_reply *reply) {
+static bool open_session(struct http_connection *c, uint64_t now_us, struct http_client *client,
+                         struct http_reply *reply) {
     struct http *h = c->source.http;
     uint64_t session = h->config.handlers.open(h->config.handlers.context, &c->request, reply);
     if (session == 0)
@@ -275,7 +277,8 @@ void socket_upgrade(struct http_connection *c, uint64_t now_us, struct http_head
     uint8_t key[KEY_LEN];
     if (!span_equal_str(head->fields[FIELD_SOCKET_VERSION], "13")) {
         h->counters.ws_refused++;
-        request_refuse(c, now_us, 426, "only version 13 of WebSocket is spoken here\n", "Sec-WebSocket-Version: 13\r\n");
+        request_refuse(c, now_us, 426, "only version 13 of WebSocket is spoken here\n",
+                       "Sec-WebSocket-Version: 13\r\n");
         return;
     }
     if (!span_equal_str(head->method, "GET") || !key_good(head->fields[FIELD_SOCKET_KEY]) || head->content_len > 0 ||

@@ -33,7 +33,8 @@ SSL_CTX *stream_context(const char *cert_path, const char *key_path) {
     SSL_CTX_set_alpn_select_cb(tls, choose_protocol, NULL);
     bool good = SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION) == 1 &&
                 SSL_CTX_use_certificate_chain_file(tls, cert_path) == 1 &&
-                SSL_CTX_use_PrivateKey_file(tls, key_path, SSL_FILETYPE_PEM) == 1 && SSL_CTX_check_private_key(tls) == 1;
+                SSL_CTX_use_PrivateKey_file(tls, key_path, SSL_FILETYPE_PEM) == 1 &&
+                SSL_CTX_check_private_key(tls) == 1;
     ERR_clear_error();
     if (good)
         return tls;

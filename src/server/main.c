@@ -10,7 +10,8 @@ static int version(int count, char **arguments) {
     case CLI_WRONG:
         return CLI_USAGE;
     case CLI_HELP:
-        printf("conclave version: prints the version, and the SHA-256 of the web client inside this executable, by which it can\n"
+        printf("conclave version: prints the version, and the SHA-256 of the web client inside this executable, by "
+               "which it can\n"
                "be compared with what browsers get and with other builds of the same source.\n\n");
         cli_print_options(NULL, 0);
         return CLI_OK;

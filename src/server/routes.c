@@ -171,7 +171,8 @@ static bool metrics_allowed(const struct app *app, const struct http_request *re
 static void serve_metrics(struct app *app, const struct http_request *request, struct http_reply *reply) {
     if (!metrics_allowed(app, request)) {
         http_reply_header(reply, "WWW-Authenticate", "Basic realm=\"metrics\"");
-        http_reply_text(reply, 401, "text/plain", span_str("metrics are for this machine, or for who has the password\n"));
+        http_reply_text(reply, 401, "text/plain",
+                        span_str("metrics are for this machine, or for who has the password\n"));
         return;
     }
     size_t size = APP_METRICS_LEN_MAX(app->shards);
@@ -202,7 +203,8 @@ static bool same_origin(const struct http_request *request) {
     const char *schemes[] = {"http://", "https://"};
     for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
         size_t len = strlen(schemes[i]);
-        if (span_starts_with(origin, schemes[i]) && span_equal(span_of(origin.data + len, origin.len - len), request->host))
+        if (span_starts_with(origin, schemes[i]) &&
+            span_equal(span_of(origin.data + len, origin.len - len), request->host))
             return true;
     }
     return false;
@@ -247,7 +249,8 @@ static void serve_version(struct http_reply *reply) {
 static void serve_api(struct app *app, const struct http_request *request, struct http_reply *reply) {
     if (!same_origin(request)) {
         store_abort(app->store, request->upload);
-        reply_json(reply, 403, span_str("{\"error\":\"cross_origin\",\"message\":\"This is for pages of this server.\"}"));
+        reply_json(reply, 403,
+                   span_str("{\"error\":\"cross_origin\",\"message\":\"This is for pages of this server.\"}"));
     } else if (delivery_serve(app, request, reply)) {
         add_same_origin(reply);
     } else if (span_equal_str(request->path, "/api/v2/version") &&
@@ -262,7 +265,8 @@ uint32_t routes_body_begin(void *context, const struct http_request *request, ui
     struct app *app = context;
     struct span id, rest;
     /* what is asked at the metrics port gets metrics, and nobody would end the upload */
-    if (request->metrics_port || !is_method(request, "POST") || !delivery_split(request->path, &id, &rest) || !files_path(rest))
+    if (request->metrics_port || !is_method(request, "POST") || !delivery_split(request->path, &id, &rest) ||
+        !files_path(rest))
         return 0;
     if (same_origin(request)) {
         uint32_t upload = files_begin(app, request, len, reply);

@@ -62,11 +62,13 @@ static void page_headers(const struct http_request *request, bool hsts, struct h
     }
     wr_str(w, "; worker-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; "
               "frame-ancestors 'none'\r\n");
-    wr_str(w, "Permissions-Policy: camera=(self), microphone=(self), display-capture=(self), fullscreen=(self), "
-              "autoplay=(self), speaker-selection=(self), picture-in-picture=(self), screen-wake-lock=(self), "
-              "clipboard-write=(self), accelerometer=(), ambient-light-sensor=(), bluetooth=(), browsing-topics=(), "
-              "clipboard-read=(), geolocation=(), gyroscope=(), hid=(), idle-detection=(), magnetometer=(), midi=(), "
-              "payment=(), publickey-credentials-get=(), serial=(), storage-access=(), usb=(), xr-spatial-tracking=()\r\n");
+    wr_str(
+        w,
+        "Permissions-Policy: camera=(self), microphone=(self), display-capture=(self), fullscreen=(self), "
+        "autoplay=(self), speaker-selection=(self), picture-in-picture=(self), screen-wake-lock=(self), "
+        "clipboard-write=(self), accelerometer=(), ambient-light-sensor=(), bluetooth=(), browsing-topics=(), "
+        "clipboard-read=(), geolocation=(), gyroscope=(), hid=(), idle-detection=(), magnetometer=(), midi=(), "
+        "payment=(), publickey-credentials-get=(), serial=(), storage-access=(), usb=(), xr-spatial-tracking=()\r\n");
     http_reply_header(reply, "X-Frame-Options", "DENY"); /* for browsers that do not know frame-ancestors */
     if (hsts)
         http_reply_header(reply, "Strict-Transport-Security", "max-age=31536000");
@@ -84,8 +86,10 @@ static struct span unpacked(const struct asset *asset) {
     if (kept[at] != NULL)
         return span_of(kept[at], asset->len);
     uint8_t *bytes = malloc(asset->len + 1);
-    z_stream z = {.next_in = (Bytef *)(uintptr_t)asset->bytes, .avail_in = (uInt)asset->stored_len,
-                  .next_out = bytes, .avail_out = (uInt)asset->len + 1};
+    z_stream z = {.next_in = (Bytef *)(uintptr_t)asset->bytes,
+                  .avail_in = (uInt)asset->stored_len,
+                  .next_out = bytes,
+                  .avail_out = (uInt)asset->len + 1};
     if (bytes == NULL || inflateInit2(&z, 16 + MAX_WBITS) != Z_OK) {
         free(bytes);
         return span_of(NULL, 0);
@@ -103,7 +107,7 @@ static void serve(const struct http_request *request, const struct asset *asset,
     http_reply_header(reply, "ETag", asset->etag);
     http_reply_header(reply, "Cache-Control",
                       span_starts_with(span_str(asset->path), "/assets/") ? "public, max-age=31536000, immutable"
-                                                                           : "no-cache");
+                                                                          : "no-cache");
     http_reply_header(reply, "Vary", page ? "Accept, Accept-Encoding" : "Accept-Encoding");
     if (page)
         page_headers(request, hsts, reply);
@@ -125,8 +129,8 @@ static void serve(const struct http_request *request, const struct asset *asset,
 
 bool site_serve(const struct http_request *request, bool hsts, struct http_reply *reply) {
     bool page = (span_equal_str(request->path, "/") && site_wants_page(request)) ||
-                span_starts_with(request->path, "/m/") ||
-                span_equal_str(request->path, "/new") || span_equal_str(request->path, "/index.html");
+                span_starts_with(request->path, "/m/") || span_equal_str(request->path, "/new") ||
+                span_equal_str(request->path, "/index.html");
     const struct asset *asset = page ? find(span_str("/index.html")) : find(request->path);
     if (asset == NULL)
         return false;

@@ -110,7 +110,8 @@ static bool random_file(const char *dir, const char *name, struct rng *rng, stru
         return false;
     while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r'))
         len--;
-    bool ok = base64_decode(span_of(text, len), out->bytes, VAULT_SECRET_LEN, &secret_len) && secret_len == VAULT_SECRET_LEN;
+    bool ok =
+        base64_decode(span_of(text, len), out->bytes, VAULT_SECRET_LEN, &secret_len) && secret_len == VAULT_SECRET_LEN;
     secure_wipe(text, sizeof text);
     if (!ok)
         (void)snprintf(error->text, sizeof error->text,
@@ -138,8 +139,10 @@ bool vault_api_key(const char *dir, struct rng *rng, struct config *config, bool
         rng_token(rng, name, 12);
         rng_token(rng, secret, 48); /* 286 bits: above the 256 of the HMAC */
         struct writer w = writer_of(text, sizeof text);
-        wr_fmt(&w, "# API key of this server, made at first run. Whoever has it can make tokens for every room.\n"
-                   "API%s: %s\n", name, secret);
+        wr_fmt(&w,
+               "# API key of this server, made at first run. Whoever has it can make tokens for every room.\n"
+               "API%s: %s\n",
+               name, secret);
         ASSERT(writer_ok(&w));
         secure_wipe(secret, sizeof secret);
         if (!vault_write(path, writer_span(&w), error))

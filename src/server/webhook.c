@@ -39,7 +39,7 @@ struct target {
     bool tls;
     struct event *queue[WEBHOOK_QUEUE_MAX];
     uint32_t start, count, tries;
-    struct lws *wsi;  /* of the post in progress */
+    struct lws *wsi; /* of the post in progress */
     bool sent, answered;
     unsigned status;
     lws_sorted_usec_list_t retry;
@@ -138,7 +138,8 @@ static int add_headers(struct target *t, struct lws *wsi, uint8_t **p, uint8_t *
     char length[16];
     (void)snprintf(length, sizeof length, "%zu", e->body_len);
     static const char type[] = "application/webhook+json";
-    if (lws_add_http_header_by_token(wsi, WSI_TOKEN_HTTP_CONTENT_TYPE, (const uint8_t *)type, sizeof type - 1, p, end) ||
+    if (lws_add_http_header_by_token(wsi, WSI_TOKEN_HTTP_CONTENT_TYPE, (const uint8_t *)type, sizeof type - 1, p,
+                                     end) ||
         lws_add_http_header_by_token(wsi, WSI_TOKEN_HTTP_AUTHORIZATION, (const uint8_t *)e->authorization,
                                      (int)strlen(e->authorization), p, end) ||
         lws_add_http_header_by_token(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, (const uint8_t *)length, (int)strlen(length),

@@ -12,7 +12,8 @@ static bool is_control(uint8_t opcode) {
 }
 
 bool ws_code_sendable(uint16_t code) {
-    return (code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006) || (code >= 3000 && code <= 4999);
+    return (code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006) ||
+           (code >= 3000 && code <= 4999);
 }
 
 static enum ws_event broken(struct ws_reader *ws, struct ws_item *item, uint16_t code) {

@@ -94,8 +94,8 @@ struct control_http_request {
     struct span authorization; /* the header's value, empty without */
     struct span content_type;
     struct span if_match;
-    struct span body; /* at most CONTROL_MESSAGE_LEN_MAX, whole */
-    bool tls;         /* came over TLS (makes absolute URLs) */
+    struct span body;       /* at most CONTROL_MESSAGE_LEN_MAX, whole */
+    bool tls;               /* came over TLS (makes absolute URLs) */
     struct net_addr source; /* whom shares count, as http_source_of says; family 0 = nobody */
 };
 

@@ -171,7 +171,8 @@ static int compare_states(const void *a, const void *b) {
 /* The last number that the client has of this sender; of several, the last that it names. */
 static uint32_t last_received(Livekit__DataChannelReceiveState **states, size_t count, const char *sender_sid) {
     Livekit__DataChannelReceiveState key = {.publisher_sid = (char *)(uintptr_t)sender_sid}, *pointer = &key;
-    Livekit__DataChannelReceiveState **found = count > 0 ? bsearch(&pointer, states, count, sizeof pointer, compare_states) : NULL;
+    Livekit__DataChannelReceiveState **found =
+        count > 0 ? bsearch(&pointer, states, count, sizeof pointer, compare_states) : NULL;
     return found != NULL ? (*found)->last_seq : 0;
 }
 

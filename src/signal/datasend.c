@@ -30,7 +30,8 @@ struct outbox_entry {
 
 /* The window of whoever sent it opens again. */
 static void give_back(struct control *control, struct data_message *message) {
-    if (message->charged_bytes != 0 && pool_live(&control->shards[message->shard].objects[ROOM_TRANSPORTS], message->transport)) {
+    if (message->charged_bytes != 0 &&
+        pool_live(&control->shards[message->shard].objects[ROOM_TRANSPORTS], message->transport)) {
         struct engine_command command = {.type = ENGINE_CHANNEL_RELEASE, .object = message->transport};
         command.channel_release.bytes = message->charged_bytes;
         output_command(control, message->shard, &command, NULL);
@@ -200,8 +201,8 @@ static bool others_wait(const struct pc *pc) {
     uint32_t waiting = 0;
     LIST_EACH(&pc->peer->participant->room->participants, struct participant, node, participant) {
         struct pc *other = data_pc(peer_of(participant));
-        waiting += other != NULL && other != pc && other->channel_ready[CHANNEL_RELIABLE] &&
-                   other->outbox.held_bytes == 0;
+        waiting +=
+            other != NULL && other != pc && other->channel_ready[CHANNEL_RELIABLE] && other->outbox.held_bytes == 0;
     }
     return waiting > 1; /* the sender is one of them */
 }
@@ -223,7 +224,9 @@ bool outbox_too_slow(struct pc *pc) {
         outbox->holding_mark_bytes = outbox->sent_bytes;
         held_us = 0;
     }
-    uint64_t wait_us = held_us < silence_us ? silence_us - held_us : held_us < slowness_us ? slowness_us - held_us : US_PER_S;
+    uint64_t wait_us = held_us < silence_us    ? silence_us - held_us
+                       : held_us < slowness_us ? slowness_us - held_us
+                                               : US_PER_S;
     timer_arm(control, pc->peer->participant->room, control->now_us + wait_us);
     return false;
 }

@@ -111,7 +111,8 @@ struct outbox {
 /* Work is the budget, not messages or bytes. What costs time adds to control.work_ns what it takes on an ordinary core,
  * rounded up (bench/bench_signal measures it; all of them are within twice); whoever caused it pays: its session and its room. A session may take a twentieth of the thread and a room
  * a quarter of it in the long run, after a burst; then its messages wait, and when too many do it is ended. */
-#define WORK_MESSAGE_NS 4000u   /* a message to one client, or from one, with the socket's part, which is nearly all of it */
+#define WORK_MESSAGE_NS                                                                                                \
+    4000u /* a message to one client, or from one, with the socket's part, which is nearly all of it */
 #define WORK_COMMAND_NS 300u    /* a command to an engine, with its way through the ring */
 #define WORK_PAIR_NS 250u       /* a subscriber and a track looked at */
 #define WORK_ENTRY_NS 100u      /* a name in a list */
@@ -200,9 +201,9 @@ struct peer {
     uint64_t failed_since_us; /* TIME_NEVER while the primary transport is usable */
     uint64_t token_at_us;
     uint64_t work_us, budget_us; /* while it has no session: as that left them, or what it owes of an earlier stay */
-    uint64_t slow_us; /* as of struct debt */
-    uint64_t lossy_us; /* when the work for its lossy data is paid for */
-    uint64_t visited; /* by the walk with this number */
+    uint64_t slow_us;            /* as of struct debt */
+    uint64_t lossy_us;           /* when the work for its lossy data is paid for */
+    uint64_t visited;            /* by the walk with this number */
     /* WHEP: whose tracks, "" = the first publisher's */
     char *whep_identity;
 };
@@ -277,13 +278,13 @@ struct control {
     struct output_node *queue_head, **queue_tail;
     struct output_node *polled; /* given out by the last poll */
     bool shutting_down, draining;
-    uint64_t next_us;          /* nothing is due before */
-    size_t data_waiting_bytes; /* of reliable data of all rooms */
+    uint64_t next_us;                  /* nothing is due before */
+    size_t data_waiting_bytes;         /* of reliable data of all rooms */
     uint64_t work_ns, work_charged_ns; /* ever done; and of that charged to a room */
-    uint64_t visits;           /* walks over what may be met twice */
-    uint64_t turns;            /* of sessions whose messages wait */
-    struct arena reply_arena;  /* of the last HTTP reply */
-    struct datapacket *packet; /* scratch of the data path */
+    uint64_t visits;                   /* walks over what may be met twice */
+    uint64_t turns;                    /* of sessions whose messages wait */
+    struct arena reply_arena;          /* of the last HTTP reply */
+    struct datapacket *packet;         /* scratch of the data path */
     uint8_t *packet_bytes;
     struct debt debts[DEBTS_MAX];
     uint64_t debts_key[2];

@@ -232,8 +232,8 @@ void debt_keep(struct control *control, const char *room, const char *identity, 
 
 bool work_lets_in(const struct control *control, const struct room *room, const struct token *token) {
     const struct participant *participant = room != NULL ? participant_find(room, token->identity) : NULL;
-    uint64_t work_us = participant != NULL ? *work_of(peer_of(participant))
-                                           : debt_of(control, token->room, token->identity).work_us;
+    uint64_t work_us =
+        participant != NULL ? *work_of(peer_of(participant)) : debt_of(control, token->room, token->identity).work_us;
     return work_us <= control->now_us + WORK_ENTRY_US;
 }
 
@@ -249,8 +249,9 @@ void timer_arm(struct control *control, struct room *room, uint64_t at_us) {
 /* ---- shards ------------------------------------------------------------------------------------------------------ */
 
 static uint32_t capacity_of(const struct control_config *config, enum room_object object) {
-    const uint32_t capacities[ROOM_OBJECTS] = {
-        [ROOM_TRANSPORTS] = config->transports_max, [ROOM_SOURCES] = config->sources_max, [ROOM_SINKS] = config->sinks_max};
+    const uint32_t capacities[ROOM_OBJECTS] = {[ROOM_TRANSPORTS] = config->transports_max,
+                                               [ROOM_SOURCES] = config->sources_max,
+                                               [ROOM_SINKS] = config->sinks_max};
     return capacities[object];
 }
 

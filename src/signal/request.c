@@ -179,8 +179,7 @@ static void handle_subscription(struct peer *peer, const Livekit__UpdateSubscrip
     for (size_t i = 0; i < request->n_participant_tracks; i++) {
         const Livekit__ParticipantTracks *tracks = request->participant_tracks[i];
         for (size_t k = 0; k < tracks->n_track_sids; k++)
-            subscribe_one(peer, tracks->track_sids[k], request->subscribe, request->n_track_sids == 0,
-                          visit);
+            subscribe_one(peer, tracks->track_sids[k], request->subscribe, request->n_track_sids == 0, visit);
     }
 }
 
@@ -445,7 +444,8 @@ static void handle_track_request(struct peer *peer, const Livekit__SignalRequest
         break;
     default: /* newer than us: so that nobody waits for what does not come */
         send_request_response(peer, 0, LIVEKIT__REQUEST_RESPONSE__REASON__UNSUPPORTED_TYPE,
-                              "this server does not know the request", LIVEKIT__REQUEST_RESPONSE__REQUEST__NOT_SET, NULL);
+                              "this server does not know the request", LIVEKIT__REQUEST_RESPONSE__REQUEST__NOT_SET,
+                              NULL);
         break;
     }
 }

@@ -129,7 +129,8 @@ static bool admit(struct control *control, const struct control_http_request *ht
         return false;
     out->room = room_find(&control->rooms, out->token.room);
     if (!work_lets_in(control, out->room, &out->token))
-        return refuse(control, reply, 503, "this participant has come too often or caused too much work: wait a little");
+        return refuse(control, reply, 503,
+                      "this participant has come too often or caused too much work: wait a little");
     if (out->request->reconnect)
         return true;
     if (out->room == NULL && !control->config.auto_create && !out->token.room_create)
@@ -471,7 +472,7 @@ static void handle_charged(struct control *control, struct session *session, str
     handle_message(control, session, message);
     updates_flush(control);
     work_charge_room(control, room, before_ns); /* rooms end by themselves later than their last participant */
-    if (session->peer != NULL) /* what is gone has paid for its going */
+    if (session->peer != NULL)                  /* what is gone has paid for its going */
         work_charge_peer(session->peer, rest_ns);
 }
 

@@ -218,7 +218,8 @@ static void who_reads_much_waits_until_it_is_paid_and_nobody_else_does(void **st
     assert_in_range(copies, 10, 100);
     assert_in_range(wait_us, 1, US_PER_S);
     assert_int_equal(counters()->service_read_later, 1);
-    assert_int_equal(service_pay_reading(t.s, &at, id, span_of(owner->seat->identity, GROUP_IDENTITY_LEN), chain_len), 0);
+    assert_int_equal(service_pay_reading(t.s, &at, id, span_of(owner->seat->identity, GROUP_IDENTITY_LEN), chain_len),
+                     0);
     /* its connection owes as well, and its seat when that is gone */
     t.held = 0;
     says(greedy, &(struct wire_message){.type = WIRE_WHERE});

@@ -127,8 +127,8 @@ static void ciphertext_of_zeros_survives_h264(void **state) {
     pair_install(&p, 1, 0, 1);
     for (int round = 0; round < 500; round++) {
         h264_unit_make(&unit, &rng);
-        assert_int_equal(frame_seal_begin(&p.alice, 0, &h264, span_of(unit.frame, unit.len), 1,
-                                          p.sealed, frame_sealed_len_max(FRAME_CODEC_H264, unit.len), &sealing),
+        assert_int_equal(frame_seal_begin(&p.alice, 0, &h264, span_of(unit.frame, unit.len), 1, p.sealed,
+                                          frame_sealed_len_max(FRAME_CODEC_H264, unit.len), &sealing),
                          SFRAME_OK);
         size_t body_len = sealing.text.len + AEAD_TAG_LEN;
         memset(sealing.body, (int)rng_below(&rng, 4), body_len);
@@ -137,8 +137,8 @@ static void ciphertext_of_zeros_survives_h264(void **state) {
         assert_true(p.sealed_len <= frame_sealed_len_max(FRAME_CODEC_H264, unit.len));
         assert_memory_equal(p.sealed, unit.normal, unit.clear_len);
         assert_false(has_start_code(p.sealed + unit.clear_len, p.sealed_len - unit.clear_len));
-        assert_int_equal(frame_open_begin(&p.bob, ALICE, &h264, span_of(p.sealed, p.sealed_len), 1,
-                                          p.opened, sizeof p.opened, &opening),
+        assert_int_equal(frame_open_begin(&p.bob, ALICE, &h264, span_of(p.sealed, p.sealed_len), 1, p.opened,
+                                          sizeof p.opened, &opening),
                          SFRAME_OK);
         assert_int_equal(opening.sealed.len, body_len);
         for (size_t i = 0; i < body_len; i++)

@@ -244,8 +244,7 @@ static void a_message_signed_by_somebody_else_is_refused(void **state) {
     mls_buf_clear(&out);
     mls_draft_free(&d);
     samples_draft(&w->s, &honest, MLS_WIRE_PRIVATE_MESSAGE, member, MLS_CONTENT_APPLICATION, &d);
-    assert_int_equal(mls_private_protect(&d, &honest.tree, &honest.sender_data, 0, &w->s.rng, &out),
-                     MLS_OK);
+    assert_int_equal(mls_private_protect(&d, &honest.tree, &honest.sender_data, 0, &w->s.rng, &out), MLS_OK);
     assert_int_equal(open_private(w, mls_buf_span(&out)), MLS_OK);
     samples_epoch_free(&honest);
     mls_draft_free(&d);

@@ -38,8 +38,8 @@ static bool is_listed(const uint32_t *list, uint32_t count, uint32_t leaf) {
 }
 
 /* A commit by `sender` that removes, updates and adds about as many as it is told; who is drawn. */
-void commit_draw(struct group *g, struct commit *c, uint32_t sender, uint32_t removals, uint32_t updates,
-                 uint32_t adds, bool with_path) {
+void commit_draw(struct group *g, struct commit *c, uint32_t sender, uint32_t removals, uint32_t updates, uint32_t adds,
+                 bool with_path) {
     *c = (struct commit){.sender = sender, .with_path = with_path || removals > 0 || updates > 0};
     for (uint32_t i = 0; i < removals; i++) {
         uint32_t leaf = any_member(g);
@@ -210,8 +210,7 @@ void everybody_follows(struct group *g, struct commit *c) {
     commit_free(c);
 }
 
-void commit_run(struct group *g, uint32_t sender, uint32_t removals, uint32_t updates, uint32_t adds,
-                bool with_path) {
+void commit_run(struct group *g, uint32_t sender, uint32_t removals, uint32_t updates, uint32_t adds, bool with_path) {
     struct commit c;
     commit_draw(g, &c, sender, removals, updates, adds, with_path);
     commit_make(g, &c);
@@ -248,4 +247,3 @@ void external_commit(struct group *g, bool resync) {
     g->members += 1 - c.remove_count;
     commit_free(&c);
 }
-

@@ -33,16 +33,15 @@ struct commit {
 void group_init(struct group *g, uint16_t suite, uint64_t seed);
 void group_free(struct group *g);
 uint32_t any_member(struct group *g);
-void commit_draw(struct group *g, struct commit *c, uint32_t sender, uint32_t removals, uint32_t updates,
-                 uint32_t adds, bool with_path);
+void commit_draw(struct group *g, struct commit *c, uint32_t sender, uint32_t removals, uint32_t updates, uint32_t adds,
+                 bool with_path);
 void commit_free(struct commit *c);
 void apply_edits(struct tree *t, struct commit *c);
 void commit_make(struct group *g, struct commit *c);
 enum mls_status merge_and_open(struct tree *t, const struct commit *c, struct secret *commit_secret);
 void assert_views(struct group *g);
 void everybody_follows(struct group *g, struct commit *c);
-void commit_run(struct group *g, uint32_t sender, uint32_t removals, uint32_t updates, uint32_t adds,
-                bool with_path);
+void commit_run(struct group *g, uint32_t sender, uint32_t removals, uint32_t updates, uint32_t adds, bool with_path);
 void external_commit(struct group *g, bool resync);
 
 #endif

@@ -142,8 +142,8 @@ enum engine_rx_result engine_input(struct engine *engine, uint64_t now_us, const
     ASSERT(engine->tx_count < QUEUE_MAX);
     uint8_t *bytes = engine->bytes[engine->tx_count];
     memcpy(bytes, data, len);
-    engine->tx[engine->tx_count++] = (struct engine_tx){
-        .data = bytes, .len = (uint16_t)len, .ecn = rx->ecn, .to = rx->from, .local = rx->local};
+    engine->tx[engine->tx_count++] =
+        (struct engine_tx){.data = bytes, .len = (uint16_t)len, .ecn = rx->ecn, .to = rx->from, .local = rx->local};
     return ENGINE_RX_TAKEN;
 }
 

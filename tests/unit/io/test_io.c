@@ -523,9 +523,13 @@ static void a_tcp_connection_that_does_not_begin_with_a_check_is_closed(void **s
         size_t len;
     } openings[] = {
         {"GET / HTTP/1.1\r\n\r\n", 18}, /* a frame of 18,245 bytes */
-        {"\0\4\x80" "abc", 6},          /* a frame that is no STUN */
+        {"\0\4\x80"
+         "abc",
+         6}, /* a frame that is no STUN */
         {"\0\0\0\0", 4},
-        {"\2\x41" "x", 3},              /* 577 bytes */
+        {"\2\x41"
+         "x",
+         3}, /* 577 bytes */
     };
     for (size_t i = 0; i < sizeof openings / sizeof openings[0]; i++) {
         uint8_t back[16];

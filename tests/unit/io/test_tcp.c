@@ -35,14 +35,17 @@ static void alone_lost(void *context, uint32_t conn) {
     (void)conn;
 }
 
-static bool alone_move(void *context, uint32_t shard, int fd, const struct net_addr *from, const struct net_addr *local) {
+static bool alone_move(void *context, uint32_t shard, int fd, const struct net_addr *from,
+                       const struct net_addr *local) {
     (void)context, (void)shard, (void)fd, (void)from, (void)local;
     return false;
 }
 
 static void alone_open(struct alone *a, bool count_loopback) {
     *a = (struct alone){.epoll = epoll_create1(EPOLL_CLOEXEC), .take = true};
-    struct tcp_config config = {.shards = 1, .epoll = a->epoll, .count_loopback = count_loopback,
+    struct tcp_config config = {.shards = 1,
+                                .epoll = a->epoll,
+                                .count_loopback = count_loopback,
                                 .handlers = {a, alone_frame, alone_lost, alone_move}};
     char error[256];
     a->tcp = tcp_create(&config);

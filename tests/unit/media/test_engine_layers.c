@@ -187,7 +187,8 @@ static void layers_whose_pictures_do_not_tell_their_size_are_ranked_by_their_rat
 /* The beginning of a picture of `blocks` (16 to 31) times 16 a side, in one packet: parameter sets and an IDR slice. */
 static struct span h264_key(uint8_t layer, uint8_t blocks, uint8_t out[64]) {
     struct writer w = writer_of(out, 64);
-    uint32_t side = blocks; /* a number is written as itself and one more, behind as many zeros as it has bits less one */
+    uint32_t side =
+        blocks; /* a number is written as itself and one more, behind as many zeros as it has bits less one */
     uint64_t bits = 0;
     unsigned count = 0;
     const struct {

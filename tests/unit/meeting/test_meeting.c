@@ -220,10 +220,12 @@ static void keys_and_numbers_that_cannot_be_are_refused(void **state) {
     for (size_t i = 0; i < ARRAY_LEN(bodies); i++)
         assert_int_equal(ask_with(w, NOW, "POST", MEETING_PATH, bodies[i]), 400);
     const char *keys[] = {
-        "",      "AAAA", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", /* of small order */
-        "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",                  /* the neutral element */
-        "7f___________________________________________38",               /* 44 characters */
-        "7f__________________________________________38",                /* not reduced */
+        "",
+        "AAAA",
+        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",     /* of small order */
+        "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",     /* the neutral element */
+        "7f___________________________________________38", /* 44 characters */
+        "7f__________________________________________38",  /* not reduced */
     };
     for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
         (void)snprintf(body, sizeof body, BODY, keys[i], owner, 1, 1);
@@ -235,7 +237,8 @@ static void keys_and_numbers_that_cannot_be_are_refused(void **state) {
     good[42]++;
     (void)snprintf(body, sizeof body, BODY, good, owner, 1, 1);
     assert_int_equal(ask_with(w, NOW, "POST", MEETING_PATH, body), 400);
-    static const int numbers[][2] = {{2, 1}, {0, 1}, {-1, 1}, {65537, 1}, {1, 0}, {1, 2}, {1, 128}, {1, 257}, {1, -127}};
+    static const int numbers[][2] = {{2, 1}, {0, 1},   {-1, 1},  {65537, 1}, {1, 0},
+                                     {1, 2}, {1, 128}, {1, 257}, {1, -127}};
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
         assert_int_equal(ask_with(w, NOW, "POST", MEETING_PATH, body_of(numbers[i][0], numbers[i][1])), 400);
     (void)snprintf(body, sizeof body, "{\"suite\":1,%s", body_of(1, 1) + 1); /* a member twice */

@@ -5,7 +5,7 @@
 #include "unit.h"
 
 const enum srtp_profile profiles[3] = {SRTP_PROFILE_AES128_CM_SHA1_80, SRTP_PROFILE_AEAD_AES_128_GCM,
-                                             SRTP_PROFILE_AEAD_AES_256_GCM};
+                                       SRTP_PROFILE_AEAD_AES_256_GCM};
 
 void pair_init(struct pair *pair, enum srtp_profile profile, uint64_t seed) {
     *pair = (struct pair){.rng = rng_seeded(seed)};
@@ -40,7 +40,7 @@ size_t make_header(uint8_t out[RTP_HEADER_LEN_MAX], uint32_t ssrc, uint16_t seq1
 }
 
 enum srtp_result seal_seq(struct srtp_session *session, uint32_t ssrc, uint16_t seq16, struct span payload,
-                                 struct packet_bytes *out) {
+                          struct packet_bytes *out) {
     uint8_t header[RTP_HEADER_LEN_MAX];
     size_t header_len = make_header(header, ssrc, seq16, seq16 % 2 == 0);
     return srtp_seal(session, header, header_len, payload, out->data, sizeof out->data, &out->len);

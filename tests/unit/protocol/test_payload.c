@@ -283,8 +283,8 @@ static struct made made_sps(bool high, uint32_t columns, uint32_t rows, uint32_t
         put_ue(&m, 0);
         put(&m, 1, 2); /* no bypass; scaling lists: the first in three steps, then none */
         put(&m, 1, 1);
-        put_ue(&m, 1); /* +1 */
-        put_ue(&m, 2); /* -1 */
+        put_ue(&m, 1);  /* +1 */
+        put_ue(&m, 2);  /* -1 */
         put_ue(&m, 16); /* -8: the rest is as before */
         put(&m, 0, 7);
     }

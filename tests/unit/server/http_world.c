@@ -145,7 +145,9 @@ struct http *open_http(struct served *s, uint32_t connections_max) {
     struct http_config config = s->config;
     config.connections_max = connections_max;
     config.connections_per_client_max = 8;
-    config.handlers = (struct http_handlers){s, body_max, body_begin, body_part, body_gone, request, open_session, opened, message, too_long, closed, nothing, nothing, nothing, no_signal};
+    config.handlers =
+        (struct http_handlers){s,       body_max, body_begin, body_part, body_gone, request, open_session, opened,
+                               message, too_long, closed,     nothing,   nothing,   nothing, no_signal};
     struct http *http = http_create(&config, error, sizeof error);
     if (http == NULL)
         fail_msg("%s", error);
@@ -189,10 +191,10 @@ int dial(uint16_t port) {
 
 int dial_from(uint16_t port, uint8_t host) {
     struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK - 1 + host)};
-    struct sockaddr_in to = {
-        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&from, sizeof from) != 0 || connect(fd, (struct sockaddr *)&to, sizeof to) != 0)
+    if (fd < 0 || bind(fd, (struct sockaddr *)&from, sizeof from) != 0 ||
+        connect(fd, (struct sockaddr *)&to, sizeof to) != 0)
         abort();
     return fd;
 }
@@ -225,7 +227,6 @@ size_t get(int fd, char *out, size_t size, int patience_ms) {
 }
 
 char answer[4u << 20];
-
 
 const char *ask(struct served *s, const char *text) {
     int fd = dial(s->port);

@@ -57,7 +57,7 @@ const char *ask(struct served *s, const char *text);
     usleep(10000)
 
 #define UPGRADE_WITH(more)                                                                                             \
-    "GET /rtc?access_token=x HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n" more      \
+    "GET /rtc?access_token=x HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n" more    \
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 #define UPGRADE UPGRADE_WITH("")
 /* Sends an upgrade and reads the head of its answer into `answer`. */

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "base/time.h"
-#include "io/clock.h"
 #include "http_world.h"
+#include "io/clock.h"
 
 static void ordinary_client(struct served *s) {
     EXPECT(STARTS(ask(s, "GET /a%20b HTTP/1.1\r\nHost: x\r\n" CLOSE), "HTTP/1.1 200 OK\r\n"));
@@ -18,7 +18,8 @@ static void ordinary_client(struct served *s) {
     EXPECT(STARTS(ask(s, "POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n" CLOSE "hello"), "HTTP/1.1 200"));
     EXPECT(strstr(answer, "POST /p body 5") != NULL);
     EXPECT(strstr(ask(s, "DELETE /d HTTP/1.1\r\nHost: x\r\n" CLOSE), "DELETE /d body 0") != NULL);
-    EXPECT(strstr(ask(s, "PATCH /d HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n" CLOSE "ab"), "PATCH /d body 2") != NULL);
+    EXPECT(strstr(ask(s, "PATCH /d HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n" CLOSE "ab"), "PATCH /d body 2") !=
+           NULL);
     EXPECT(strstr(ask(s, "POST /d HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n" CLOSE), "POST /d body 0") != NULL);
     EXPECT(strstr(ask(s, "POST /d HTTP/1.1\r\nHost: x\r\n" CLOSE), "POST /d body 0") != NULL);
     EXPECT(STARTS(ask(s, "HEAD /h HTTP/1.1\r\nHost: x\r\n" CLOSE), "HTTP/1.1 200"));
@@ -44,7 +45,9 @@ static void requests_are_answered(void **state) {
 }
 
 static void query_client(struct served *s) {
-    (void)ask(s, "GET /rtc/validate?access_token=a.b-c_d&join_request=AB%3D%3D&x=1+2&n=%26%3D;y HTTP/1.1\r\nHost: x\r\n" CLOSE);
+    (void)ask(
+        s,
+        "GET /rtc/validate?access_token=a.b-c_d&join_request=AB%3D%3D&x=1+2&n=%26%3D;y HTTP/1.1\r\nHost: x\r\n" CLOSE);
 }
 
 static void the_query_keeps_its_meaning(void **state) {
@@ -75,7 +78,8 @@ static void long_client(struct served *s) {
         int at = snprintf(line, sizeof line, "GET /rtc/validate?access_token=");
         size_t token = lengths[i] - (size_t)at;
         memset(line + at, 'a', token);
-        (void)snprintf(line + at + token, sizeof line - (size_t)at - token, " HTTP/1.1\r\nHost: x\r\nUser-Agent: test\r\n" CLOSE);
+        (void)snprintf(line + at + token, sizeof line - (size_t)at - token,
+                       " HTTP/1.1\r\nHost: x\r\nUser-Agent: test\r\n" CLOSE);
         (void)ask(s, line);
         EXPECT(i < 3 ? STARTS(answer, "HTTP/1.1 200") : !STARTS(answer, "HTTP/1.1 2"));
         EXPECT(i >= 3 || strlen(s->last_query) == token + strlen("access_token="));
@@ -113,7 +117,8 @@ static void body_client(struct served *s) {
     EXPECT(STARTS(ask(s, text), "HTTP/1.1 413"));
     EXPECT(STARTS(ask(s, "POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n"), "HTTP/1.1 413"));
     EXPECT(!STARTS(ask(s, "POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\nabc"), "HTTP/1.1 2"));
-    EXPECT(STARTS(ask(s, "POST /p HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"), "HTTP/1.1 411"));
+    EXPECT(STARTS(ask(s, "POST /p HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"),
+                  "HTTP/1.1 411"));
     at = snprintf(text, sizeof text, "POST /large HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n" CLOSE);
     memset(text + at, 'x', 200000);
     text[at + 200000] = 0;
@@ -131,12 +136,21 @@ static void bodies_are_limited_by_route(void **state) {
 
 static void broken_client(struct served *s) {
     static const char *const broken[] = {
-        "\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "\x16\x03\x01\x02", "CONNECT x:443 HTTP/1.1\r\nHost: x\r\n\r\nabc",
-        "GET x HTTP/1.1\r\n\r\n", "BREW / HTTP/1.1\r\n\r\n", "GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n",
-        "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\nConnection: Upgrade, HTTP2-Settings\r\n\r\n",
+        "\r\n\r\n",
+        "GET\r\n\r\n",
+        "GET / HTTP/9.9\r\n\r\n",
+        "\x16\x03\x01\x02",
+        "CONNECT x:443 HTTP/1.1\r\nHost: x\r\n\r\nabc",
+        "GET x HTTP/1.1\r\n\r\n",
+        "BREW / HTTP/1.1\r\n\r\n",
+        "GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\nConnection: Upgrade, "
+        "HTTP2-Settings\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: other\r\nConnection: Upgrade\r\n\r\n",
-        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "GET /rtc HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n\r\n",
-        "GET /rtc HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\r\n",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        "GET /rtc HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n\r\n",
+        "GET /rtc HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: "
+        "13\r\n\r\n",
         ("GET /rtc HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Protocol: a,b\r\n"
          "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"),
     };

@@ -62,8 +62,10 @@ static void waiting_client(struct served *s) {
     EXPECT(STARTS(answer, "HTTP/1.1 200") && strstr(answer, "POST /p body 5") != NULL);
     close(fd);
     /* nobody is invited to send what is not wanted */
-    EXPECT(STARTS(ask(s, "POST /p HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 50000\r\n\r\n"), "HTTP/1.1 413"));
-    EXPECT(STARTS(ask(s, "POST /p HTTP/1.1\r\nHost: x\r\nExpect: wonders\r\nContent-Length: 5\r\n\r\n"), "HTTP/1.1 417"));
+    EXPECT(STARTS(ask(s, "POST /p HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 50000\r\n\r\n"),
+                  "HTTP/1.1 413"));
+    EXPECT(
+        STARTS(ask(s, "POST /p HTTP/1.1\r\nHost: x\r\nExpect: wonders\r\nContent-Length: 5\r\n\r\n"), "HTTP/1.1 417"));
 }
 
 static void who_expects_100_continue_hears_it_before_sending_the_body(void **state) {
@@ -112,10 +114,12 @@ static void ambiguous_client(struct served *s) {
     EXPECT(STARTS(ask(s, "GET /p HTTP/2.0\r\nHost: x\r\n" CLOSE), "HTTP/1.1 505"));
     EXPECT(STARTS(ask(s, "CONNECT x:443 HTTP/1.1\r\nHost: x\r\n" CLOSE), "HTTP/1.1 501"));
     /* what may be said in more than one way is understood */
-    EXPECT(STARTS(ask(s, "\r\nGET http://other/a/./b//../c%2Fd HTTP/1.1\r\nhOST:x\r\nCoNNection:\t close \r\n\r\n"), "HTTP/1.1 200"));
+    EXPECT(STARTS(ask(s, "\r\nGET http://other/a/./b//../c%2Fd HTTP/1.1\r\nhOST:x\r\nCoNNection:\t close \r\n\r\n"),
+                  "HTTP/1.1 200"));
     EXPECT(strstr(answer, "GET /a/c/d body 0") != NULL);
     /* nothing of a refused request is in its answer */
-    (void)ask(s, "POST /p HTTP/1.1\r\nHost: x\r\nSecret-Name : secret-value\r\nContent-Length: 11\r\n" CLOSE "secret-body");
+    (void)ask(s, "POST /p HTTP/1.1\r\nHost: x\r\nSecret-Name : secret-value\r\nContent-Length: 11\r\n" CLOSE
+                 "secret-body");
     EXPECT(STARTS(answer, "HTTP/1.1 400") && strstr(answer, "ecret") == NULL);
 }
 
@@ -195,17 +199,27 @@ static void breaking_client(struct served *s) {
         const char *bytes;
         size_t len;
     } broken[] = {
-        {"\x81\x03" "abc", 5},                                          /* no mask */
-        {"\xc1\x80\0\0\0\0", 6},                                        /* a reserved bit */
-        {"\x83\x80\0\0\0\0", 6},                                        /* a reserved opcode */
-        {"\x09\x80\0\0\0\0", 6},                                        /* a ping in fragments */
-        {"\x89\xfe\0\x7e\0\0\0\0", 8},                                  /* a ping of 126 bytes */
-        {"\x80\x80\0\0\0\0", 6},                                        /* the end of nothing */
-        {"\x01\x81\0\0\0\0" "a" "\x01\x81\0\0\0\0" "b", 14},            /* two beginnings */
-        {"\x82\xfe\0\x05\0\0\0\0" "abcde", 13},                         /* not the shortest length */
-        {"\x82\xff\x80\0\0\0\0\0\0\0\0\0\0\0", 14},                     /* 2^63 bytes */
-        {"\x88\x81\0\0\0\0" "a", 7},                                    /* half a close code */
-        {"\x88\x82\0\0\0\0\x03\xed", 8},                                /* 1005 */
+        {"\x81\x03"
+         "abc",
+         5},                           /* no mask */
+        {"\xc1\x80\0\0\0\0", 6},       /* a reserved bit */
+        {"\x83\x80\0\0\0\0", 6},       /* a reserved opcode */
+        {"\x09\x80\0\0\0\0", 6},       /* a ping in fragments */
+        {"\x89\xfe\0\x7e\0\0\0\0", 8}, /* a ping of 126 bytes */
+        {"\x80\x80\0\0\0\0", 6},       /* the end of nothing */
+        {"\x01\x81\0\0\0\0"
+         "a"
+         "\x01\x81\0\0\0\0"
+         "b",
+         14}, /* two beginnings */
+        {"\x82\xfe\0\x05\0\0\0\0"
+         "abcde",
+         13},                                       /* not the shortest length */
+        {"\x82\xff\x80\0\0\0\0\0\0\0\0\0\0\0", 14}, /* 2^63 bytes */
+        {"\x88\x81\0\0\0\0"
+         "a",
+         7},                             /* half a close code */
+        {"\x88\x82\0\0\0\0\x03\xed", 8}, /* 1005 */
     };
     size_t len;
     for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
@@ -240,17 +254,20 @@ static void a_client_that_breaks_the_protocol_is_closed_with_1002(void **state) 
 }
 
 static void upgrading_client(struct served *s) {
-    (void)ask(s, "GET /rtc HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 8\r\n"
-                 "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+    (void)ask(
+        s, "GET /rtc HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 8\r\n"
+           "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
     EXPECT(STARTS(answer, "HTTP/1.1 426") && strstr(answer, "Sec-WebSocket-Version: 13\r\n") != NULL);
-    (void)ask(s, "GET /rtc HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-                 "Sec-WebSocket-Key: short\r\n\r\n");
+    (void)ask(
+        s, "GET /rtc HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+           "Sec-WebSocket-Key: short\r\n\r\n");
     EXPECT(STARTS(answer, "HTTP/1.1 400"));
     (void)ask(s, "GET /h2 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, close\r\nUpgrade: h2c\r\n\r\n");
     EXPECT(STARTS(answer, "HTTP/1.1 200") && strstr(answer, "GET /h2 body 0") != NULL);
     /* a frame that comes with the request is not lost, and its answer does not overtake that to the upgrade */
     int fd = dial(s->port);
-    static const char both[] = UPGRADE "\x89\x81\0\0\0\0p" "\x81\x85\0\0\0\0hello";
+    static const char both[] = UPGRADE "\x89\x81\0\0\0\0p"
+                                       "\x81\x85\0\0\0\0hello";
     char head[12];
     (void)put(fd, both, sizeof both - 1);
     EXPECT(recv(fd, head, sizeof head, MSG_WAITALL) == sizeof head && memcmp(head, "HTTP/1.1 101", 12) == 0);
@@ -271,8 +288,10 @@ static void upgrades_keep_the_rules_of_the_handshake(void **state) {
 
 /* Everything that stands still at the same time, since each takes its time to be ended. */
 static void still_client(struct served *s) {
-    int upload = dial(s->port), reader = dial(s->port), message = dial_socket(s), head = dial_socket(s), busy = dial_socket(s);
-    static const char begin[] = "POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n", huge[] = "GET /huge HTTP/1.1\r\nHost: x\r\n\r\n";
+    int upload = dial(s->port), reader = dial(s->port), message = dial_socket(s), head = dial_socket(s),
+        busy = dial_socket(s);
+    static const char begin[] = "POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n",
+                      huge[] = "GET /huge HTTP/1.1\r\nHost: x\r\n\r\n";
     size_t len;
     EXPECT(get_frame(busy, frame, sizeof frame, &len) == 0x81);
     (void)put(upload, begin, sizeof begin - 1);
@@ -361,7 +380,8 @@ static void proxied_client(struct served *s) {
     }
     EXPECT(STARTS(ask(s, UPGRADE_WITH("X-Forwarded-For: 192.0.2.1\r\n")), "HTTP/1.1 429"));
     /* what a client writes itself stands further left and is not believed */
-    EXPECT(STARTS(ask(s, UPGRADE_WITH("X-Forwarded-For: 192.0.2.9\r\nX-Forwarded-For: 192.0.2.1\r\n")), "HTTP/1.1 429"));
+    EXPECT(
+        STARTS(ask(s, UPGRADE_WITH("X-Forwarded-For: 192.0.2.9\r\nX-Forwarded-For: 192.0.2.1\r\n")), "HTTP/1.1 429"));
     int other = dial(s->port);
     upgrade(other, UPGRADE_WITH("X-Forwarded-For: 192.0.2.2\r\n"));
     EXPECT(STARTS(answer, "HTTP/1.1 101"));

@@ -185,9 +185,12 @@ static void metrics_are_in_prometheus_text_format(void **state) {
 static struct http_reply reply;
 
 static bool get(const char *path, const char *accept, const char *encoding, const char *tag, bool hsts) {
-    struct http_request request = {
-        .method = span_str("GET"), .path = span_str(path), .accept = span_str(accept), .accept_encoding = span_str(encoding),
-        .if_none_match = span_str(tag), .host = span_str("meet.example.org:7443")};
+    struct http_request request = {.method = span_str("GET"),
+                                   .path = span_str(path),
+                                   .accept = span_str(accept),
+                                   .accept_encoding = span_str(encoding),
+                                   .if_none_match = span_str(tag),
+                                   .host = span_str("meet.example.org:7443")};
     http_free_reply(&reply);
     http_reply_init(&reply, 500);
     bool served = site_serve(&request, hsts, &reply);
@@ -214,7 +217,8 @@ static void pages_carry_the_strict_policy(void **state) {
     assert_true(get("/m/anything", "", "gzip", "", false));
     assert_int_equal(reply.status, 200);
     assert_header("Content-Type: text/html");
-    assert_header("Content-Security-Policy: default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self';");
+    assert_header(
+        "Content-Security-Policy: default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self';");
     assert_header("connect-src 'self' ws://meet.example.org:7443 wss://meet.example.org:7443;");
     assert_header("frame-ancestors 'none'");
     assert_header("Referrer-Policy: no-referrer");
@@ -235,8 +239,11 @@ static void pages_carry_the_strict_policy(void **state) {
 static void a_browser_at_an_address_that_is_none_gets_a_page_with_a_way_on(void **state) {
     (void)state;
     const char *accept = "text/html,application/xhtml+xml";
-    struct http_request request = {.method = span_str("GET"), .path = span_str("/elsewhere/x"), .accept = span_str(accept),
-                                   .accept_encoding = span_str("gzip"), .if_none_match = span_str("*")};
+    struct http_request request = {.method = span_str("GET"),
+                                   .path = span_str("/elsewhere/x"),
+                                   .accept = span_str(accept),
+                                   .accept_encoding = span_str("gzip"),
+                                   .if_none_match = span_str("*")};
     http_free_reply(&reply);
     http_reply_init(&reply, 500);
     assert_true(site_serve_missing(&request, false, &reply));
@@ -365,8 +372,11 @@ static void no_upload_begins_at_the_metrics_port_where_nobody_would_end_it(void 
     memset(path + strlen(path), 'a', MEETING_ID_LEN);
     (void)strcat(path, "/files");
     /* of another origin, so that who looks at it at all has something to say */
-    struct http_request request = {.method = span_str("POST"), .path = span_str(path), .host = span_str("x"),
-                                   .origin = span_str("http://y"), .metrics_port = true};
+    struct http_request request = {.method = span_str("POST"),
+                                   .path = span_str(path),
+                                   .host = span_str("x"),
+                                   .origin = span_str("http://y"),
+                                   .metrics_port = true};
     http_reply_init(&reply, 0);
     assert_int_equal(routes_body_begin(NULL, &request, 5, &reply), 0);
     assert_int_equal(reply.status, 0);
@@ -382,7 +392,8 @@ static void who_reads_trees_slowly_leaves_room_for_other_meetings_and_sources(vo
                                            "CCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCC"};
     enum { LEN = 8 << 20, SHARE = SHARED_SHARE_MAX / LEN, MADE = 2 * SHARE + 1 };
     struct app *app = calloc(1, sizeof *app);
-    struct net_addr one = net_addr_v4(192, 0, 2, 1, 0), other = net_addr_v4(192, 0, 2, 2, 0), own = net_addr_v4(127, 0, 0, 1, 0);
+    struct net_addr one = net_addr_v4(192, 0, 2, 1, 0), other = net_addr_v4(192, 0, 2, 2, 0),
+                    own = net_addr_v4(127, 0, 0, 1, 0);
     struct shared_bytes *made[MADE + 1];
     uint8_t name[32] = {0};
     size_t count = 0;
@@ -414,7 +425,8 @@ static void no_websocket_opens_at_the_metrics_port(void **state) {
     static const char *const paths[] = {"/rtc", "/rtc/v1", "/mls/v2/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "/metrics"};
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
         for (int metrics = 0; metrics < 2; metrics++) {
-            struct http_request request = {.method = span_str("GET"), .path = span_str(paths[i]), .metrics_port = metrics != 0};
+            struct http_request request = {
+                .method = span_str("GET"), .path = span_str(paths[i]), .metrics_port = metrics != 0};
             http_reply_init(&reply, 0);
             assert_int_equal(routes_open(app, &request, &reply), 0);
             assert_int_equal(reply.status, metrics ? 404 : 503);
@@ -433,8 +445,8 @@ static int conclave(const char *arguments) {
     char own[512] = "", command[2048];
     assert_true(readlink("/proc/self/exe", own, sizeof own - 1) > 0);
     *strrchr(own, '/') = 0;
-    (void)snprintf(command, sizeof command, "cd %s && exec timeout 20 %s/../../src/server/conclave %s 2>&1", folder, own,
-                   arguments);
+    (void)snprintf(command, sizeof command, "cd %s && exec timeout 20 %s/../../src/server/conclave %s 2>&1", folder,
+                   own, arguments);
     FILE *pipe = popen(command, "r");
     assert_non_null(pipe);
     output[fread(output, 1, sizeof output - 1, pipe)] = 0;
@@ -494,7 +506,8 @@ static void what_goes_wrong_ends_with_status_1_and_a_sentence(void **state) {
         {"serve --set a.b=1", "there is no setting a.b"},
         {"serve --data-dir /proc/x", "/proc/x cannot be made"},
         {"token --room a --identity b", "no API key"},
-        {"serve --set tls.cert_file=/nowhere,tls.key_file=/nowhere --data-dir d", "/nowhere is not a readable PEM certificate"},
+        {"serve --set tls.cert_file=/nowhere,tls.key_file=/nowhere --data-dir d",
+         "/nowhere is not a readable PEM certificate"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         assert_int_equal(conclave(cases[i].arguments), 1);
@@ -508,7 +521,8 @@ static void a_token_is_three_parts(void **state) {
     char *dot = strchr(output, '.');
     assert_non_null(dot);
     assert_non_null(strchr(dot + 1, '.'));
-    assert_int_equal(strspn(output, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."), strlen(output) - 1);
+    assert_int_equal(strspn(output, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."),
+                     strlen(output) - 1);
 }
 
 static void check_looks_and_changes_nothing(void **state) {
@@ -530,7 +544,8 @@ static void a_port_in_use_is_named_by_serve_and_by_check(void **state) {
     char arguments[160], says[160];
     (void)snprintf(arguments, sizeof arguments, "serve --dev --port %u", ntohs(name.sin_port));
     assert_int_equal(conclave(arguments), 1);
-    (void)snprintf(says, sizeof says, "TCP port %u of 127.0.0.1 cannot be opened: Address already in use; another program uses it",
+    (void)snprintf(says, sizeof says,
+                   "TCP port %u of 127.0.0.1 cannot be opened: Address already in use; another program uses it",
                    ntohs(name.sin_port));
     assert_output(says);
     (void)snprintf(arguments, sizeof arguments, "check --dev --port %u", ntohs(name.sin_port));

@@ -48,7 +48,8 @@ static bool take(struct receiver *r, int status, int patience_ms) {
         r->text[have] = 0;
     }
     char answer[96];
-    int len = snprintf(answer, sizeof answer, "HTTP/1.1 %d X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", status);
+    int len =
+        snprintf(answer, sizeof answer, "HTTP/1.1 %d X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", status);
     assert_int_equal(send(fd, answer, (size_t)len, MSG_NOSIGNAL), len);
     close(fd);
     return body != NULL;

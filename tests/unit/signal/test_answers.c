@@ -112,8 +112,7 @@ static void nobody_comes_under_a_name_with_control_characters(void **state) {
 static struct control_http_reply api(struct world *world, const char *method, const char *token, const char *body) {
     char path[128];
     (void)snprintf(path, sizeof path, "/twirp/livekit.RoomService/%s", method);
-    struct control_http_reply reply =
-        http(world, "POST", path, "", token, "application/json", "", span_str(body));
+    struct control_http_reply reply = http(world, "POST", path, "", token, "application/json", "", span_str(body));
     drain(world);
     return reply;
 }
@@ -123,11 +122,12 @@ static void creating_a_room_that_is_there_changes_what_is_given(void **state) {
     struct world *world = world_start(NULL);
     struct client *ana = ready(world, "ana", "tea", "");
     char *token = token_with(world, "", "{\"roomCreate\":true}", "");
-    assert_int_equal(api(world, "CreateRoom", token, "{\"name\":\"tea\",\"metadata\":\"later\",\"maxParticipants\":1}").status,
-                     200);
+    assert_int_equal(
+        api(world, "CreateRoom", token, "{\"name\":\"tea\",\"metadata\":\"later\",\"maxParticipants\":1}").status, 200);
     assert_string_equal(last_of(ana, M(ROOM_UPDATE))->room_update->room->metadata, "later");
     assert_null(join_v0(world, "ben", "tea", "")); /* the room is full now */
-    assert_int_equal(api(world, "CreateRoom", token, "{\"name\":\"milk\",\"agents\":[{\"agentName\":\"x\"}]}").status, 501);
+    assert_int_equal(api(world, "CreateRoom", token, "{\"name\":\"milk\",\"agents\":[{\"agentName\":\"x\"}]}").status,
+                     501);
     assert_int_equal(api(world, "CreateRoom", token, "{\"name\":\"milk\",\"syncStreams\":true}").status, 501);
     free(token);
     world_stop(world);
@@ -155,7 +155,8 @@ static char *replaced(char *text, const char *what, const char *with) {
 }
 
 static char *broadcast(void) {
-    struct offer offer = {.count = 2, .sections = {{.active = true, .cid = "a"}, {.video = true, .active = true, .cid = "v"}}};
+    struct offer offer = {.count = 2,
+                          .sections = {{.active = true, .cid = "a"}, {.video = true, .active = true, .cid = "v"}}};
     return offer_text(&offer);
 }
 
@@ -216,8 +217,8 @@ static void a_whip_offer_of_a_codec_that_nobody_takes_is_refused_as_a_whole(void
  * as they are offered; the level is each side's own). */
 static void whip_answers_every_profile_of_h264_that_encoders_have_in_either_mode(void **state) {
     (void)state;
-    static const char *const profiles[] = {"42e01f", "42c01f", "42001f", "4d001f", "4d401f", "640028", "64001f", "640c1f",
-                                           "640c28", "640032"};
+    static const char *const profiles[] = {"42e01f", "42c01f", "42001f", "4d001f", "4d401f",
+                                           "640028", "64001f", "640c1f", "640c28", "640032"};
     static const char *const modes[] = {"packetization-mode=1;", "packetization-mode=0;", ""};
     struct world *world = world_start(NULL);
     char *token = token_for(world, "encoder", "tea");

@@ -297,7 +297,8 @@ static void the_type_of_an_offer_is_compared_without_case_and_parameters(void **
     struct world *world = world_start(NULL);
     struct offer offer = {.count = 1, .sections = {{.active = true, .cid = "a"}}};
     char *sdp = offer_text(&offer), *token = token_for(world, "x", "tea");
-    assert_int_equal(http(world, "POST", "/whip/v1", "", token, "Application/SDP ; charset=utf-8", "", span_str(sdp)).status, 201);
+    assert_int_equal(
+        http(world, "POST", "/whip/v1", "", token, "Application/SDP ; charset=utf-8", "", span_str(sdp)).status, 201);
     assert_int_equal(http(world, "POST", "/whip/v1", "", token, "application/sdpx", "", span_str(sdp)).status, 415);
     assert_int_equal(http(world, "POST", "/whip/v1", "", token, "", "", span_str(sdp)).status, 415);
     free(token);
@@ -311,7 +312,8 @@ static void who_publishes_by_whip_again_and_again_is_told_to_wait(void **state) 
     struct offer offer = {
         .count = 2,
         .sections = {{.active = true, .cid = "a"}, {.video = true, .active = true, .cid = "v", .rids = "q;h;f"}}};
-    char *sdp = offer_text(&offer), *token = token_for(world, "encoder", "tea"), *other = token_for(world, "ben", "tea");
+    char *sdp = offer_text(&offer), *token = token_for(world, "encoder", "tea"),
+         *other = token_for(world, "ben", "tea");
     uint32_t taken = 0;
     while (taken < 5000 && whip_post(world, "/whip/v1", "", token, sdp).status == 201) {
         taken++;

@@ -34,9 +34,8 @@ static uint32_t send_charged(struct world *world, size_t from, uint32_t number, 
     packet.user = &user;
     packet.sequence = number;
     size_t len = livekit__data_packet__pack(&packet, packed);
-    struct engine_event message = {.type = ENGINE_EV_CHANNEL_MESSAGE,
-                                   .object = transport_of(world, from),
-                                   .payload = span_of(packed, len)};
+    struct engine_event message = {
+        .type = ENGINE_EV_CHANNEL_MESSAGE, .object = transport_of(world, from), .payload = span_of(packed, len)};
     strcpy(message.message.label, "_reliable");
     message.message.charged_bytes = charged ? engine_channel_charge(len) : 0;
     event(world, &message);
