@@ -312,8 +312,8 @@ static void sockets(size_t len, const char *what) {
 
 int main(int argc, char **argv) {
     struct control_config config = control_config_default();
-    config.keys[0] = (struct control_key){.key = "key", .secret = "a secret of thirty-two characters"};
-    config.keys_count = 1;
+    static const struct control_key key = {.key = "key", .secret = "a secret of thirty-two characters"};
+    config.keys = control_keys_local(&key, 1);
     rng = rng_seeded(1);
     control = control_create(&config, &rng, now_us, UNIX_US);
     ASSERT(control != NULL);

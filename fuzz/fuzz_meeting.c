@@ -14,9 +14,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static struct rng rng;
     if (meeting == NULL) {
         rng = rng_seeded(1);
-        struct meeting_config config = {.crypto = &crypto_openssl, .rates = {{1000000, 1}, {1000000, 1}}};
-        memcpy(config.key.key, "key", 4);
-        memcpy(config.key.secret, "secret", 7);
+        static const uint8_t secret[32];
+        static const struct control_key key = {.key = "key", .secret = "secret"};
+        struct meeting_config config = {.crypto = &crypto_openssl,
+                                        .server = group_server_local(&crypto_openssl, span_of(secret, 32)),
+                                        .keys = control_keys_local(&key, 1),
+                                        .rates = {{1000000, 1}, {1000000, 1}}};
         void *memory = calloc(1, meeting_size());
         ASSERT(memory != NULL);
         meeting = meeting_init(memory, &config, &rng);

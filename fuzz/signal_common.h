@@ -14,9 +14,8 @@
 
 static inline struct control_config fuzz_config(void) {
     struct control_config config = control_config_default();
-    config.keys_count = 1;
-    strcpy(config.keys[0].key, "devkey");
-    strcpy(config.keys[0].secret, "a secret of thirty-two characters");
+    static const struct control_key key = {.key = "devkey", .secret = "a secret of thirty-two characters"};
+    config.keys = control_keys_local(&key, 1);
     config.candidates_count = 1;
     config.candidates[0] = net_addr_v4(192, 0, 2, 1, 7882);
     strcpy(config.dtls_fingerprint,

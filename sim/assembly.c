@@ -298,15 +298,16 @@ static void token(void *context, struct span id, struct span identity, struct ml
 }
 
 void assembly_server_start(struct assembly *a) {
-    struct service_config config = {.crypto = assembly_crypto(),
-                                    .server_secret = span_of(a->server_secret, sizeof a->server_secret),
-                                    .operator_key = span_of(a->operator_key, sizeof a->operator_key),
-                                    .meetings_max = 10,
-                                    .connections_max = 400,
-                                    .members_max = 200,
-                                    .file_len_max = 1u << 20,
-                                    .founding_from_us = a->events_made > 0 ? a->now_us + 5 * US_PER_S : 0,
-                                    .token = token};
+    struct service_config config = {
+        .crypto = assembly_crypto(),
+        .server = group_server_local(assembly_crypto(), span_of(a->server_secret, sizeof a->server_secret)),
+        .operator_key = span_of(a->operator_key, sizeof a->operator_key),
+        .meetings_max = 10,
+        .connections_max = 400,
+        .members_max = 200,
+        .file_len_max = 1u << 20,
+        .founding_from_us = a->events_made > 0 ? a->now_us + 5 * US_PER_S : 0,
+        .token = token};
     a->service = service_create(&config);
     ASSERT(a->service != NULL);
 }

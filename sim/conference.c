@@ -62,8 +62,7 @@ void conference_server_start(struct conference *c) {
     s->engine_len = engine_size(&s->engine_config);
     s->control_config = control_config_default();
     struct control_config *config = &s->control_config;
-    config->keys[0] = api_key;
-    config->keys_count = 1;
+    config->keys = control_keys_local(&api_key, 1);
     config->candidates[0] = server_addr();
     config->candidates_count = 1;
     (void)snprintf(config->dtls_fingerprint, sizeof config->dtls_fingerprint, "%s",
@@ -395,7 +394,7 @@ struct client *conference_join(struct conference *c, const struct client_options
                                             .can_subscribe = true,
                                             .can_publish_data = true};
     struct writer w = writer_of(token, sizeof token - 1);
-    bool made = token_sign(&api_key, unix_us(c), &request, &w);
+    bool made = token_sign(&c->server.control_config.keys, 0, unix_us(c), &request, &w);
     ASSERT(made);
     token[w.len] = 0;
     struct participant_config config = {.token = token,

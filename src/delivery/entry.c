@@ -108,7 +108,7 @@ void entry_check(const struct crypto_backend *crypto, const struct entry_meeting
     struct span hash = span_of(meeting_hash, sizeof meeting_hash);
     group_identity(crypto, hash, hello->seat_key, out->identity);
     struct span identity = span_of(out->identity, sizeof out->identity);
-    bool good = group_id_is_of_server(crypto, meeting->server_secret, meeting->id);
+    bool good = group_id_is_of_server(meeting->server, meeting->id);
     good = group_id_is_of(crypto, meeting->id, &known.parts) && good;
     good = group_suite_good(known.parts.suite) && good;
     bool packaged = hello->how != WIRE_RESUME && package_good(crypto, &known, hello, identity, unix_s, &info);

@@ -17,7 +17,7 @@
 #define ENTRY_GRID_US UINT64_C(50000)
 
 struct entry_meeting {
-    struct span server_secret;        /* [32] */
+    const struct group_server *server;
     struct span operator_key;         /* [32] */
     struct span id;                   /* as in the path */
     const struct public_group *group; /* that runs, or NULL */

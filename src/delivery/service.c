@@ -13,19 +13,6 @@
 
 /* ---- life ---- */
 
-/* The maps' keys: strangers choose ids and addresses, so that these must not know where they land. */
-static bool hash_seed(const struct service_config *config, struct rng *rng) {
-    uint8_t digest[32];
-    uint64_t seed;
-    struct span parts[] = {span_str("conclave delivery tables"), config->server_secret};
-    if (config->crypto->hash(HASH_SHA256, parts, 2, digest) != CRYPTO_OK)
-        return false;
-    memcpy(&seed, digest, sizeof seed);
-    *rng = rng_seeded(seed);
-    secure_wipe(digest, sizeof digest);
-    return true;
-}
-
 static void free_lists(struct service *s) {
     for (uint32_t i = s->config.connections_max; i-- > 0;) {
         s->guests[i].next = s->free;
@@ -41,7 +28,7 @@ static void free_lists(struct service *s) {
 
 static bool make_tables(struct service *s) {
     const uint32_t connections = s->config.connections_max, meetings = s->config.meetings_max;
-    struct rng rng;
+    struct rng rng = rng_seeded(s->config.table_seed);
     s->networks_max = connections + meetings;
     s->guests = mls_alloc(connections * sizeof *s->guests);
     s->by_slot = mls_alloc(meetings * sizeof(struct hall *));
@@ -52,8 +39,7 @@ static bool make_tables(struct service *s) {
     s->by_network_memory = mls_alloc(map_size(s->networks_max, sizeof s->networks->key));
     s->deadlines_memory = mls_alloc(deadline_size(connections + meetings + s->networks_max));
     if (s->guests == NULL || s->by_slot == NULL || s->slots == NULL || s->networks == NULL || s->by_id_memory == NULL ||
-        s->by_seat_memory == NULL || s->by_network_memory == NULL || s->deadlines_memory == NULL ||
-        !hash_seed(&s->config, &rng))
+        s->by_seat_memory == NULL || s->by_network_memory == NULL || s->deadlines_memory == NULL)
         return false;
     map_init(&s->by_id, s->by_id_memory, meetings, GROUP_MEETING_ID_LEN_MAX, &rng);
     map_init(&s->by_seat, s->by_seat_memory, connections, SEAT_KEY_LEN, &rng);
@@ -188,8 +174,8 @@ static struct hall *hall_new(struct service *s, struct span id, uint16_t suite, 
     mls_buf_init(&h->check_info, WIRE_MESSAGE_LEN_MAX);
     mls_buf_init(&h->welcome, WIRE_MESSAGE_LEN_MAX);
     bool good = mls_crypto_of(s->config.crypto, suite, &h->crypto) == MLS_OK &&
-                group_external_sender(s->config.crypto, s->config.server_secret, span_of(h->meeting, 32),
-                                      &h->external_seed, public_key) == CRYPTO_OK;
+                group_external_sender(s->config.crypto, &s->config.server, span_of(h->meeting, 32), &h->external_seed,
+                                      public_key) == CRYPTO_OK;
     if (good)
         group_external_sender_write(span_of(public_key, sizeof public_key), &h->external_sender);
     if (!good || !mls_buf_ok(&h->external_sender)) {
@@ -369,7 +355,7 @@ static void take_hello(struct service *s, const struct service_now *now, struct 
     struct span id = span_of(g->id, g->id_len);
     struct hall *h = hall_find(s, id);
     struct entry_result result;
-    struct entry_meeting meeting = {.server_secret = s->config.server_secret,
+    struct entry_meeting meeting = {.server = &s->config.server,
                                     .operator_key = s->config.operator_key,
                                     .id = id,
                                     .group = h != NULL && h->order != NULL ? order_group(h->order) : NULL,

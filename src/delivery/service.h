@@ -105,7 +105,9 @@ COUNTERS_DEFINE(service_counters, SERVICE_COUNTERS)
 
 struct service_config {
     const struct crypto_backend *crypto;
-    struct span server_secret, operator_key; /* [32] each; outlive the service */
+    struct group_server server; /* makes the ids and the keys of external senders */
+    struct span operator_key;   /* [32]; outlives the service */
+    uint64_t table_seed;        /* random: strangers choose ids and addresses, and must not know where they land */
     uint32_t meetings_max, connections_max, members_max;
     uint64_t file_len_max;
     uint64_t founding_from_us; /* before it nobody is given create_now: members of a group from before a restart come

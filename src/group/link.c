@@ -114,12 +114,10 @@ bool group_id_read(struct span id, uint8_t hash[ID_HASH_LEN], uint8_t tag[ID_TAG
     return true;
 }
 
-bool group_id_is_of_server(const struct crypto_backend *crypto, struct span server_secret, struct span id) {
+bool group_id_is_of_server(const struct group_server *server, struct span id) {
     uint8_t hash[ID_HASH_LEN], tag[ID_TAG_LEN], expected[ID_TAG_LEN];
-    if (!group_id_read(id, hash, tag))
-        return false;
-    group_id_tag(crypto, server_secret, hash, expected);
-    return secure_equal(tag, expected, sizeof tag);
+    return group_id_read(id, hash, tag) && server->tag(server, hash, expected) &&
+           secure_equal(tag, expected, sizeof tag);
 }
 
 bool group_id_is_of(const struct crypto_backend *crypto, struct span id, const struct group_id_parts *parts) {
@@ -155,20 +153,44 @@ void group_next_link_context(struct span meeting, uint32_t generation, uint8_t o
     wr_u32(&w, generation);
 }
 
-enum crypto_status group_external_sender(const struct crypto_backend *crypto, struct span server_secret,
-                                         struct span meeting, struct secret *seed, uint8_t public_key[32]) {
+enum crypto_status group_external_seed(const struct crypto_backend *crypto, struct span server_secret,
+                                       struct span meeting, struct secret *seed) {
     struct secret prk;
     struct span info[] = {span_str("conclave external sender v2"), meeting};
     secret_zeros(seed, 32);
     enum crypto_status status = hkdf_extract(crypto, HASH_SHA256, span_of(NULL, 0), &server_secret, 1, &prk);
     if (status == CRYPTO_OK)
         status = hkdf_expand(crypto, HASH_SHA256, secret_span(&prk), info, ARRAY_LEN(info), seed->bytes, 32);
-    if (status == CRYPTO_OK)
-        status = crypto->sign_public(SIGN_ED25519, seed, public_key);
     secret_wipe(&prk);
     if (status != CRYPTO_OK)
         secret_wipe(seed);
     return status;
+}
+
+enum crypto_status group_external_sender(const struct crypto_backend *crypto, const struct group_server *server,
+                                         struct span meeting, struct secret *seed, uint8_t public_key[32]) {
+    if (!server->external_seed(server, meeting, seed))
+        return CRYPTO_UNSUPPORTED;
+    enum crypto_status status = crypto->sign_public(SIGN_ED25519, seed, public_key);
+    if (status != CRYPTO_OK)
+        secret_wipe(seed);
+    return status;
+}
+
+/* ---- the secret at hand ---- */
+
+static bool tag_local(const struct group_server *server, const uint8_t hash[ID_HASH_LEN], uint8_t out[ID_TAG_LEN]) {
+    group_id_tag(server->crypto, server->secret, hash, out);
+    return true;
+}
+
+static bool seed_local(const struct group_server *server, struct span meeting, struct secret *out) {
+    return group_external_seed(server->crypto, server->secret, meeting, out) == CRYPTO_OK;
+}
+
+struct group_server group_server_local(const struct crypto_backend *crypto, struct span secret) {
+    ASSERT(secret.len == 32);
+    return (struct group_server){.tag = tag_local, .external_seed = seed_local, .crypto = crypto, .secret = secret};
 }
 
 void group_external_sender_write(struct span public_key, struct mls_buf *out) {

@@ -48,8 +48,22 @@ void group_id_text(const uint8_t hash[16], const uint8_t tag[8], char out[GROUP_
 /* The hash and tag in an id, with or without a cell before them; false when it is none: other characters than its own
  * maker writes, another length. */
 bool group_id_read(struct span id, uint8_t hash[16], uint8_t tag[8]);
+
+/* The server's secret, which makes the tags of its ids and its keys in the groups: at hand, or kept by somebody who is
+ * asked (server/keeper.h). False: no answer. Plain data, copied; what it points to outlives the copies. */
+struct group_server {
+    bool (*tag)(const struct group_server *server, const uint8_t hash[16], uint8_t out[8]);
+    /* 32 bytes, see group_external_sender; wiped by the caller. */
+    bool (*external_seed)(const struct group_server *server, struct span meeting, struct secret *out);
+    const struct crypto_backend *crypto;
+    struct span secret; /* [32]; empty when somebody else has it */
+    void *context;
+};
+/* With the secret at hand. */
+struct group_server group_server_local(const struct crypto_backend *crypto, struct span secret);
+
 /* Constant time in the tag. */
-bool group_id_is_of_server(const struct crypto_backend *crypto, struct span server_secret, struct span id);
+bool group_id_is_of_server(const struct group_server *server, struct span id);
 bool group_id_is_of(const struct crypto_backend *crypto, struct span id, const struct group_id_parts *parts);
 
 /* SHA-256("conclave meeting v2" || id); the id as it is in the link, a cell included. */
@@ -67,7 +81,9 @@ void group_next_link_context(struct span meeting, uint32_t generation, uint8_t o
 /* The server's key pair as external sender of a meeting's group: Ed25519 from the seed
  * Expand(Extract(SHA-256, no salt, server secret), "conclave external sender v2" || meeting, 32): the same after a
  * restart. `public_key` gets 32 bytes. */
-enum crypto_status group_external_sender(const struct crypto_backend *crypto, struct span server_secret,
+enum crypto_status group_external_seed(const struct crypto_backend *crypto, struct span server_secret,
+                                       struct span meeting, struct secret *seed);
+enum crypto_status group_external_sender(const struct crypto_backend *crypto, const struct group_server *server,
                                          struct span meeting, struct secret *seed, uint8_t public_key[32]);
 /* The encoded ExternalSender around that key: a basic credential "conclave". What `create_now` carries, and what the
  * only entry of external_senders is. */

@@ -5,7 +5,8 @@
  *     sandbox_privileges   when low ports are bound, before the first thread: capabilities (capabilities(7))
  *     sandbox_files    before the first thread: Landlock (Linux 5.13) allows the paths that are listed and nothing else.
  *                      What is open already stays open. From Linux 6.7 on, outgoing TCP too, unless `connect`
- *     sandbox_calls    when all threads run: seccomp, for all of them
+ *     sandbox_calls    when all threads run: seccomp, for all of them; a server's calls, or the few of a process that
+ *                      answers over a socket which it has and reads and writes some files
  *
  * Both are for good, also for what the process would start. A call that nobody thought of answers ENOSYS, as on a kernel
  * that lacks it; what only an intruder would do (starting a program, tracing, mounting, changing who one is) ends the
@@ -46,6 +47,7 @@ enum sandbox_result {
 enum sandbox_result sandbox_privileges(void);
 /* `connect`: the process makes TCP connections to others (webhooks). */
 enum sandbox_result sandbox_files(const struct sandbox_path *paths, size_t count, bool connect);
-enum sandbox_result sandbox_calls(void);
+enum sandbox_role { SANDBOX_SERVER, SANDBOX_KEEPER };
+enum sandbox_result sandbox_calls(enum sandbox_role role);
 
 #endif

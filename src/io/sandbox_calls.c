@@ -35,6 +35,15 @@ static const char *const allowed[] = {
     "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigtimedwait", "rt_sigpending", "sigaltstack", "exit", "exit_group",
 };
 
+/* What a process needs that has its socket, and reads and writes files of few folders. */
+static const char *const allowed_few[] = {
+    "read", "write", "close", "lseek", "fsync", "fstat", "newfstatat", "fstatat64", "stat", "lstat", "statx", "access", "faccessat",
+    "faccessat2", "open", "openat", "unlink", "unlinkat", "rename", "renameat", "renameat2", "fcntl", "getcwd", "readlink", "readlinkat",
+    "sendmsg", "recvfrom", "recvmsg", "poll", "ppoll", "munmap", "mremap", "madvise", "brk", "futex", "rseq", "gettid", "getpid",
+    "clock_gettime", "gettimeofday", "time", "getrandom", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "restart_syscall",
+    "exit", "exit_group",
+};
+
 /* What a server never does, and somebody who took it over would. */
 static const char *const fatal[] = {
     "execve", "execveat", "fork", "vfork", "ptrace", "process_vm_readv", "process_vm_writev", "process_madvise", "pidfd_getfd", "kcmp",
@@ -103,17 +112,23 @@ static bool add_conditions(scmp_filter_ctx filter) {
                             SCMP_A0(SCMP_CMP_MASKED_EQ, 0x00010000 /* CLONE_THREAD */, 0)) == 0;
 }
 
-enum sandbox_result sandbox_calls(void) {
+static bool add_role(scmp_filter_ctx filter, enum sandbox_role role) {
+    if (role == SANDBOX_KEEPER)
+        return add_names(filter, SCMP_ACT_ALLOW, allowed_few, ARRAY_LEN(allowed_few)) && add_memory(filter);
+    return add_names(filter, SCMP_ACT_ALLOW, allowed, ARRAY_LEN(allowed)) && add_sockets(filter) &&
+           add_memory(filter) && add_conditions(filter);
+}
+
+enum sandbox_result sandbox_calls(enum sandbox_role role) {
 #ifdef SANDBOX_SANITIZED
+    (void)role;
     return SANDBOX_NOT_BUILT;
 #endif
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
     if (filter == NULL)
         return SANDBOX_KERNEL_LACKS;
-    bool ok = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1) == 0 &&
-              add_names(filter, SCMP_ACT_ALLOW, allowed, ARRAY_LEN(allowed)) &&
-              add_names(filter, SCMP_ACT_KILL_PROCESS, fatal, ARRAY_LEN(fatal)) && add_sockets(filter) &&
-              add_memory(filter) && add_conditions(filter);
+    bool ok = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1) == 0 && add_role(filter, role) &&
+              add_names(filter, SCMP_ACT_KILL_PROCESS, fatal, ARRAY_LEN(fatal));
     int result = ok ? seccomp_load(filter) : -EINVAL;
     seccomp_release(filter);
     if (result == 0)

@@ -27,11 +27,7 @@ struct meeting *meeting_init(void *memory, const struct meeting_config *config, 
     return m;
 }
 
-void meeting_wipe(struct meeting *meeting) {
-    secure_wipe(&meeting->config, sizeof meeting->config);
-}
-
-void meeting_make(const struct meeting *meeting, struct span link_key, struct span owner, uint16_t suite, uint8_t kind,
+bool meeting_make(const struct meeting *meeting, struct span link_key, struct span owner, uint16_t suite, uint8_t kind,
                   char id[MEETING_ID_LEN + 1]) {
     const struct meeting_config *config = &meeting->config;
     const struct group_id_parts parts = {.first_link_key = link_key,
@@ -41,14 +37,14 @@ void meeting_make(const struct meeting *meeting, struct span link_key, struct sp
                                          .kind = kind};
     uint8_t hash[16], tag[8];
     group_id_hash(config->crypto, &parts, hash);
-    group_id_tag(config->crypto, span_of(config->secret, sizeof config->secret), hash, tag);
+    if (!config->server.tag(&config->server, hash, tag))
+        return false;
     group_id_text(hash, tag, id);
+    return true;
 }
 
 bool meeting_known(const struct meeting *meeting, struct span id) {
-    const struct meeting_config *config = &meeting->config;
-    return id.len == MEETING_ID_LEN &&
-           group_id_is_of_server(config->crypto, span_of(config->secret, sizeof config->secret), id);
+    return id.len == MEETING_ID_LEN && group_id_is_of_server(&meeting->config.server, id);
 }
 
 struct span meeting_of_room(const struct meeting *meeting, struct span room) {

@@ -37,7 +37,6 @@
 
 struct rng;
 
-#define MEETING_SECRET_LEN 32
 /* Of this server's own links: without a cell before it. */
 #define MEETING_ID_LEN GROUP_MEETING_ID_LEN
 /* Rooms of meetings; the control core keeps WHIP and the room API out of them. */
@@ -68,11 +67,11 @@ struct meeting_rate {
 
 struct meeting_config {
     const struct crypto_backend *crypto;
-    uint8_t secret[MEETING_SECRET_LEN];
-    uint8_t operator_key[32]; /* public half */
-    struct control_key key;   /* signs tokens */
-    uint16_t suite;           /* that new meetings take unless their maker wants another */
-    uint64_t file_len_max;    /* told to clients, so that they need not try */
+    struct group_server server; /* makes and knows ids */
+    uint8_t operator_key[32];   /* public half */
+    struct control_keys keys;   /* the first signs tokens */
+    uint16_t suite;             /* that new meetings take unless their maker wants another */
+    uint64_t file_len_max;      /* told to clients, so that they need not try */
     struct meeting_rate rates[MEETING_BUDGETS];
 };
 
@@ -91,12 +90,11 @@ struct meeting {
 };
 
 size_t meeting_size(void);
-/* `memory` holds meeting_size() bytes, zeros, 8-byte aligned. The config is copied; wipe yours. */
+/* `memory` holds meeting_size() bytes, zeros, 8-byte aligned. The config is copied. */
 struct meeting *meeting_init(void *memory, const struct meeting_config *config, struct rng *rng);
-void meeting_wipe(struct meeting *meeting);
 
 /* The id of a meeting with these keys. `link_key` and `owner` have 32 bytes (asserted). */
-void meeting_make(const struct meeting *meeting, struct span link_key, struct span owner, uint16_t suite, uint8_t kind,
+bool meeting_make(const struct meeting *meeting, struct span link_key, struct span owner, uint16_t suite, uint8_t kind,
                   char id[MEETING_ID_LEN + 1]);
 /* Did this server make it? Constant time in the tag. */
 bool meeting_known(const struct meeting *meeting, struct span id);

@@ -62,7 +62,10 @@ static void make(struct meeting *m, uint64_t now_us, const struct meeting_reques
         return;
     }
     char id[MEETING_ID_LEN + 1];
-    meeting_make(m, span_of(link_key, 32), span_of(owner, 32), (uint16_t)suite, (uint8_t)kind, id);
+    if (!meeting_make(m, span_of(link_key, 32), span_of(owner, 32), (uint16_t)suite, (uint8_t)kind, id)) {
+        answer_error(reply, 503, "unavailable", "The server is going down. Try again in a minute.");
+        return;
+    }
     m->counters.meetings_made++;
     answer_json(reply, 201, json_pack("{s:s}", "id", id));
 }
@@ -92,7 +95,7 @@ bool meeting_token(struct meeting *meeting, uint64_t unix_us, struct span id, st
         .can_subscribe = true,
     };
     meeting->counters.meeting_tokens++;
-    return token_sign(&meeting->config.key, unix_us, &request, out);
+    return token_sign(&meeting->config.keys, 0, unix_us, &request, out);
 }
 
 void meeting_request(struct meeting *meeting, uint64_t now_us, const struct meeting_request *request,

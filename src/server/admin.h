@@ -1,4 +1,4 @@
-/* What the command line says to a running server, on <data_dir>/admin.sock: datagrams of one line each way, so that
+/* What the command line says to a running server, on <data_dir>/run/admin.sock: datagrams of one line each way, so that
  * nobody holds anything open. The folder and the socket are the server's user's alone (0700, 0600).
  *
  *     drain SECONDS    no new meetings; stop when the last is over, or after so long
@@ -13,7 +13,7 @@
 #include <stdint.h>
 #include <sys/un.h>
 
-#define ADMIN_SOCKET "admin.sock"
+#define ADMIN_SOCKET "run/admin.sock"
 #define ADMIN_LINE_LEN_MAX 256
 /* state (serving, draining, stopping), seconds left, meetings, rooms, sessions */
 #define ADMIN_REPLY "%15s %u %u %u %u"

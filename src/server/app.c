@@ -12,6 +12,7 @@
 #include "io/memory.h"
 #include "protocol/dtls.h"
 #include "server/app_internal.h"
+#include "server/guard.h"
 
 /* RFC 6455 section 7.4.1: a message too big to process. */
 #define CLOSE_TOO_LONG 1009
@@ -181,13 +182,14 @@ struct http_handlers app_handlers(struct app *app) {
     return result;
 }
 
-struct app *app_create(const struct config *config, struct config_error *error) {
+struct app *app_create(const struct config *config, struct keeper *keeper, struct config_error *error) {
     struct app *app = calloc(1, sizeof *app);
     if (app == NULL) {
         (void)snprintf(error->text, sizeof error->text, "no memory");
         return NULL;
     }
     app->config = *config;
+    app->keeper = keeper;
     app->started_us = clock_now_us();
     app->admin_fd = -1;
     app->notify.fd = -1;
@@ -204,7 +206,7 @@ int app_run(struct app *app) {
         return 1;
     }
     if (app->config.sandbox)
-        app_guard_calls(app);
+        guard_calls();
     notify_send(&app->notify, "READY=1\nSTATUS=serving");
     app_settle(app);
     while (!app->done) {
@@ -231,7 +233,6 @@ void app_destroy(struct app *app) {
     app_admin_close(app);
     notify_close(&app->notify);
     service_free(app->service);
-    secret_wipe(&app->server_secret);
     store_destroy(app->store);
     if (app->config.dev)
         (void)rmdir(app->files_dir);
@@ -239,8 +240,6 @@ void app_destroy(struct app *app) {
         media_destroy(app->media);
     if (app->dtls != NULL)
         dtls_context_destroy(app->dtls);
-    if (app->meeting != NULL)
-        meeting_wipe(app->meeting);
     if (app->meeting_memory != NULL)
         memory_unmap(app->meeting_memory, meeting_size());
     config_wipe(&app->config);

@@ -21,7 +21,10 @@
 
 struct app;
 
-struct app *app_create(const struct config *config, struct config_error *error);
+struct keeper;
+
+/* `keeper` is who read the configuration, and outlives the app. */
+struct app *app_create(const struct config *config, struct keeper *keeper, struct config_error *error);
 void app_banner(const struct app *app);
 int app_run(struct app *app);
 void app_destroy(struct app *app);

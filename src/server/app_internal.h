@@ -10,6 +10,7 @@
 #include "meeting/meeting.h"
 #include "server/app.h"
 #include "server/http.h"
+#include "server/keeper.h"
 #include "server/places.h"
 #include "server/vault.h"
 #include "server/webhook.h"
@@ -35,8 +36,7 @@ struct app {
     struct meeting *meeting;
     void *meeting_memory;
     struct service *service;     /* of meetings' groups */
-    struct secret server_secret; /* makes ids of meetings and the keys of external senders */
-    uint8_t operator_key[32];    /* public half of house.key */
+    struct keeper *keeper;       /* the caller's: who has the secrets */
     struct store *store;         /* files of meetings */
     struct shared_bytes *shared; /* trees and chains that are being sent */
     char files_dir[VAULT_PATH_LEN_MAX];
@@ -45,7 +45,6 @@ struct app {
     size_t candidates_count;
     struct net_addr trusted[CONFIG_ADDRESSES_MAX];
     uint32_t shards;
-    bool made_key; /* at this start */
     bool own_cert; /* self-made: no HSTS, fingerprint shown */
     struct vault_certificate certificate;
     uint64_t started_us, stop_at_us; /* stop_at_us 0 = not going down */
@@ -64,8 +63,10 @@ struct app {
 
 /* app_setup.c */
 bool app_open(struct app *app, struct config_error *error);
-/* Makes the self-made certificate anew when it is about to run out. */
-bool app_renew_certificate(struct app *app, struct config_error *error);
+/* The certificate by way of the keeper, which makes a self-made one anew when it is about to run out. What it is goes into
+ * app->certificate. */
+bool app_certificate_open(struct app *app, struct http_certificate *out, struct config_error *error);
+void app_certificate_free(struct http_certificate *certificate);
 
 /* app.c */
 /* Tells everybody and ends, at the latest after APP_FLUSH_US. */
@@ -142,11 +143,7 @@ bool delivery_split(struct span path, struct span *id, struct span *rest);
 /* The one answer to who may not: it does not tell what is missing. */
 void delivery_reply_missing(struct http_reply *reply);
 
-/* app_guard.c: what the process gives up, the service manager, the certificate's files. */
-/* Before the first thread, after the folders are there. */
-bool app_guard_files(struct app *app, struct config_error *error);
-/* When all threads run. */
-void app_guard_calls(const struct app *app);
+/* app_guard.c: the service manager, the keeper's life, the certificate's files. */
 /* Opens what must be open before the files are closed to us. */
 void app_guard_open(struct app *app);
 void app_guard_second(struct app *app);
@@ -154,7 +151,7 @@ void app_guard_second(struct app *app);
 void app_certificate_look(struct app *app, bool asked);
 
 /* app_drain.c */
-/* Where `conclave drain` asks: <data_dir>/admin.sock. */
+/* Where `conclave drain` asks: <data_dir>/run/admin.sock. */
 bool app_admin_open(struct app *app, struct config_error *error);
 /* Once HTTP is there. */
 void app_admin_watch(struct app *app);

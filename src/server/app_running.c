@@ -12,7 +12,7 @@
 #include "server/app_internal.h"
 
 static bool path_of(const struct app *app, char out[VAULT_PATH_LEN_MAX]) {
-    int len = snprintf(out, VAULT_PATH_LEN_MAX, "%s/running", app->config.data_dir);
+    int len = snprintf(out, VAULT_PATH_LEN_MAX, "%s/run/running", app->config.data_dir);
     return !app->config.dev && len > 0 && len < VAULT_PATH_LEN_MAX;
 }
 

@@ -1,3 +1,4 @@
+#include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,7 +7,6 @@
 
 #include "base/assert.h"
 #include "base/log.h"
-#include "base/secret.h"
 #include "base/time.h"
 #include "crypto/selftest.h"
 #include "io/clock.h"
@@ -15,6 +15,7 @@
 #include "protocol/dtls.h"
 #include "server/app_internal.h"
 #include "server/assets.h"
+#include "server/guard.h"
 
 /* Descriptors besides connections: sockets of media threads, libraries, files. */
 #define DESCRIPTORS_SPARE (128 + STORE_UPLOADS_MAX + STORE_READERS_MAX)
@@ -69,62 +70,29 @@ static size_t certificate_names(const struct app *app, char ips[VAULT_NAMES_MAX]
     return count;
 }
 
-static bool open_certificate(struct app *app, struct config_error *error) {
-    const struct config *config = &app->config;
-    if (config->tls_port == 0)
-        return true;
-    if (config->tls_cert_file[0] != 0) {
-        (void)snprintf(app->certificate.cert_path, VAULT_PATH_LEN_MAX, "%s", config->tls_cert_file);
-        (void)snprintf(app->certificate.key_path, VAULT_PATH_LEN_MAX, "%s", config->tls_key_file);
-        return vault_check_certificate(config->tls_cert_file, config->tls_key_file, clock_unix_us(),
-                                       app->certificate.fingerprint, error);
-    }
+bool app_certificate_open(struct app *app, struct http_certificate *out, struct config_error *error) {
     char ips[VAULT_NAMES_MAX][NET_IP_TEXT_LEN], host[256] = "";
     const char *names[VAULT_NAMES_MAX];
     size_t count = certificate_names(app, ips, host, sizeof host - 1, names);
-    app->own_cert = true;
-    return vault_certificate(config->data_dir, names, count, clock_unix_us(), &app->certificate, error);
-}
-
-bool app_renew_certificate(struct app *app, struct config_error *error) {
-    ASSERT(app->own_cert);
-    return open_certificate(app, error);
-}
-
-static bool read_key_file(struct config *config, struct config_error *error) {
-    static uint8_t text[CONFIG_FILE_LEN_MAX];
-    size_t len = 0;
-    if (config->key_file[0] == 0)
-        return true;
-    bool ok = vault_read(config->key_file, text, sizeof text, &len, error) &&
-              config_load_keys(config, config->key_file, span_of(text, len), error);
-    secure_wipe(text, sizeof text);
-    return ok;
-}
-
-/* What must be found again at the next start; a server for development keeps nothing. */
-static bool open_secrets(struct app *app, struct config_error *error) {
-    struct config *config = &app->config;
-    struct secret house;
-    if (!read_key_file(config, error))
+    struct keeper_certificate kept;
+    *out = (struct http_certificate){0};
+    if (!keeper_certificate(app->keeper, names, count, &kept, error))
         return false;
-    secret_zeros(&house, VAULT_SECRET_LEN);
-    bool ok = true;
-    if (config->dev) {
-        secret_zeros(&app->server_secret, VAULT_SECRET_LEN);
-        rng_fill(&app->rng, app->server_secret.bytes, VAULT_SECRET_LEN);
-        rng_fill(&app->rng, house.bytes, VAULT_SECRET_LEN);
-    } else {
-        ok = vault_open(config->data_dir, error) &&
-             vault_secret(config->data_dir, &app->rng, &app->server_secret, error) &&
-             vault_house(config->data_dir, &app->rng, &house, error) &&
-             (config->keys_count > 0 || vault_api_key(config->data_dir, &app->rng, config, &app->made_key, error));
-    }
-    /* only its public half is used: nothing is signed with it yet */
-    if (ok && crypto_openssl.sign_public(SIGN_ED25519, &house, app->operator_key) != CRYPTO_OK)
-        ok = say(error, "the operator key cannot be used");
-    secret_wipe(&house);
-    return ok;
+    out->chain = span_of(kept.chain, kept.chain_len);
+    BIO *bio = BIO_new_mem_buf(kept.chain, (int)kept.chain_len);
+    X509 *own = bio != NULL ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+    out->key = own != NULL ? keeper_tls_key(app->keeper, own, kept.key_number) : NULL;
+    X509_free(own);
+    BIO_free(bio);
+    app->own_cert = app->config.tls_cert_file[0] == 0;
+    app->certificate = kept.files;
+    return out->key != NULL || say(error, "OpenSSL refuses the certificate");
+}
+
+void app_certificate_free(struct http_certificate *certificate) {
+    EVP_PKEY_free(certificate->key);
+    free((void *)(uintptr_t)certificate->chain.data);
+    *certificate = (struct http_certificate){0};
 }
 
 static bool open_meeting(struct app *app, struct config_error *error) {
@@ -134,16 +102,15 @@ static bool open_meeting(struct app *app, struct config_error *error) {
     const struct config *config = &app->config;
     struct meeting_config meeting = {
         .crypto = &crypto_openssl,
-        .key = config->keys[0],
+        .server = keeper_server(app->keeper),
+        .keys = keeper_keys(app->keeper, config),
         .suite = config->meeting_suite,
         .file_len_max = config->file_len_max,
         .rates = {{config->meetings_per_hour > 0 ? config->meetings_per_hour : 1, 3600},
                   {config->joins_per_minute > 0 ? config->joins_per_minute : 1, 60}},
     };
-    memcpy(meeting.secret, app->server_secret.bytes, sizeof meeting.secret);
-    memcpy(meeting.operator_key, app->operator_key, sizeof meeting.operator_key);
+    memcpy(meeting.operator_key, app->keeper->operator_key, sizeof meeting.operator_key);
     app->meeting = meeting_init(app->meeting_memory, &meeting, &app->rng);
-    secure_wipe(&meeting, sizeof meeting);
     return true;
 }
 
@@ -152,8 +119,9 @@ static bool open_delivery(struct app *app, struct config_error *error) {
     uint32_t members = config->participants_max;
     struct service_config service = {
         .crypto = &crypto_openssl,
-        .server_secret = secret_span(&app->server_secret),
-        .operator_key = span_of(app->operator_key, sizeof app->operator_key),
+        .server = keeper_server(app->keeper),
+        .operator_key = span_of(app->keeper->operator_key, sizeof app->keeper->operator_key),
+        .table_seed = rng_u64(&app->rng),
         .meetings_max = config->rooms_max,
         .connections_max =
             config->sessions_max < SERVICE_CONNECTIONS_MAX ? config->sessions_max : SERVICE_CONNECTIONS_MAX,
@@ -211,8 +179,7 @@ static bool open_media(struct app *app, struct config_error *error) {
 static bool open_control(struct app *app, struct config_error *error) {
     const struct config *config = &app->config;
     struct control_config control = control_config_default();
-    memcpy(control.keys, config->keys, sizeof control.keys);
-    control.keys_count = config->keys_count;
+    control.keys = keeper_keys(app->keeper, config);
     memcpy(control.candidates, app->candidates, sizeof control.candidates);
     control.candidates_count = (uint32_t)app->candidates_count;
     (void)snprintf(control.dtls_fingerprint, sizeof control.dtls_fingerprint, "%s",
@@ -241,7 +208,6 @@ static bool open_control(struct app *app, struct config_error *error) {
     control.may_enter = delivery_gate;
     control.may_enter_context = app;
     app->control = control_create(&control, &app->rng, clock_now_us(), clock_unix_us());
-    secure_wipe(&control, sizeof control);
     return app->control != NULL || say(error, "no memory for the control core");
 }
 
@@ -269,11 +235,12 @@ static bool open_http(struct app *app, struct config_error *error) {
         .connections_per_client_max = config->connections_per_address_max,
         .trusted = app->trusted,
         .trusted_count = config->trusted_proxies.count,
-        .cert_path = config->tls_port != 0 ? app->certificate.cert_path : NULL,
-        .key_path = config->tls_port != 0 ? app->certificate.key_path : NULL,
         .handlers = app_handlers(app),
     };
+    if (config->tls_port != 0 && !app_certificate_open(app, &http.certificate, error))
+        return false;
     app->http = http_create(&http, error->text, sizeof error->text);
+    app_certificate_free(&http.certificate);
     if (app->http == NULL || !listen_all(app, &config->bind_addresses, true, config->port, HTTP_PLAIN, error))
         return false;
     if (config->tls_port != 0 &&
@@ -298,15 +265,11 @@ static bool open_webhooks(struct app *app, struct config_error *error) {
     return app->webhook != NULL;
 }
 
-/* The control core signs webhooks with its first key. */
-static void choose_webhook_key(struct config *config) {
-    for (uint32_t i = 1; i < config->keys_count; i++) {
-        if (config->webhook_key[0] != 0 && strcmp(config->keys[i].key, config->webhook_key) == 0) {
-            struct control_key first = config->keys[0];
-            config->keys[0] = config->keys[i];
-            config->keys[i] = first;
-        }
-    }
+static bool guard_files(const struct app *app, struct config_error *error) {
+    char run_dir[VAULT_PATH_LEN_MAX] = "";
+    if (!app->config.dev)
+        (void)snprintf(run_dir, sizeof run_dir, "%s/run", app->config.data_dir);
+    return guard_server(&app->config, app->files_dir, run_dir, error);
 }
 
 bool app_open(struct app *app, struct config_error *error) {
@@ -327,12 +290,10 @@ bool app_open(struct app *app, struct config_error *error) {
     if (app->candidates_count == 0)
         return say(error,
                    "no network address to announce for media; check rtc.interfaces and rtc.ips, or set rtc.node_ip");
-    bool ok = open_secrets(app, error);
-    choose_webhook_key(&app->config);
     /* the socket first: another server's files are not ours to empty */
-    ok = ok && app_admin_open(app, error) && open_certificate(app, error) && open_meeting(app, error) &&
-         open_delivery(app, error) && open_store(app, error) && open_http(app, error) && open_media(app, error) &&
-         open_control(app, error) && app_guard_files(app, error) && open_webhooks(app, error);
+    bool ok = app_admin_open(app, error) && open_meeting(app, error) && open_delivery(app, error) &&
+              open_store(app, error) && open_http(app, error) && open_media(app, error) && open_control(app, error) &&
+              guard_files(app, error) && open_webhooks(app, error);
     if (ok)
         app_guard_open(app);
     return ok;
@@ -363,7 +324,7 @@ void app_banner(const struct app *app) {
     if (config->dev) {
         printf("\nFor LiveKit SDKs: ws://localhost:%u  API key: devkey  API secret: secret\n", config->port);
         printf("Development only: everybody knows this key. This machine only.\n");
-    } else if (app->made_key) {
+    } else if (app->keeper->made_key) {
         printf("\nAn API key for LiveKit SDKs was made: %s/keys.yaml\n", config->data_dir);
     }
     printf("\nMedia: UDP port %u%s. Stop with Ctrl+C.\n\n", media_udp_port(app->media),

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "server/app.h"
 #include "server/cli.h"
+#include "server/keeper.h"
 
 /* One write a line, so that lines of several threads do not mix. Under systemd the journal adds the time. */
 static void write_line(void *context, enum log_level level, const char *line, size_t len) {
@@ -29,27 +30,27 @@ static void write_line(void *context, enum log_level level, const char *line, si
         (void)!write(STDERR_FILENO, text, (size_t)total < sizeof text ? (size_t)total : sizeof text - 1);
 }
 
-static void warn_about(const struct config *config) {
-    for (uint32_t i = 0; i < config->keys_count; i++) {
-        if (strlen(config->keys[i].secret) < CONFIG_SECRET_LEN_ADVISED && !config->dev)
+static void warn_about(const struct keeper *keeper) {
+    for (uint32_t i = 0; i < CONTROL_KEYS_MAX; i++) {
+        if ((keeper->weak_keys >> i & 1) != 0)
             log_warn("the secret of API key %u is shorter than %d characters; tokens could be forged by guessing it",
                      i + 1, CONFIG_SECRET_LEN_ADVISED);
     }
 }
 
-static int serve(struct config *config) {
+static int serve(const struct config *config, struct keeper *keeper) {
     static bool json;
     json = config->log_json;
     log_setup((struct log_sink){.write = write_line, .context = &json}, config->log_level, config->log_json,
               config->log_personal_data);
     struct config_error error = {{0}};
-    struct app *app = app_create(config, &error);
+    struct app *app = app_create(config, keeper, &error);
     if (app == NULL) {
         cli_complain("%s", error.text);
         return CLI_FAILED;
     }
     app_banner(app);
-    warn_about(config);
+    warn_about(keeper);
     log_info("serving");
     int status = app_run(app);
     app_destroy(app);
@@ -71,11 +72,11 @@ int cli_serve(int count, char **arguments) {
     case CLI_PARSED:
         break;
     }
-    struct config *config = malloc(sizeof *config);
-    if (config == NULL)
-        return CLI_FAILED;
-    int status = cli_load(&common, config) ? serve(config) : CLI_FAILED;
-    config_wipe(config);
-    free(config);
+    static struct config config;
+    static struct keeper keeper;
+    if (!keeper_start(&keeper, &common, &config))
+        return CLI_FAILED; /* it has said why */
+    int status = serve(&config, &keeper);
+    keeper_end(&keeper);
     return status;
 }

@@ -83,7 +83,8 @@ static int print_token(const struct config *config, const struct token_options *
     };
     static char token[TOKEN_LEN_MAX];
     struct writer w = writer_of(token, sizeof token - 1);
-    if (!token_sign(&config->keys[0], clock_unix_us(), &request, &w)) {
+    const struct control_keys keys = control_keys_local(config->keys, config->keys_count);
+    if (!token_sign(&keys, 0, clock_unix_us(), &request, &w)) {
         cli_complain("the token does not fit into %d bytes; shorten the metadata", TOKEN_LEN_MAX);
         return CLI_FAILED;
     }

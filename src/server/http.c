@@ -242,9 +242,10 @@ static bool create_loop(struct http *h) {
     if (h->epoll < 0 || h->wake_fd < 0)
         return false;
     watch(h, EPOLL_CTL_ADD, h->wake_fd, EPOLLIN, &h->wake);
-    if (h->config.cert_path == NULL)
+    if (h->config.certificate.key == NULL)
         return true;
-    h->tls = stream_context(h->config.cert_path, h->config.key_path);
+    h->tls = stream_context(&h->config.certificate);
+    h->config.certificate = (struct http_certificate){0};
     return h->tls != NULL;
 }
 
@@ -269,18 +270,16 @@ struct http *http_create(const struct http_config *config, char *error, size_t e
     h->rng = entropy_rng();
     accepting_init(&h->accepting);
     if (!create_tables(h) || !create_loop(h)) {
-        (void)snprintf(error, error_size, "the HTTP server cannot be set up%s%s",
-                       config->cert_path != NULL ? "; is this a usable certificate: " : "",
-                       config->cert_path != NULL ? config->cert_path : "");
+        (void)snprintf(error, error_size, "the HTTP server cannot be set up%s",
+                       config->certificate.key != NULL ? "; is the certificate usable?" : "");
         http_destroy(h);
         return NULL;
     }
     return h;
 }
 
-bool http_reload_certificate(struct http *http) {
-    SSL_CTX *tls =
-        http->config.cert_path != NULL ? stream_context(http->config.cert_path, http->config.key_path) : NULL;
+bool http_reload_certificate(struct http *http, const struct http_certificate *certificate) {
+    SSL_CTX *tls = stream_context(certificate);
     if (tls == NULL)
         return false;
     SSL_CTX_free(http->tls); /* connections hold it as long as they need it */

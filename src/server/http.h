@@ -28,6 +28,7 @@
 #ifndef CONCLAVE_SERVER_HTTP_H
 #define CONCLAVE_SERVER_HTTP_H
 
+#include <openssl/types.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -167,6 +168,12 @@ struct http_handlers {
     void (*signalled)(void *context, int signal);
 };
 
+/* Both are read, and the key is referred to; the caller keeps what is his. */
+struct http_certificate {
+    struct span chain; /* PEM, the server's own first */
+    EVP_PKEY *key;
+};
+
 struct http_config {
     uint32_t connections_max, connections_per_client_max; /* per client 0 = no limit */
     const struct net_addr *trusted;                       /* proxies that are not counted as clients; outlives http */
@@ -174,7 +181,7 @@ struct http_config {
     size_t queues_len_max, unfinished_len_max; /* 0 = HTTP_QUEUES_LEN_MAX, HTTP_UNFINISHED_LEN_MAX */
     uint64_t hold_max_us;                      /* 0 = HTTP_HOLD_US */
     bool count_loopback;                       /* this machine is a source as others are, for tests */
-    const char *cert_path, *key_path;          /* NULL = no TLS listeners */
+    struct http_certificate certificate;       /* without a key: no TLS listeners */
     struct http_handlers handlers;
 };
 
@@ -212,9 +219,8 @@ uint32_t http_sessions(const struct http *http);
 size_t http_queued_len(const struct http *http);
 /* The source whose shares a request uses: the peer, or what trusted proxies say of it. */
 struct net_addr http_source_of(const struct http *http, const struct http_request *request);
-/* Reads certificate and key again: new connections get them, open ones keep what they have. False, and nothing changes, when
- * they are not usable. */
-bool http_reload_certificate(struct http *http);
+/* New connections get this one, open ones keep what they have. False, and nothing changes, when it is not usable. */
+bool http_reload_certificate(struct http *http, const struct http_certificate *certificate);
 const struct http_counters *http_counters_get(const struct http *http);
 
 #endif

@@ -31,7 +31,7 @@ struct http_stream {
 };
 
 /* NULL when certificate or key are not usable. */
-SSL_CTX *stream_context(const char *cert_path, const char *key_path);
+SSL_CTX *stream_context(const struct http_certificate *certificate);
 bool stream_begin(struct http_stream *s, int fd, SSL_CTX *tls);
 /* These answer 1 or a number of bytes when it went well, 0 = not now, -1 = the stream is over. */
 int stream_handshake(struct http_stream *s);

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -7,6 +8,9 @@
 
 #include "base/assert.h"
 #include "server/http_internal.h"
+
+/* Of TLS 1.2 those with forward secrecy and authenticated encryption (RFC 9325 section 4.2). */
+#define TLS12_CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 /* ---- the context ---- */
 
@@ -21,7 +25,21 @@ static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *o
     return SSL_TLSEXT_ERR_OK;
 }
 
-SSL_CTX *stream_context(const char *cert_path, const char *key_path) {
+/* The first certificate of the chain is the server's own. */
+static bool use_chain(SSL_CTX *tls, struct span chain) {
+    BIO *bio = BIO_new_mem_buf(chain.data, (int)chain.len);
+    X509 *certificate = bio != NULL ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+    bool good = certificate != NULL && SSL_CTX_use_certificate(tls, certificate) == 1;
+    X509_free(certificate);
+    while (good && (certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
+        good = SSL_CTX_add1_chain_cert(tls, certificate) == 1;
+        X509_free(certificate);
+    }
+    BIO_free(bio);
+    return good;
+}
+
+SSL_CTX *stream_context(const struct http_certificate *certificate) {
     SSL_CTX *tls = SSL_CTX_new(TLS_server_method());
     if (tls == NULL)
         return NULL;
@@ -32,9 +50,8 @@ SSL_CTX *stream_context(const char *cert_path, const char *key_path) {
     (void)SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_OFF); /* tickets are the clients' to keep */
     SSL_CTX_set_alpn_select_cb(tls, choose_protocol, NULL);
     bool good = SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION) == 1 &&
-                SSL_CTX_use_certificate_chain_file(tls, cert_path) == 1 &&
-                SSL_CTX_use_PrivateKey_file(tls, key_path, SSL_FILETYPE_PEM) == 1 &&
-                SSL_CTX_check_private_key(tls) == 1;
+                SSL_CTX_set_cipher_list(tls, TLS12_CIPHERS) == 1 && use_chain(tls, certificate->chain) &&
+                SSL_CTX_use_PrivateKey(tls, certificate->key) == 1 && SSL_CTX_check_private_key(tls) == 1;
     ERR_clear_error();
     if (good)
         return tls;

@@ -81,8 +81,9 @@ static bool make_folder(const char *path, struct config_error *error) {
 }
 
 bool vault_open(const char *dir, struct config_error *error) {
-    char tls[VAULT_PATH_LEN_MAX];
-    if (!make_folder(dir, error) || !join_path(tls, dir, "tls", error) || !make_folder(tls, error))
+    char tls[VAULT_PATH_LEN_MAX], run[VAULT_PATH_LEN_MAX];
+    if (!make_folder(dir, error) || !join_path(tls, dir, "tls", error) || !make_folder(tls, error) ||
+        !join_path(run, dir, "run", error) || !make_folder(run, error))
         return false;
     if (access(dir, R_OK | W_OK | X_OK) != 0)
         return fail(error, dir, "is not readable and writable for this user");

@@ -5,6 +5,8 @@
  *     <data_dir>/keys.yaml       one API key and its secret, made when the configuration names none
  *     <data_dir>/tls/cert.pem    self-made certificate (P-256, one year) and its key, used when no certificate is configured
  *     <data_dir>/tls/key.pem
+ *     <data_dir>/run             what is there while the server runs: admin.h, app_running.c; the only part, with files, that
+ *                                it can still open then (guard.h)
  *
  * The folder has mode 0700, the files 0600. A file is written under another name, synced and renamed, so that a crash leaves either
  * none or a whole one. Errors are sentences. Whoever can read this folder can make

@@ -430,8 +430,8 @@ void api_http(struct control *control, const struct control_http_request *reques
     const struct method *method = find_method(request->path, &code);
     bool json = media_type_is(request->content_type, "application/json");
     bool binary = media_type_is(request->content_type, "application/protobuf");
-    enum token_result result = token_verify(control->config.keys, control->config.keys_count, control->unix_us,
-                                            token_from_header(request->authorization), &arena, token);
+    enum token_result result =
+        token_verify(&control->config.keys, control->unix_us, token_from_header(request->authorization), &arena, token);
     if (!span_equal_str(request->method, "POST") || (method != NULL && !json && !binary)) {
         reply_error(reply, &control->reply_arena, API_BAD_ROUTE,
                     "POST of application/json or application/protobuf only");

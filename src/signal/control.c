@@ -33,7 +33,7 @@ struct control_config control_config_default(void) {
 
 struct control *control_create(const struct control_config *config, struct rng *rng, uint64_t now_us,
                                uint64_t unix_us) {
-    ASSERT(config->keys_count > 0 && config->keys_count <= CONTROL_KEYS_MAX);
+    ASSERT(config->keys.count > 0 && config->keys.count <= CONTROL_KEYS_MAX && config->keys.mac != NULL);
     ASSERT(config->shards > 0 && config->shards <= CONTROL_SHARDS_MAX &&
            config->candidates_count <= CONTROL_CANDIDATES_MAX);
     ASSERT(config->sessions_max > 0 && config->sessions_max < POOL_CAPACITY_MAX);
@@ -289,7 +289,7 @@ void control_engine_event(struct control *control, uint64_t now_us, uint64_t uni
 
 bool control_token_make(const struct control *control, uint64_t unix_us, const struct control_token_request *request,
                         struct writer *out) {
-    return token_sign(&control->config.keys[0], unix_us, request, out);
+    return token_sign(&control->config.keys, 0, unix_us, request, out);
 }
 
 void control_counters_get(const struct control *control, struct control_counters *out) {

@@ -44,14 +44,29 @@ struct control;
  * beyond it the session is closed. A join into a room of a thousand is half a megabyte. */
 #define CONTROL_SESSION_QUEUE_LEN_MAX (8u << 20)
 
+#define CONTROL_KEY_NAME_LEN_MAX 64
+#define CONTROL_KEY_SECRET_LEN_MAX 256
+
+/* An API key, where its secret is at hand. */
 struct control_key {
-    char key[65];
-    char secret[257]; /* UTF-8 bytes are the HMAC key */
+    char key[CONTROL_KEY_NAME_LEN_MAX + 1];
+    char secret[CONTROL_KEY_SECRET_LEN_MAX + 1]; /* UTF-8 bytes are the HMAC key */
 };
 
+/* API keys by name, and who knows their secrets: the core has none, so that a server can keep them in a process of their
+ * own (server/keeper.h). `mac` is the HMAC-SHA-256 of `text` under the secret of key `index`; false when there is no
+ * answer, which no token outlives. It may wait, but not for a peer. */
+struct control_keys {
+    uint32_t count;
+    char names[CONTROL_KEYS_MAX][CONTROL_KEY_NAME_LEN_MAX + 1];
+    bool (*mac)(void *context, uint32_t index, struct span text, uint8_t mac[32]);
+    void *context;
+};
+/* Secrets that are at hand, for tools and tests; `keys` outlives what is made of it. */
+struct control_keys control_keys_local(const struct control_key *keys, uint32_t count);
+
 struct control_config {
-    struct control_key keys[CONTROL_KEYS_MAX];
-    uint32_t keys_count;
+    struct control_keys keys;                           /* webhooks are signed with the first */
     struct net_addr candidates[CONTROL_CANDIDATES_MAX]; /* with port and proto */
     uint32_t candidates_count;
     char dtls_fingerprint[96];                       /* "AB:CD:..", SHA-256, of the engines' certificate */
@@ -197,8 +212,8 @@ struct control_token_request {
 bool control_token_make(const struct control *control, uint64_t unix_us, const struct control_token_request *request,
                         struct writer *out);
 /* The same for the `token` command, without a control core. */
-bool token_sign(const struct control_key *key, uint64_t unix_us, const struct control_token_request *request,
-                struct writer *out);
+bool token_sign(const struct control_keys *keys, uint32_t index, uint64_t unix_us,
+                const struct control_token_request *request, struct writer *out);
 
 /* ---- insight ----------------------------------------------------------------------------------------------------- */
 

@@ -347,12 +347,14 @@ void peer_send_token(struct peer *peer) {
     struct arena arena;
     arena_init(&arena, ARENA_UNLIMITED);
     char *text = arena_bytes(&arena, REFRESH_TOKEN_LEN_MAX + 1);
-    const struct control_key *key = &control->config.keys[peer->key_index];
+    const struct control_keys *keys = &control->config.keys;
     struct writer w = writer_of(text, REFRESH_TOKEN_LEN_MAX);
-    bool fits = token_sign_participant(key, control->unix_us, TOKEN_REFRESH_TTL_S, participant, true, &w);
+    bool fits =
+        token_sign_participant(keys, peer->key_index, control->unix_us, TOKEN_REFRESH_TTL_S, participant, true, &w);
     if (!fits) { /* who comes back with it keeps metadata while it is in the room, and says it anew after that */
         w = writer_of(text, REFRESH_TOKEN_LEN_MAX);
-        fits = token_sign_participant(key, control->unix_us, TOKEN_REFRESH_TTL_S, participant, false, &w);
+        fits = token_sign_participant(keys, peer->key_index, control->unix_us, TOKEN_REFRESH_TTL_S, participant, false,
+                                      &w);
     }
     if (fits) {
         text[w.len] = 0;

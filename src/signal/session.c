@@ -50,8 +50,7 @@ static bool check_token(struct control *control, const struct control_http_reque
     struct span text = token_from_header(http->authorization);
     if (text.len == 0)
         (void)query_get(http->query, "access_token", arena, &text);
-    enum token_result result =
-        token_verify(control->config.keys, control->config.keys_count, control->unix_us, text, arena, token);
+    enum token_result result = token_verify(&control->config.keys, control->unix_us, text, arena, token);
     if (result == TOKEN_OK && token->has_video && token->room_join)
         return true;
     control->counters.tokens_refused++;

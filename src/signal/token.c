@@ -181,31 +181,31 @@ static bool split(struct span text, struct span part[3]) {
     return count == 3 && part[0].len > 0 && part[1].len > 0 && part[2].len > 0;
 }
 
-static enum token_result check_signature(const struct control_key *keys, uint32_t keys_count, struct span signed_part,
+static enum token_result check_signature(const struct control_keys *keys, struct span signed_part,
                                          struct span signature, const json_t *claims, struct token *out) {
     const char *issuer = json_string_value(json_object_get(claims, "iss"));
     if (issuer == NULL)
         return TOKEN_UNKNOWN_KEY;
-    out->key_index = keys_count;
-    for (uint32_t i = 0; i < keys_count; i++) {
-        if (strcmp(keys[i].key, issuer) == 0)
+    out->key_index = keys->count;
+    for (uint32_t i = 0; i < keys->count; i++) {
+        if (strcmp(keys->names[i], issuer) == 0)
             out->key_index = i;
     }
-    if (out->key_index == keys_count)
+    if (out->key_index == keys->count)
         return TOKEN_UNKNOWN_KEY;
     uint8_t given[HMAC_SHA256_LEN + 1], expected[HMAC_SHA256_LEN];
     size_t given_len = 0;
     if (!base64_decode(signature, given, sizeof given, &given_len) || given_len != HMAC_SHA256_LEN)
         return TOKEN_BAD_SIGNATURE;
-    hmac_once(HMAC_SHA256, span_str(keys[out->key_index].secret), signed_part, expected);
-    bool equal = secure_equal(given, expected, sizeof expected);
+    bool equal = keys->mac(keys->context, out->key_index, signed_part, expected) &&
+                 secure_equal(given, expected, sizeof expected);
     secure_wipe(expected, sizeof expected);
     return equal ? TOKEN_OK : TOKEN_BAD_SIGNATURE;
 }
 
-enum token_result token_verify(const struct control_key *keys, uint32_t keys_count, uint64_t unix_us, struct span text,
-                               struct arena *arena, struct token *out) {
-    ASSERT(keys != NULL && keys_count > 0 && out != NULL);
+enum token_result token_verify(const struct control_keys *keys, uint64_t unix_us, struct span text, struct arena *arena,
+                               struct token *out) {
+    ASSERT(keys != NULL && keys->count > 0 && out != NULL);
     *out = (struct token){.identity = "", .name = "", .metadata = "", .room = "", .config_metadata = ""};
     struct span part[3];
     if (text.len == 0)
@@ -220,8 +220,7 @@ enum token_result token_verify(const struct control_key *keys, uint32_t keys_cou
     else if (algorithm == NULL || strcmp(algorithm, "HS256") != 0 || json_object_get(header, "crit") != NULL)
         result = TOKEN_BAD_ALGORITHM;
     else
-        result =
-            check_signature(keys, keys_count, span_of(text.data, part[0].len + 1 + part[1].len), part[2], claims, out);
+        result = check_signature(keys, span_of(text.data, part[0].len + 1 + part[1].len), part[2], claims, out);
     if (result == TOKEN_OK)
         result = check_times(claims, unix_us, out);
     if (result == TOKEN_OK)
@@ -231,10 +230,26 @@ enum token_result token_verify(const struct control_key *keys, uint32_t keys_cou
     return result;
 }
 
+/* ---- keys -------------------------------------------------------------------------------------------------------- */
+
+static bool mac_local(void *context, uint32_t index, struct span text, uint8_t mac[HMAC_SHA256_LEN]) {
+    const struct control_key *keys = context;
+    hmac_once(HMAC_SHA256, span_str(keys[index].secret), text, mac);
+    return true;
+}
+
+struct control_keys control_keys_local(const struct control_key *keys, uint32_t count) {
+    ASSERT(count <= CONTROL_KEYS_MAX);
+    struct control_keys out = {.count = count, .mac = mac_local, .context = (void *)(uintptr_t)keys};
+    for (uint32_t i = 0; i < count; i++)
+        memcpy(out.names[i], keys[i].key, sizeof out.names[i]);
+    return out;
+}
+
 /* ---- signing ----------------------------------------------------------------------------------------------------- */
 
-bool token_sign_claims(const struct control_key *key, const json_t *claims, struct writer *out) {
-    ASSERT(key != NULL && claims != NULL);
+bool token_sign_claims(const struct control_keys *keys, uint32_t index, const json_t *claims, struct writer *out) {
+    ASSERT(index < keys->count && claims != NULL);
     char *text = json_dumps(claims, JSON_COMPACT);
     ASSERT(text != NULL);
     size_t start = out->len;
@@ -246,17 +261,18 @@ bool token_sign_claims(const struct control_key *key, const json_t *claims, stru
         return false;
     uint8_t mac[HMAC_SHA256_LEN];
     struct span written = writer_span(out);
-    hmac_once(HMAC_SHA256, span_str(key->secret), span_of(written.data + start, written.len - start), mac);
+    if (!keys->mac(keys->context, index, span_of(written.data + start, written.len - start), mac))
+        return false;
     wr_str(out, ".");
     wr_base64url(out, span_of(mac, sizeof mac));
     return writer_ok(out);
 }
 
-static json_t *claims_new(const struct control_key *key, uint64_t unix_us, uint32_t ttl_s, const char *identity,
-                          const char *name, const char *metadata, json_t *video) {
+static json_t *claims_new(const char *issuer, uint64_t unix_us, uint32_t ttl_s, const char *identity, const char *name,
+                          const char *metadata, json_t *video) {
     json_int_t now_s = (json_int_t)(unix_us / US_PER_S);
     json_t *claims = json_object();
-    (void)json_object_set_new(claims, "iss", json_string(key->key));
+    (void)json_object_set_new(claims, "iss", json_string(issuer));
     if (identity != NULL && identity[0] != 0)
         (void)json_object_set_new(claims, "sub", json_string(identity));
     (void)json_object_set_new(claims, "nbf", json_integer(now_s));
@@ -274,8 +290,8 @@ static void set_flag(json_t *video, const char *name, bool value) {
     (void)json_object_set_new(video, name, json_boolean(value));
 }
 
-bool token_sign(const struct control_key *key, uint64_t unix_us, const struct control_token_request *request,
-                struct writer *out) {
+bool token_sign(const struct control_keys *keys, uint32_t index, uint64_t unix_us,
+                const struct control_token_request *request, struct writer *out) {
     json_t *video = json_object();
     if (request->room != NULL && request->room[0] != 0) {
         (void)json_object_set_new(video, "room", json_string(request->room));
@@ -295,9 +311,9 @@ bool token_sign(const struct control_key *key, uint64_t unix_us, const struct co
         set_flag(video, "hidden", true);
     if (request->can_update_own_metadata)
         set_flag(video, "canUpdateOwnMetadata", true);
-    json_t *claims =
-        claims_new(key, unix_us, request->ttl_s, request->identity, request->name, request->metadata, video);
-    bool fits = token_sign_claims(key, claims, out);
+    json_t *claims = claims_new(keys->names[index], unix_us, request->ttl_s, request->identity, request->name,
+                                request->metadata, video);
+    bool fits = token_sign_claims(keys, index, claims, out);
     json_decref(claims);
     return fits;
 }
@@ -312,7 +328,7 @@ static json_t *source_names(uint32_t bits) {
     return list;
 }
 
-bool token_sign_participant(const struct control_key *key, uint64_t unix_us, uint32_t ttl_s,
+bool token_sign_participant(const struct control_keys *keys, uint32_t index, uint64_t unix_us, uint32_t ttl_s,
                             const struct participant *participant, bool with_texts, struct writer *out) {
     static const char *const kinds[] = {
         [ROOM_INGRESS] = "ingress", [ROOM_EGRESS] = "egress",       [ROOM_SIP] = "sip",
@@ -332,7 +348,7 @@ bool token_sign_participant(const struct control_key *key, uint64_t unix_us, uin
     set_flag(video, "agent", permission->agent);
     set_flag(video, "canSubscribeMetrics", permission->can_subscribe_metrics);
     set_flag(video, "canManageAgentSession", permission->can_manage_agent_session);
-    json_t *claims = claims_new(key, unix_us, ttl_s, participant->identity, participant->name,
+    json_t *claims = claims_new(keys->names[index], unix_us, ttl_s, participant->identity, participant->name,
                                 with_texts ? participant->metadata : NULL, video);
     if (participant->kind < (int)ARRAY_LEN(kinds) && kinds[participant->kind] != NULL)
         (void)json_object_set_new(claims, "kind", json_string(kinds[participant->kind]));
@@ -343,7 +359,7 @@ bool token_sign_participant(const struct control_key *key, uint64_t unix_us, uin
                                       json_string(participant->attributes[i].value));
         (void)json_object_set_new(claims, "attributes", attributes);
     }
-    bool fits = token_sign_claims(key, claims, out);
+    bool fits = token_sign_claims(keys, index, claims, out);
     json_decref(claims);
     return fits;
 }

@@ -55,14 +55,14 @@ struct token {
     uint64_t expires_unix_us;
 };
 
-enum token_result token_verify(const struct control_key *keys, uint32_t keys_count, uint64_t unix_us, struct span text,
-                               struct arena *arena, struct token *out);
+enum token_result token_verify(const struct control_keys *keys, uint64_t unix_us, struct span text, struct arena *arena,
+                               struct token *out);
 /* Takes the token out of an Authorization header's value ("Bearer ..."), empty when there is none. */
 struct span token_from_header(struct span authorization);
-/* Signs any claims; false when the writer is full. */
-bool token_sign_claims(const struct control_key *key, const json_t *claims, struct writer *out);
+/* Signs any claims with key `index`; false when the writer is full, or nobody signs. */
+bool token_sign_claims(const struct control_keys *keys, uint32_t index, const json_t *claims, struct writer *out);
 /* A new token with the rights a participant has now, for refresh_token; its metadata and attributes only `with_texts`. */
-bool token_sign_participant(const struct control_key *key, uint64_t unix_us, uint32_t ttl_s,
+bool token_sign_participant(const struct control_keys *keys, uint32_t index, uint64_t unix_us, uint32_t ttl_s,
                             const struct participant *participant, bool with_texts, struct writer *out);
 
 #endif

@@ -26,7 +26,7 @@ static bool authorize(struct control *control, const struct control_http_request
     struct span text = token_from_header(request->authorization);
     if (text.len == 0)
         (void)query_get(request->query, "access_token", arena, &text);
-    enum token_result result = token_verify(config->keys, config->keys_count, control->unix_us, text, arena, token);
+    enum token_result result = token_verify(&config->keys, control->unix_us, text, arena, token);
     if (result != TOKEN_OK || !token->has_video || !token->room_join) {
         control->counters.tokens_refused++;
         http_text(reply, 401, result != TOKEN_OK ? token_result_text(result) : "no permission to join a room");

@@ -1,6 +1,7 @@
 // What whoever runs a server relies on: what somebody who takes it over can do, the service manager, renewed certificates,
 // stopping without ending meetings.
 import { execFileSync, spawn } from 'node:child_process';
+import { createPrivateKey } from 'node:crypto';
 import fs from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
@@ -11,7 +12,8 @@ import { fileURLToPath } from 'node:url';
 import { enter, Member } from '../lib/member.mjs';
 import { rtcNodeParticipant } from '../lib/rtcnode.mjs';
 import { check, checkEqual, run, sleep, test, until } from '../lib/runner.mjs';
-import { binary, startServer } from '../lib/server.mjs';
+import { found, memoryOf, needles } from '../lib/search.mjs';
+import { apiSecret, binary, startServer } from '../lib/server.mjs';
 
 const intruder = path.resolve(path.dirname(binary), '../../tools/intruder.so');
 const here = path.dirname(fileURLToPath(import.meta.url));
@@ -19,8 +21,8 @@ const here = path.dirname(fileURLToPath(import.meta.url));
 const sanitized = /asan|tsan/.test(binary);
 
 /** What came of an act inside the server, in the words of errno; or the signal that ended it. */
-async function intrude(t, act, { sandbox = true } = {}) {
-  const server = await startServer(t, { env: { LD_PRELOAD: intruder, INTRUDER: act }, extraConfig: `sandbox: ${sandbox}\n`, mayEnd: true });
+async function intrude(t, act, { sandbox = true, env = {} } = {}) {
+  const server = await startServer(t, { env: { ...env, LD_PRELOAD: intruder, INTRUDER: act }, extraConfig: `sandbox: ${sandbox}\n`, mayEnd: true });
   process.kill(server.pid, 'SIGUSR1');
   return until(`what comes of "${act}"`, () => {
     if (server.exit) return server.exit.signal ?? `ended with ${server.exit.code}`;
@@ -73,9 +75,9 @@ function makeCertificate(folder, name) {
   for (const file of ['key.pem', 'cert.pem']) fs.renameSync(path.join(folder, `${file}.new`), path.join(folder, file));
 }
 
-const certificateName = (port) =>
+const certificateName = (port, options = {}) =>
   new Promise((resolve, reject) => {
-    const socket = tls.connect({ host: '127.0.0.1', port, rejectUnauthorized: false }, () => {
+    const socket = tls.connect({ host: '127.0.0.1', port, rejectUnauthorized: false, ...options }, () => {
       resolve(socket.getPeerCertificate().subject.CN);
       socket.destroy();
     });
@@ -122,6 +124,85 @@ test('a certificate without its key is not taken, and the former one stays in us
   makeCertificate(folder, 'third');
   process.kill(server.pid, 'SIGHUP');
   await until('the third certificate', async () => (await certificateName(server.ports.https)) === 'third');
+});
+
+// ---- secrets ----
+
+const keeperOf = (server) => Number(execFileSync('pgrep', ['-P', String(server.pid), '-x', 'conclave-keys']).toString().trim());
+
+/** The private number of a P-256 key in PEM. */
+function privateNumber(pem) {
+  return Buffer.from(createPrivateKey(pem).export({ format: 'jwk' }).d, 'base64url');
+}
+
+function secretsOf(server) {
+  const read = (name) => fs.readFileSync(path.join(server.dir, 'data', name), 'utf8').trim();
+  const scalar = privateNumber(read('tls/key.pem'));
+  return needles({
+    texts: { 'the API secret': apiSecret, 'the secret of another key': 'words-on-the-command-line-are-secret-too' },
+    keys: {
+      'server.secret': Buffer.from(read('server.secret'), 'base64url'),
+      'house.key': Buffer.from(read('house.key'), 'base64url'),
+      'the TLS key': scalar,
+      'the TLS key, lowest byte first': Buffer.from(scalar).reverse(),
+    },
+  });
+}
+
+test('in the memory of a server that serves there is no secret that outlives it; they are with its keeper', async (t) => {
+  const server = await startServer(t, { args: ['--keys', 'other: words-on-the-command-line-are-secret-too'] });
+  const meeting = await server.newMeeting();
+  await enter(t, server, meeting, 'Ada', { host: true });
+  await server.api().createRoom({ name: 'a room by token' });
+  checkEqual(await certificateName(server.ports.https), 'Conclave', 'a handshake');
+  const secrets = secretsOf(server);
+  checkEqual(found(secrets, memoryOf(server.pid)), [], 'secrets in the memory of the server');
+  const kept = found(secrets, memoryOf(keeperOf(server))).map((hit) => hit.replace(/ \(.*/, ''));
+  for (const secret of ['the API secret', 'the secret of another key', 'server.secret', 'the TLS key']) {
+    check(kept.includes(secret), `the keeper has ${secret}, so that it would have been found; it has ${kept}`);
+  }
+  const words = fs.readFileSync(`/proc/${server.pid}/cmdline`, 'latin1') + fs.readFileSync(`/proc/${server.pid}/environ`, 'latin1');
+  check(!words.includes('words-on-the-command-line'), 'the command line shows no secret while the server runs');
+});
+
+if (!sanitized) {
+  test('who takes the server over reads and changes no file with a secret', async (t) => {
+    const intrudeFile = (act, file, options = {}) => {
+      const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'conclave-data-'));
+      t.defer(() => fs.rmSync(folder, { recursive: true, force: true }));
+      return intrude(t, `${act} ${folder}/${file}`, { ...options, env: { CONCLAVE_DATA_DIR: folder } });
+    };
+    for (const file of ['server.secret', 'house.key', 'tls/key.pem']) {
+      checkEqual(await intrudeFile('read', file), 'EACCES', `reading ${file}`);
+      checkEqual(await intrudeFile('write', file), 'EACCES', `writing ${file}`);
+    }
+    checkEqual(await intrudeFile('read', 'server.secret', { sandbox: false }), 'done', 'the same without the sandbox');
+    checkEqual(await intrude(t, `list /proc/${process.pid}`), 'EACCES', 'looking at another process');
+  });
+}
+
+test('a server whose keeper ends says so and ends with a failure, and a keeper whose server ends is gone', async (t) => {
+  const server = await startServer(t, { mayEnd: true });
+  process.kill(keeperOf(server), 'SIGKILL');
+  await until('the end of the server', () => server.exit !== null);
+  checkEqual(server.exit, { code: 1, signal: null }, 'how it ended');
+  check(server.output.includes('the process that keeps the keys does not answer any more'), server.output);
+  const other = await startServer(t, { mayEnd: true });
+  const keeper = keeperOf(other);
+  process.kill(other.pid, 'SIGKILL');
+  await until('the end of the keeper', () => !fs.existsSync(`/proc/${keeper}`) || /^State:\s+Z/m.test(fs.readFileSync(`/proc/${keeper}/status`, 'utf8')));
+});
+
+test('a certificate with an RSA key serves TLS 1.2 and 1.3 through the keeper', async (t) => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'conclave-cert-'));
+  t.defer(() => fs.rmSync(folder, { recursive: true, force: true }));
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '30', '-subj', '/CN=rsa', '-keyout', path.join(folder, 'key.pem'),
+    '-out', path.join(folder, 'cert.pem')], { stdio: 'ignore' });
+  const server = await startServer(t, withCertificate(folder));
+  for (const version of ['TLSv1.2', 'TLSv1.3']) {
+    checkEqual(await certificateName(server.ports.https, { minVersion: version, maxVersion: version }), 'rsa', version);
+  }
+  checkEqual(await certificateName(server.ports.https, { maxVersion: 'TLSv1.2', sigalgs: 'RSA+SHA256' }), 'rsa', 'RSASSA-PKCS1-v1_5');
 });
 
 // ---- draining ----

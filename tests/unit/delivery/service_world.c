@@ -71,7 +71,7 @@ void begin_with(uint8_t entry, uint32_t meetings_max, uint32_t connections_max, 
     t.now_us = US_PER_S;
     meeting_init(&t.w, MLS_SUITE_X25519_AES128GCM_SHA256_ED25519, GROUP_KIND_NOW, entry);
     struct service_config config = {.crypto = &crypto_openssl,
-                                    .server_secret = span_of(t.w.server_secret, 32),
+                                    .server = group_server_local(&crypto_openssl, span_of(t.w.server_secret, 32)),
                                     .operator_key = span_of(t.w.operator_key, 32),
                                     .meetings_max = meetings_max,
                                     .connections_max = connections_max,

@@ -78,7 +78,8 @@ static struct wire_message hello_of(struct seat *seat, enum wire_how how) {
 
 static struct entry_result check(const struct wire_message *hello) {
     struct entry_result result;
-    struct entry_meeting meeting = {.server_secret = span_of(s.w.server_secret, 32),
+    const struct group_server server = group_server_local(&crypto_openssl, span_of(s.w.server_secret, 32));
+    struct entry_meeting meeting = {.server = &server,
                                     .operator_key = span_of(s.w.operator_key, 32),
                                     .id = span_str(s.w.id),
                                     .group = s.g,

@@ -30,9 +30,10 @@ void meeting_init(struct meeting_world *w, uint16_t suite, uint8_t kind, uint8_t
     group_id_tag(&crypto_openssl, span_of(w->server_secret, 32), hash, tag);
     group_id_text(hash, tag, w->id);
     group_meeting_hash(&crypto_openssl, span_str(w->id), w->meeting);
-    assert_int_equal(group_external_sender(&crypto_openssl, span_of(w->server_secret, 32), span_of(w->meeting, 32),
-                                           &w->external_key, public_key),
-                     CRYPTO_OK);
+    const struct group_server server = group_server_local(&crypto_openssl, span_of(w->server_secret, 32));
+    assert_int_equal(
+        group_external_sender(&crypto_openssl, &server, span_of(w->meeting, 32), &w->external_key, public_key),
+        CRYPTO_OK);
     group_external_sender_write(span_of(public_key, 32), &w->external_sender);
 }
 

@@ -84,9 +84,10 @@ static void an_id_commits_to_keys_operator_suite_and_kind(void **state) {
     assert_string_equal(id, ID);
     assert_true(group_id_is_of(crypto, span_str(ID), &parts));
     assert_true(group_id_is_of(crypto, span_str("de1-" ID), &parts));
-    assert_true(group_id_is_of_server(crypto, span_of(server, 32), span_str(ID)));
+    const struct group_server ours = group_server_local(crypto, span_of(server, 32));
+    assert_true(group_id_is_of_server(&ours, span_str(ID)));
     server[0] ^= 1;
-    assert_false(group_id_is_of_server(crypto, span_of(server, 32), span_str(ID)));
+    assert_false(group_id_is_of_server(&ours, span_str(ID)));
     struct group_id_parts other = parts;
     other.kind = 1; /* "anybody may begin" taken away */
     assert_false(group_id_is_of(crypto, span_str(ID), &other));
@@ -144,7 +145,8 @@ static void the_external_sender_is_the_same_after_a_restart(void **state) {
     struct secret seed;
     memset(server, 5, 32);
     struct span m = hex(MEETING, meeting, 32);
-    assert_int_equal(group_external_sender(crypto, span_of(server, 32), m, &seed, key), CRYPTO_OK);
+    const struct group_server ours = group_server_local(crypto, span_of(server, 32));
+    assert_int_equal(group_external_sender(crypto, &ours, m, &seed, key), CRYPTO_OK);
     is(key, 32, "88d4482c9dd0f9c8833cbca9ab4b2aaab7153d3850a32b50dd52523f97e1766a");
     secret_wipe(&seed);
 }

@@ -23,12 +23,16 @@ struct world {
 };
 
 static struct meeting_config config_of(uint8_t secret_byte) {
-    struct meeting_config config = {
-        .crypto = &crypto_openssl, .suite = 0xf0a7, .file_len_max = 1000, .rates = {{5, 3600}, {3, 60}}};
-    memset(config.secret, secret_byte, sizeof config.secret);
+    static const struct control_key key = {.key = "key", .secret = "a-secret-of-more-than-thirty-two-characters"};
+    static uint8_t secrets[256][32];
+    memset(secrets[secret_byte], secret_byte, 32);
+    struct meeting_config config = {.server = group_server_local(&crypto_openssl, span_of(secrets[secret_byte], 32)),
+                                    .keys = control_keys_local(&key, 1),
+                                    .crypto = &crypto_openssl,
+                                    .suite = 0xf0a7,
+                                    .file_len_max = 1000,
+                                    .rates = {{5, 3600}, {3, 60}}};
     memset(config.operator_key, 9, sizeof config.operator_key);
-    (void)snprintf(config.key.key, sizeof config.key.key, "key");
-    (void)snprintf(config.key.secret, sizeof config.key.secret, "a-secret-of-more-than-thirty-two-characters");
     return config;
 }
 
@@ -53,7 +57,7 @@ static void make_id(struct world *w, uint8_t number, char id[MEETING_ID_LEN + 1]
     uint8_t link[32], owner[32];
     key_of(number, link);
     key_of(200, owner);
-    meeting_make(w->m, span_of(link, 32), span_of(owner, 32), 0xf0a7, 129, id);
+    assert_true(meeting_make(w->m, span_of(link, 32), span_of(owner, 32), 0xf0a7, 129, id));
 }
 
 static int set_up(void **state) {

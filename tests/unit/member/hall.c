@@ -78,7 +78,8 @@ void hall_stand(void) {
 }
 
 static void on_hello(int i, const struct wire_message *m) {
-    struct entry_meeting meeting = {.server_secret = span_of(hall.server_secret, 32),
+    const struct group_server server = group_server_local(&crypto_openssl, span_of(hall.server_secret, 32));
+    struct entry_meeting meeting = {.server = &server,
                                     .operator_key = span_of(hall.operator_key, 32),
                                     .id = span_str(hall.id),
                                     .group = hall.order != NULL ? order_group(hall.order) : NULL};
@@ -352,9 +353,10 @@ void hall_begin(uint64_t seed, uint16_t suite, uint8_t kind) {
     group_id_text(id_hash, tag, hall.id);
     assert_int_equal(mls_crypto_of(&crypto_openssl, suite, &hall.crypto), MLS_OK);
     group_meeting_hash(&crypto_openssl, span_str(hall.id), meeting);
-    assert_int_equal(group_external_sender(&crypto_openssl, span_of(hall.server_secret, 32), span_of(meeting, 32),
-                                           &hall.external_key, sender_key),
-                     CRYPTO_OK);
+    const struct group_server server = group_server_local(&crypto_openssl, span_of(hall.server_secret, 32));
+    assert_int_equal(
+        group_external_sender(&crypto_openssl, &server, span_of(meeting, 32), &hall.external_key, sender_key),
+        CRYPTO_OK);
     mls_buf_init(&hall.external_sender, 1024);
     group_external_sender_write(span_of(sender_key, 32), &hall.external_sender);
 }

@@ -10,11 +10,11 @@
 #include "base/pool.h"
 #include "signal/token.h"
 
+static const struct control_key api_key = {.key = KEY, .secret = SECRET};
+
 struct control_config test_config(void) {
     struct control_config config = control_config_default();
-    config.keys_count = 1;
-    strcpy(config.keys[0].key, KEY);
-    strcpy(config.keys[0].secret, SECRET);
+    config.keys = control_keys_local(&api_key, 1);
     config.candidates_count = 2;
     config.candidates[0] = net_addr_v4(192, 0, 2, 1, 7882);
     config.candidates[1] = net_addr_v4(192, 0, 2, 1, 7881);
@@ -339,10 +339,10 @@ char *token_with(const struct world *world, const char *identity, const char *vi
                    (unsigned long long)(world->unix_us / US_PER_S + 3600), video, more);
     json_t *json = json_loads(claims, 0, NULL);
     assert_non_null(json);
-    struct control_key key = {.key = KEY, .secret = SECRET};
+    const struct control_keys keys = control_keys_local(&api_key, 1);
     char *text = calloc(1, 16384);
     struct writer w = writer_of(text, 16383);
-    assert_true(token_sign_claims(&key, json, &w));
+    assert_true(token_sign_claims(&keys, 0, json, &w));
     json_decref(json);
     return text;
 }

@@ -32,12 +32,13 @@ static char *sign(const char *header, const char *claims, const char *secret) {
 }
 
 static enum token_result verify(const char *header, const char *claims, const char *secret) {
-    struct control_key key = {.key = KEY, .secret = SECRET};
+    const struct control_key key = {.key = KEY, .secret = SECRET};
+    const struct control_keys keys = control_keys_local(&key, 1);
     struct token *token = calloc(1, sizeof *token);
     struct arena arena;
     arena_init(&arena, ARENA_UNLIMITED);
     char *text = sign(header, claims, secret);
-    enum token_result result = token_verify(&key, 1, UINT64_C(1760000000) * US_PER_S, span_str(text), &arena, token);
+    enum token_result result = token_verify(&keys, UINT64_C(1760000000) * US_PER_S, span_str(text), &arena, token);
     free(text);
     free(token);
     arena_free(&arena);
@@ -70,15 +71,16 @@ static void a_token_is_taken_only_when_everything_about_it_is_right(void **state
 
 static void malformed_texts_are_no_tokens(void **state) {
     (void)state;
-    struct control_key key = {.key = KEY, .secret = SECRET};
+    const struct control_key key = {.key = KEY, .secret = SECRET};
+    const struct control_keys keys = control_keys_local(&key, 1);
     static struct token token;
     struct arena arena;
     arena_init(&arena, ARENA_UNLIMITED);
     static const char *const texts[] = {"a",        "a.b",         "..",    "a.b.c.d",
                                         "e30.e30.", "e30.e30.e30", "!.!.!", "eyJhbGciOiJIUzI1NiJ9.e30.AAAA"};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-        assert_int_not_equal(token_verify(&key, 1, US_PER_S, span_str(texts[i]), &arena, &token), TOKEN_OK);
-    assert_int_equal(token_verify(&key, 1, US_PER_S, span_str(""), &arena, &token), TOKEN_MISSING);
+        assert_int_not_equal(token_verify(&keys, US_PER_S, span_str(texts[i]), &arena, &token), TOKEN_OK);
+    assert_int_equal(token_verify(&keys, US_PER_S, span_str(""), &arena, &token), TOKEN_MISSING);
     arena_free(&arena);
 }
 
