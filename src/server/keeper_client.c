@@ -143,6 +143,12 @@ static int sign_rsa(int len, const unsigned char *from, unsigned char *to, RSA *
     return got == (size_t)size ? size : -1;
 }
 
+/* The key of a web server decrypts nothing: RSA key exchange is off. */
+static int decrypt_nothing(int len, const unsigned char *from, unsigned char *to, RSA *key, int padding) {
+    (void)len, (void)from, (void)to, (void)key, (void)padding;
+    return -1;
+}
+
 static const EC_KEY_METHOD *ec_method(void) {
     static EC_KEY_METHOD *method;
     if (method == NULL && (method = EC_KEY_METHOD_new(EC_KEY_OpenSSL())) != NULL) {
@@ -158,7 +164,7 @@ static const RSA_METHOD *rsa_method(void) {
     static RSA_METHOD *method;
     if (method == NULL && (method = RSA_meth_dup(RSA_get_default_method())) != NULL) {
         (void)RSA_meth_set_priv_enc(method, sign_rsa);
-        (void)RSA_meth_set_priv_dec(method, NULL);
+        (void)RSA_meth_set_priv_dec(method, decrypt_nothing);
         rsa_place = RSA_get_ex_new_index(0, NULL, NULL, NULL, free_handle);
     }
     return method;

@@ -350,13 +350,14 @@ static void it_is_known_at_the_next_start_that_meetings_were_running_however_the
     struct app *app = calloc(1, sizeof *app);
     app->service = service_create(&config);
     (void)snprintf(app->config.data_dir, sizeof app->config.data_dir, "%s", folder);
+    struct config_error error;
+    assert_true(vault_open(folder, &error));
     assert_false(app_running_before(app));
     app->started_us = clock_now_us();
     app_running_look(app);
     assert_false(app_running_before(app));
     /* it ended while there was one, and nobody has come back yet */
-    struct config_error error;
-    assert_true(vault_write(in_folder("running"), span_str(""), &error));
+    assert_true(vault_write(in_folder("run/running"), span_str(""), &error));
     app_running_look(app);
     assert_true(app_running_before(app));
     app->started_us -= APP_RUNNING_KEEP_US;
