@@ -182,6 +182,10 @@ static void closing_client(struct served *s) {
     }
     for (int i = 5; i < SOCKETS; i++)
         expect_close(fds[i], "\x03\xe8");
+    for (int i = 5; i < SOCKETS; i++) { /* and nothing behind it, until the server has waited long enough for ours */
+        size_t len;
+        EXPECT(get_frame(fds[i], frame, sizeof frame, &len) <= 0);
+    }
     for (int i = 0; i < SOCKETS; i++)
         close(fds[i]);
 }
