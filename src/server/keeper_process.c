@@ -1,7 +1,6 @@
 /* The other process: reads what is secret, says what is not, and answers until nobody asks any more. */
-#include <openssl/bio.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
+#include <openssl/evp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,13 +108,6 @@ static bool begin(struct process *p, const struct cli_common *common) {
 
 /* ---- the certificate ---- */
 
-static EVP_PKEY *read_key(const char *path) {
-    BIO *bio = BIO_new_file(path, "r");
-    EVP_PKEY *key = bio != NULL ? PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL) : NULL;
-    BIO_free(bio);
-    return key;
-}
-
 static bool signs_for_us(const EVP_PKEY *key) {
     int kind = key != NULL ? EVP_PKEY_get_base_id(key) : 0;
     return kind == EVP_PKEY_EC || (kind == EVP_PKEY_RSA && EVP_PKEY_get_size(key) <= KEEPER_BLOCK_LEN_MAX);
@@ -155,7 +147,7 @@ static size_t answer_certificate(struct process *p, struct span names) {
     size_t chain_len = 0;
     bool ok = open_certificate(p, names, &head.files, &error) &&
               vault_read(head.files.cert_path, chain, KEEPER_CHAIN_LEN_MAX, &chain_len, &error);
-    EVP_PKEY *key = ok ? read_key(head.files.key_path) : NULL;
+    EVP_PKEY *key = ok ? vault_read_key(head.files.key_path) : NULL;
     ERR_clear_error();
     if (ok && !signs_for_us(key)) {
         (void)snprintf(error.text, sizeof error.text, "%s must be a key for ECDSA or RSA, which browsers know",

@@ -14,6 +14,7 @@
 #ifndef CONCLAVE_SERVER_VAULT_H
 #define CONCLAVE_SERVER_VAULT_H
 
+#include <openssl/types.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -53,6 +54,8 @@ struct vault_certificate {
 /* `names` are DNS names and IP addresses; the certificate is made anew when one of them is missing in it. */
 bool vault_certificate(const char *dir, const char *const *names, size_t names_count, uint64_t unix_us,
                        struct vault_certificate *out, struct config_error *error);
+/* NULL when it is no private key in PEM, or one with a password; freed by the caller. */
+EVP_PKEY *vault_read_key(const char *path);
 /* Fingerprint of a certificate file (its first certificate), and whether the key belongs to it. */
 bool vault_check_certificate(const char *cert_path, const char *key_path, uint64_t unix_us,
                              char fingerprint[VAULT_FINGERPRINT_LEN], struct config_error *error);

@@ -44,7 +44,7 @@ static X509 *read_certificate(const char *path) {
     return cert;
 }
 
-static EVP_PKEY *read_key(const char *path) {
+EVP_PKEY *vault_read_key(const char *path) {
     BIO *bio = BIO_new_file(path, "r");
     EVP_PKEY *key = bio != NULL ? PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL) : NULL;
     BIO_free(bio);
@@ -54,7 +54,7 @@ static EVP_PKEY *read_key(const char *path) {
 bool vault_check_certificate(const char *cert_path, const char *key_path, uint64_t unix_us,
                              char fingerprint[VAULT_FINGERPRINT_LEN], struct config_error *error) {
     X509 *cert = read_certificate(cert_path);
-    EVP_PKEY *key = read_key(key_path);
+    EVP_PKEY *key = vault_read_key(key_path);
     time_t now = (time_t)(unix_us / US_PER_S);
     bool ok = false;
     if (cert == NULL)

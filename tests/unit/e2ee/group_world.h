@@ -105,4 +105,14 @@ void forge_key_package(struct peer *p, forge_leaf *leaf, forge_package *package,
 /* An Update of p's own leaf: a fresh key, then changed and signed. Appends the encoded Proposal. */
 void forge_update(struct peer *p, forge_leaf *leaf, void *with, struct mls_buf *out);
 
+/* No bytes; and a buffer, emptied. */
+static inline struct span none(void) {
+    return span_of(NULL, 0);
+}
+
+static inline struct mls_buf *empty(struct mls_buf *b) {
+    mls_buf_clear(b);
+    return b;
+}
+
 #endif

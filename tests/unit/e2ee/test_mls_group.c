@@ -17,16 +17,7 @@ static const uint16_t all_suites[] = {
     MLS_SUITE_XWING_AES256GCM_SHA384_ED25519,
 };
 
-static struct span none(void) {
-    return span_of(NULL, 0);
-}
-
 /* Empties the scratch buffers that a test writes into. */
-static struct mls_buf *empty(struct mls_buf *b) {
-    mls_buf_clear(b);
-    return b;
-}
-
 /* ---- beginnings ---- */
 
 static void a_group_of_one_talks_to_itself_in_new_epochs(void **state) {

@@ -8,15 +8,6 @@
 
 #define SUITE MLS_SUITE_X25519_AES128GCM_SHA256_ED25519
 
-static struct span none(void) {
-    return span_of(NULL, 0);
-}
-
-static struct mls_buf *empty(struct mls_buf *b) {
-    mls_buf_clear(b);
-    return b;
-}
-
 static struct mls_buf copy_of(const struct mls_buf *from) {
     struct mls_buf copy;
     mls_buf_init(&copy, MLS_MESSAGE_LEN_MAX);

@@ -8,15 +8,6 @@
 
 #define SUITE MLS_SUITE_X25519_AES128GCM_SHA256_ED25519
 
-static struct span none(void) {
-    return span_of(NULL, 0);
-}
-
-static struct mls_buf *empty(struct mls_buf *b) {
-    mls_buf_clear(b);
-    return b;
-}
-
 /* Forges a commit of several encoded proposals, each by value. */
 static void forge_list(struct peer *p, const struct span *proposals, size_t count, struct mls_buf *out) {
     struct mls_buf list;

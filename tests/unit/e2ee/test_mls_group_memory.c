@@ -9,10 +9,6 @@
 
 #define SUITE MLS_SUITE_X25519_AES128GCM_SHA256_ED25519
 
-static struct span none(void) {
-    return span_of(NULL, 0);
-}
-
 /* One call under test: what it needs is in the world, and it may be made any number of times until it succeeds. */
 struct call {
     struct world w;

@@ -8,15 +8,6 @@
 
 #define SUITE MLS_SUITE_X25519_AES128GCM_SHA256_ED25519
 
-static struct span none(void) {
-    return span_of(NULL, 0);
-}
-
-static struct mls_buf *empty(struct mls_buf *b) {
-    mls_buf_clear(b);
-    return b;
-}
-
 /* Bytes of a buffer since a place in it. */
 static struct span since(const struct mls_buf *b, size_t start) {
     struct span all = mls_buf_span(b);

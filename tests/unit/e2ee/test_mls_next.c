@@ -7,10 +7,6 @@
 
 #define SUITE MLS_SUITE_X25519_AES128GCM_SHA256_ED25519
 
-static struct span none(void) {
-    return span_of(NULL, 0);
-}
-
 struct told {
     uint8_t exported[32];
     struct mls_buf external_pub, group_info, context;
