@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/time.h"
 #include "io/clock.h"
 #include "server/http_internal.h"
 
@@ -79,6 +80,44 @@ static void a_close_frame_that_found_no_room_goes_out_although_the_peer_closes_m
     }
     assert_true(len >= 4);
     assert_memory_equal(all + len - 4, "\x88\x02\x03\xe9", 4);
+    close(fd);
+    finish(s);
+}
+
+/* Everything up to the close frame and what follows it until the peer's network is quiet; how many bytes. */
+static size_t read_all(struct served *s, int fd, char *all, size_t size) {
+    size_t len = 0;
+    for (int quiet = 0; quiet < 50 && len < size;) {
+        ssize_t got = recv(fd, all + len, size - len, MSG_DONTWAIT);
+        assert_true(got > 0 || (got < 0 && errno == EAGAIN));
+        len += got > 0 ? (size_t)got : 0;
+        quiet = got > 0 ? 0 : quiet + 1;
+        if (got < 0) {
+            http_wake(s->http);
+            http_turn(s->http);
+        }
+    }
+    return len;
+}
+
+/* Behind the close frame nothing may come, and in front of it no ping may displace it: a look at a connection that was silent for
+ * long enough is taken at its worst moment. */
+static void nobody_is_pinged_once_the_close_frame_is_on_its_way(void **state) {
+    (void)state;
+    static char all[4u << 20];
+    uint64_t due_us = (HTTP_PING_S + 1) * US_PER_S;
+    struct served *s = fresh();
+    s->http = open_http(s, 8);
+    /* it waits for room */
+    int fd = dial_crowded(s);
+    socket_look(s->http->connections, clock_now_us() + due_us);
+    assert_null(s->http->connections->queue_first->next);
+    size_t len = read_all(s, fd, all, sizeof all);
+    assert_true(len >= 4);
+    assert_memory_equal(all + len - 4, "\x88\x02\x03\xe9", 4);
+    /* it is out, and the peer says nothing */
+    socket_look(s->http->connections, clock_now_us() + due_us);
+    assert_int_equal(read_all(s, fd, all, sizeof all), 0);
     close(fd);
     finish(s);
 }
@@ -189,6 +228,7 @@ static void the_peers_close_frame_is_heard_although_its_session_was_not_read_fro
 int main(void) {
     const struct CMUnitTest endings[] = {
         cmocka_unit_test(a_close_frame_that_found_no_room_goes_out_although_the_peer_closes_meanwhile),
+        cmocka_unit_test(nobody_is_pinged_once_the_close_frame_is_on_its_way),
         cmocka_unit_test(why_a_session_is_closed_is_said_although_the_peer_closes_at_the_same_time),
         cmocka_unit_test(a_reason_of_closing_that_is_not_utf8_is_answered_with_1007),
         cmocka_unit_test(a_session_that_is_not_read_from_for_too_long_is_told_to_come_again),
