@@ -1,5 +1,7 @@
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/assert.h"
 #include "server/assets.h"
@@ -41,7 +43,17 @@ static void help(FILE *to) {
     (void)fprintf(to, "\nconclave COMMAND --help tells more.\n");
 }
 
+/* A standard descriptor that is closed would be the number of the next file or socket that is opened, which would then get what is
+ * printed. */
+static void keep_standard_descriptors(void) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0)
+            (void)!open("/dev/null", O_RDWR); /* the lowest free number, which is this one */
+    }
+}
+
 int main(int count, char **arguments) {
+    keep_standard_descriptors();
     if (count < 2) {
         help(stderr);
         return CLI_USAGE;
