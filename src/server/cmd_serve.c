@@ -1,34 +1,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "base/assert.h"
 #include "base/log.h"
 #include "server/app.h"
 #include "server/cli.h"
 #include "server/keeper.h"
-
-/* One write a line, so that lines of several threads do not mix. Under systemd the journal adds the time. */
-static void write_line(void *context, enum log_level level, const char *line, size_t len) {
-    const bool *json = context;
-    (void)level;
-    char text[2560], now[32] = "";
-    time_t seconds = time(NULL);
-    struct tm parts;
-    if (gmtime_r(&seconds, &parts) != NULL)
-        (void)strftime(now, sizeof now, "%Y-%m-%dT%H:%M:%SZ", &parts);
-    int total;
-    if (*json && len > 1)
-        total = snprintf(text, sizeof text, "{\"time\":\"%s\",%.*s\n", now, (int)len - 1, line + 1);
-    else if (getenv("JOURNAL_STREAM") != NULL)
-        total = snprintf(text, sizeof text, "%.*s\n", (int)len, line);
-    else
-        total = snprintf(text, sizeof text, "%s %.*s\n", now, (int)len, line);
-    if (total > 0)
-        (void)!write(STDERR_FILENO, text, (size_t)total < sizeof text ? (size_t)total : sizeof text - 1);
-}
+#include "server/log_output.h"
 
 static void warn_about(const struct keeper *keeper) {
     for (uint32_t i = 0; i < CONTROL_KEYS_MAX; i++) {
@@ -39,10 +18,7 @@ static void warn_about(const struct keeper *keeper) {
 }
 
 static int serve(const struct config *config, struct keeper *keeper) {
-    static bool json;
-    json = config->log_json;
-    log_setup((struct log_sink){.write = write_line, .context = &json}, config->log_level, config->log_json,
-              config->log_personal_data);
+    log_output_setup(config);
     struct config_error error = {{0}};
     struct app *app = app_create(config, keeper, &error);
     if (app == NULL) {
