@@ -10,6 +10,8 @@
 #define CERTIFICATE_LOOK_US (10 * US_PER_S)
 /* A self-made certificate is looked at once a day: it is made anew with VAULT_RENEW_DAYS left. */
 #define CERTIFICATE_RENEW_US (24 * 3600 * US_PER_S)
+/* What is less is a correction, or a slow look. */
+#define CLOCK_JUMP_US ((int64_t)(60 * US_PER_S))
 /* Media threads tell their counters once a second; on a machine that is busy or asleep for a moment, later. */
 #define PULSE_MAX_US (10 * US_PER_S)
 
@@ -58,6 +60,18 @@ void app_certificate_look(struct app *app, bool asked) {
         take_certificate(app, &cert, &key, asked);
 }
 
+/* The wall clock goes with the monotonic one, but for corrections. A machine that starts without a clock gets the time from the network
+ * later; a certificate that was made before may be over by then, or not have begun. */
+static bool clock_jumped(struct app *app) {
+    int64_t ahead_us = (int64_t)(clock_unix_us() - clock_now_us()), jump_us = ahead_us - app->clock_ahead_us;
+    if (jump_us < CLOCK_JUMP_US && jump_us > -CLOCK_JUMP_US)
+        return false;
+    app->clock_ahead_us = ahead_us;
+    log_warn("the clock of this machine was set %lld seconds %s",
+             (long long)(jump_us < 0 ? -jump_us : jump_us) / 1000000, jump_us < 0 ? "back" : "forward");
+    return true;
+}
+
 /* ---- the service manager ---- */
 
 static bool media_alive(struct app *app) {
@@ -78,6 +92,7 @@ void app_guard_open(struct app *app) {
     app->cert_mark = mark_of(app->certificate.cert_path);
     app->key_mark = mark_of(app->certificate.key_path);
     app->cert_look_us = app->cert_renew_us = clock_now_us();
+    app->clock_ahead_us = (int64_t)(clock_unix_us() - clock_now_us());
 }
 
 void app_guard_second(struct app *app) {
@@ -92,7 +107,7 @@ void app_guard_second(struct app *app) {
         app->fed_at_us = now_us;
         notify_send(&app->notify, "WATCHDOG=1");
     }
-    if (app->own_cert && now_us - app->cert_renew_us >= CERTIFICATE_RENEW_US) {
+    if ((clock_jumped(app) || now_us - app->cert_renew_us >= CERTIFICATE_RENEW_US) && app->own_cert) {
         app->cert_renew_us = now_us;
         app_certificate_look(app, true);
     }

@@ -55,6 +55,7 @@ struct app {
     struct app_pulse pulses[MEDIA_SHARDS_MAX];
     struct app_file_mark cert_mark, key_mark; /* the certificate that is in use */
     uint64_t cert_look_us, cert_renew_us;
+    int64_t clock_ahead_us; /* the wall clock's time less the monotonic clock's */
     bool cert_complained;
     bool running_known, running_told, running_complained; /* see app_running.c */
     bool failed, done;

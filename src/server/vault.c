@@ -90,6 +90,12 @@ bool vault_open(const char *dir, struct config_error *error) {
     return true;
 }
 
+/* Only what is surely not there may be made. A link that leads nowhere is a file of a disk that is not mounted, say. */
+static bool missing(const char *path) {
+    struct stat st;
+    return lstat(path, &st) != 0 && errno == ENOENT;
+}
+
 static bool random_file(const char *dir, const char *name, struct rng *rng, struct secret *out,
                         struct config_error *error) {
     char path[VAULT_PATH_LEN_MAX];
@@ -97,7 +103,7 @@ static bool random_file(const char *dir, const char *name, struct rng *rng, stru
         return false;
     uint8_t text[128];
     secret_zeros(out, VAULT_SECRET_LEN);
-    if (access(path, F_OK) != 0) {
+    if (missing(path)) {
         rng_fill(rng, out->bytes, VAULT_SECRET_LEN);
         struct writer w = writer_of(text, sizeof text);
         wr_base64url(&w, secret_span(out));
@@ -132,7 +138,7 @@ bool vault_api_key(const char *dir, struct rng *rng, struct config *config, bool
     char path[VAULT_PATH_LEN_MAX];
     if (!join_path(path, dir, "keys.yaml", error))
         return false;
-    *made = access(path, F_OK) != 0;
+    *made = missing(path);
     uint8_t text[1024];
     size_t len = 0;
     if (*made) {

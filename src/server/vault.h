@@ -51,7 +51,8 @@ struct vault_certificate {
     bool made;
 };
 
-/* `names` are DNS names and IP addresses; the certificate is made anew when one of them is missing in it. */
+/* `names` are DNS names and IP addresses; the certificate is made anew when one of them is missing in it, or when the
+ * pair is damaged or not valid now. */
 bool vault_certificate(const char *dir, const char *const *names, size_t names_count, uint64_t unix_us,
                        struct vault_certificate *out, struct config_error *error);
 /* NULL when it is no private key in PEM, or one with a password; freed by the caller. */

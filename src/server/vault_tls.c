@@ -72,17 +72,22 @@ bool vault_check_certificate(const char *cert_path, const char *key_path, uint64
     return ok;
 }
 
-static bool still_good(const char *cert_path, const char *const *names, size_t count, uint64_t unix_us) {
+/* The pair is made anew when it is about to run out, is not valid yet (the clock was wrong when it was made), lacks a name, or does not
+ * belong together: a kill between the writing of its files leaves it so. */
+static bool still_good(const char *cert_path, const char *key_path, const char *const *names, size_t count,
+                       uint64_t unix_us) {
     X509 *cert = read_certificate(cert_path);
-    if (cert == NULL)
-        return false;
-    time_t soon = (time_t)(unix_us / US_PER_S) + (time_t)VAULT_RENEW_DAYS * SECONDS_PER_DAY;
-    bool good = X509_cmp_time(X509_get0_notAfter(cert), &soon) > 0;
+    EVP_PKEY *key = vault_read_key(key_path);
+    time_t now = (time_t)(unix_us / US_PER_S), soon = now + (time_t)VAULT_RENEW_DAYS * SECONDS_PER_DAY;
+    bool good = cert != NULL && key != NULL && X509_check_private_key(cert, key) == 1 &&
+                X509_cmp_time(X509_get0_notBefore(cert), &now) < 0 &&
+                X509_cmp_time(X509_get0_notAfter(cert), &soon) > 0;
     for (size_t i = 0; i < count && good; i++) {
         good = is_ip(names[i]) ? X509_check_ip_asc(cert, names[i], 0) == 1
                                : X509_check_host(cert, names[i], strlen(names[i]), 0, NULL) == 1;
     }
     X509_free(cert);
+    EVP_PKEY_free(key);
     return good;
 }
 
@@ -152,7 +157,7 @@ bool vault_certificate(const char *dir, const char *const *names, size_t names_c
     ASSERT(names_count > 0 && names_count <= VAULT_NAMES_MAX);
     (void)snprintf(out->cert_path, sizeof out->cert_path, "%s/tls/cert.pem", dir);
     (void)snprintf(out->key_path, sizeof out->key_path, "%s/tls/key.pem", dir);
-    out->made = !still_good(out->cert_path, names, names_count, unix_us);
+    out->made = !still_good(out->cert_path, out->key_path, names, names_count, unix_us);
     if (out->made && !make_certificate(out, names, names_count, unix_us, error))
         return false;
     return vault_check_certificate(out->cert_path, out->key_path, unix_us, out->fingerprint, error);

@@ -90,10 +90,10 @@ export class Server {
   async start() {
     const args = ['serve', '--config', path.join(this.dir, 'conclave.yaml'), ...this.args];
     this.exit = null;
-    this.process = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...this.env } });
+    this.process = spawn(binary, args, { stdio: ['ignore', 'pipe', this.log ?? 'pipe'], env: { ...process.env, ...this.env } });
     const ended = new Promise((resolve) => this.process.once('exit', (code, signal) => resolve({ code, signal })));
     this.ended = ended.then((result) => (this.exit = result));
-    for (const stream of [this.process.stdout, this.process.stderr]) {
+    for (const stream of [this.process.stdout, this.process.stderr].filter(Boolean)) {
       stream.on('data', (chunk) => (this.output = (this.output + chunk).slice(-200_000)));
     }
     await until('the server to answer', async () => {
@@ -151,8 +151,8 @@ export class Server {
   }
 }
 
-/** `t` is the test's context: the server is stopped, and must still be running, when the test ends, unless it `mayEnd`. */
-export async function startServer(t, { extraConfig, env = {}, mayEnd = false, args = [] } = {}) {
+/** `log`: a descriptor for standard error. `t` is the test's context: the server is stopped, and must still be running, when the test ends, unless it `mayEnd`. */
+export async function startServer(t, { extraConfig, env = {}, mayEnd = false, args = [], log } = {}) {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'conclave-test-'));
   const ports = {
     http: await freePort(),
@@ -165,6 +165,7 @@ export async function startServer(t, { extraConfig, env = {}, mayEnd = false, ar
   const server = new Server(ports, dir);
   server.env = env;
   server.args = args;
+  server.log = log;
   t.defer(async (failure) => {
     const crashed = !mayEnd && server.exit !== null && server.exit.code !== 0;
     if (failure || crashed) console.log(server.output.slice(-3000).replace(/^/gm, '    server: '));

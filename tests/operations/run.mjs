@@ -315,4 +315,5 @@ test('the service manager hears when the server is ready, that it lives, and whe
   check(heard.includes('STOPPING=1'), heard);
 });
 
+await import('./disasters.mjs');
 await run('operations');
