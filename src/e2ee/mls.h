@@ -189,6 +189,8 @@ enum mls_status mls_key_package_import(struct mls_client *client, struct span me
                                        struct span encryption_private, struct span signature_private, bool keep);
 /* Wipes and forgets a key package; `ref` is its KeyPackageRef. Unknown ones are fine. */
 void mls_key_package_remove(struct mls_client *client, struct span ref);
+/* Wipes and forgets all but the newest `count`. */
+void mls_key_packages_keep(struct mls_client *client, uint32_t count);
 
 /* What a leaf says of its member (section 7.2). Borrowed spans. */
 struct mls_leaf_info {

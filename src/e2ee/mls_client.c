@@ -167,6 +167,14 @@ void mls_key_package_remove(struct mls_client *client, struct span ref) {
         mls_client_remove_package(client, package);
 }
 
+void mls_key_packages_keep(struct mls_client *client, uint32_t count) {
+    struct mls_package **link = &client->packages;
+    for (uint32_t i = 0; i < count && *link != NULL; i++)
+        link = &(*link)->next;
+    while (*link != NULL)
+        mls_client_remove_package(client, *link);
+}
+
 struct mls_group *mls_client_group(const struct mls_client *client, struct span group_id) {
     struct mls_group *g = client->groups;
     while (g != NULL && !span_equal(mls_group_id(g), group_id))

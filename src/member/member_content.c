@@ -386,6 +386,7 @@ struct source {
     const struct author *author; /* as it was in the message's epoch */
     struct span identity;
     bool private_to_us;
+    bool of_now; /* of our present epoch, and not of one before whose late messages still open */
     struct rng *rng;
 };
 
@@ -592,7 +593,8 @@ static void take_content(struct member *m, const struct source *from, struct spa
         break;
     case CONTENT_HEARTBEAT:
         good = !from->private_to_us && mls_reader_end(&r) == MLS_OK;
-        m->heard_us = m->now_us;
+        if (good && from->of_now)
+            m->heard_us = m->now_us;
         break;
     case CONTENT_COMPARE_RESULT:
         good = !from->private_to_us && take_compared(m, from, &r);
@@ -621,7 +623,11 @@ void member_take_app(struct member *m, struct rng *rng, struct span from, const 
         member_alarm(m, MEMBER_ALARM_FROM, from, MLS_OK);
         return;
     }
-    take_content(m, &(struct source){.author = &author, .identity = author_identity(&author), .rng = rng},
+    take_content(m,
+                 &(struct source){.author = &author,
+                                  .identity = author_identity(&author),
+                                  .of_now = received->epoch == member_epoch(m),
+                                  .rng = rng},
                  received->application_data);
 }
 

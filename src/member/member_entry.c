@@ -8,6 +8,8 @@
 #include "member/member_internal.h"
 
 #define SMALL_LEN_MAX 4096
+/* Key packages of this and of connections before: a Welcome for one may be on its way over a break. */
+#define PACKAGES_KEPT 4
 
 /* ---- hello ---- */
 
@@ -18,6 +20,7 @@ void member_connected(struct member *m, uint64_t now_us, uint64_t unix_s, struct
         return;
     m->now_us = now_us;
     m->connected = true;
+    m->greeted = false;
     m->unanswered = 0;
 }
 
@@ -98,8 +101,14 @@ static void send_hello(struct member *m, struct rng *rng, const struct wire_mess
 void member_on_challenge(struct member *m, uint64_t unix_s, struct rng *rng, const struct wire_message *message) {
     struct mls_identity identity = member_identity(m);
     struct mls_buf package;
+    if (m->greeted) { /* one hello a connection: whoever asks again wants what only a new connection begins */
+        member_alarm(m, MEMBER_ALARM_ORDER, span_of(NULL, 0), MLS_WRONG_STATE);
+        return;
+    }
+    m->greeted = true;
     look_at_clock(m, unix_s, message->unix_s);
     mls_buf_init(&package, WIRE_PACKAGE_LEN_MAX);
+    mls_key_packages_keep(m->client, PACKAGES_KEPT - 1);
     /* a package is judged by the server's clock and by whoever adds us: ours may be wrong */
     enum mls_status status =
         m->group != NULL ? MLS_OK : mls_key_package_create(m->client, &identity, NULL, message->unix_s, rng, &package);
@@ -149,6 +158,10 @@ void member_on_state(struct member *m, const struct wire_message *message) {
             m, &(struct member_output){.type = MEMBER_TOKEN, .text = message->token, .number = message->file_len_max});
     if (m->group == NULL || message->standing != WIRE_STANDING_RESUMED)
         return;
+    if (!m->resuming) { /* no hello of ours is unanswered */
+        member_alarm(m, MEMBER_ALARM_ORDER, span_of(NULL, 0), MLS_WRONG_STATE);
+        return;
+    }
     if (m->restated)
         member_restated(m, message);
     m->resuming = false;

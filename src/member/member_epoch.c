@@ -75,7 +75,11 @@ void member_entered(struct member *m, uint64_t now_us, uint64_t unix_s, struct r
         m->rejoin_at_us = TIME_NEVER;
         m->rejoin_tries = 0;
     }
-    if (entry != ENTRY_NEXT) { /* of the others the keys were given when the commit was staged */
+    if (entry == ENTRY_NEXT)
+        member_drop_way_back(m);
+    if (entry == ENTRY_NEW)
+        mls_key_packages_keep(m->client, 0); /* nobody has a use for them any more but who got hold of them */
+    if (entry != ENTRY_NEXT) {               /* of the others the keys were given when the commit was staged */
         give_keys(m);
         send_ack(m);
         m->heartbeat_at_us = now_us + rng_below(rng, MEMBER_HEARTBEAT_US);

@@ -153,6 +153,14 @@ static void on_accepted(struct member *m, uint64_t now_us, uint64_t unix_s, stru
         member_entered(m, now_us, unix_s, rng, self, ENTRY_NEW);
         return;
     }
+    if (m->joining != NULL && m->group != NULL && m->next != NEXT_NONE) {
+        if (m->next_apply_us != TIME_NEVER) { /* one way back and one commit of a host that cannot be withdrawn */
+            member_alarm(m, MEMBER_ALARM_FORK, span_of(NULL, 0), MLS_COMMIT_STAGED);
+            member_not_joined(m);
+            return;
+        }
+        member_forget_next(m); /* others took another one, of which we have seen that it descends from our epoch */
+    }
     if (m->joining != NULL) {
         m->last_seq = m->group == NULL || message->seq == m->last_seq + 1 ? message->seq : m->last_seq;
         await(m, NEXT_JOINING, message->epoch, self, true);
@@ -284,9 +292,14 @@ static void on_commit(struct member *m) {
     else if (mls_member_at(m->group, info.sender, &sender))
         by = sender.leaf.identity;
     m->pending_since_us = 0;
+    if (m->next == NEXT_JOINING) { /* our way back was taken in its place, we were told */
+        member_alarm(m, MEMBER_ALARM_FORK, by, MLS_COMMIT_STAGED);
+        member_not_joined(m);
+    }
     if (info.removes_us) {
         m->next = NEXT_STAGED;
         m->next_epoch = epoch;
+        m->next_external = external;
         buf_set(&m->next_by, by);
         m->next_apply_us = author_is_firm(m, by, external) ? m->now_us + MEMBER_SWITCH_US : TIME_NEVER;
         return;
@@ -298,15 +311,19 @@ static void on_commit(struct member *m) {
 /* Somebody wants in: whether its commit can be followed, before it is numbered. Nothing of it stays. */
 static void on_check_now(struct member *m, const struct wire_message *message) {
     struct mls_received received;
+    struct mls_message_info info;
     uint8_t ours[GROUP_INFO_TAG_LEN], theirs[GROUP_INFO_TAG_LEN];
     if (m->group == NULL || m->next != NEXT_NONE || m->astray || m->catching_up)
         return; /* no word of ours is worth anything now; the next is asked */
-    enum mls_status status = mls_process(m->group, message->commit, 0, &received);
+    /* nothing else: the key of a message would be used up, and a Remove that waits is not to be forgotten */
+    enum mls_status status = mls_message_peek(message->commit, &info);
+    if (status == MLS_OK && info.sender_type != MLS_SENDER_NEW_MEMBER_COMMIT)
+        status = MLS_PROPOSAL_REFUSED;
+    if (status == MLS_OK)
+        status = mls_process(m->group, message->commit, 0, &received);
     bool good = status == MLS_OK && received.kind == MLS_RECEIVED_COMMIT && member_commit_good(m, true) &&
                 next_tag(m, ours) && member_info_tag(m, message->group_info, theirs) &&
                 memcmp(ours, theirs, sizeof ours) == 0;
-    if (status == MLS_OK && received.kind == MLS_RECEIVED_PROPOSAL)
-        mls_proposal_forget(m->group, received.proposal_ref);
     mls_staged_refuse(m->group);
     member_send_wire(
         m, &(struct wire_message){.type = WIRE_CHECKED,

@@ -168,6 +168,7 @@ struct member {
     uint8_t gone;
     bool ended_told;
     bool connected;
+    bool greeted;        /* the server has sent its challenge on this connection */
     bool resuming;       /* hello 2 is out and not answered */
     bool restated;       /* on this connection the server said that it has forgotten the group */
     bool restated_whole; /* and was given it */
@@ -299,6 +300,8 @@ bool member_is_committing(const struct member *m);
 /* ---- member_rejoin.c ---- */
 
 void member_drop_joining(struct member *m);
+/* The group has gone on by itself: a way back that was prepared does not descend from where it is now. */
+void member_drop_way_back(struct member *m);
 void member_adopt_joining(struct member *m);
 /* We cannot follow: says so, and takes what the server answers. */
 void member_go_astray(struct member *m, uint64_t epoch, enum mls_status status);

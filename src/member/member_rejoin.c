@@ -22,6 +22,14 @@ void member_drop_joining(struct member *m) {
     m->joining_client = NULL;
 }
 
+void member_drop_way_back(struct member *m) {
+    member_drop_joining(m);
+    if (m->fetching == FETCH_CHAIN || m->fetching == FETCH_RESYNC)
+        m->fetching = FETCH_NONE;
+    if (m->astray && m->rejoin_at_us == TIME_NEVER)
+        member_rejoin_later(m); /* not all is there yet */
+}
+
 void member_adopt_joining(struct member *m) {
     ASSERT(m->joining != NULL);
     if (m->group != NULL) {
