@@ -129,9 +129,12 @@ void member_rejoin_resumed(struct member *m, const struct wire_message *state) {
 }
 
 void member_caught_up(struct member *m) {
-    if (m->catching_up && m->group != NULL && m->last_seq >= m->log_ends_seq &&
-        mls_group_epoch(m->group) >= m->behind_epoch)
+    if (!m->catching_up || m->group == NULL || m->last_seq < m->log_ends_seq)
+        return;
+    if (mls_group_epoch(m->group) >= m->behind_epoch)
         m->catching_up = false;
+    else if (m->rejoin_at_us == TIME_NEVER) /* the log was to lead there and does not */
+        member_rejoin_later(m);
 }
 
 void member_go_astray(struct member *m, uint64_t epoch, enum mls_status status) {

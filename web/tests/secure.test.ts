@@ -192,6 +192,11 @@ test('a stay says hello with a key package in both suites, and shows its own sid
         assert.deepEqual(outputs.map((o) => o.type), ['send', 'state']);
         assert.equal(outputs[0]!.bytes[0], 1);
         assert.equal(outputs[1]!.state, 'waiting');
+        stay.input(challenge());
+        assert.deepEqual(drain(stay).map((o) => [o.type, o.alarm]), [['alarm', 'order']], 'one challenge a connection');
+        stay.lost(1006);
+        stay.connected();
+        drain(stay);
         stay.input(challenge(86_400n));
         assert.ok(drain(stay).some((o) => o.type === 'clock' && o.offSeconds < -80_000), 'a clock that is a day behind is told');
         assert.equal(stay.suite, suite);

@@ -83,6 +83,26 @@ static void a_way_back_is_not_accepted_where_a_commit_is_staged(void **state) {
     end();
 }
 
+/* Of a number that the server gave to nothing a member believes that it was given to something, and misses what has it:
+ * here that a commit stands. */
+static void who_was_told_of_a_number_too_many_is_not_stuck(void **state) {
+    (void)state;
+    begin(67, 3);
+    struct member *m = a.people[2].member;
+    h.person = 2;
+    h.drop_down[WIRE_READY] = 1;
+    assert_int_equal(member_commit(a.people[1].member, &a.rng, span_of(NULL, 0), false, false, span_of(NULL, 0)),
+                     MLS_OK);
+    act(1);
+    assert_int_equal(m->next, NEXT_STAGED);
+    inject(2, &(struct wire_message){.type = WIRE_SENT, .seq = m->last_seq + 1});
+    assembly_run(&a, 10000);
+    h.drop_down[WIRE_READY] = 0;
+    assembly_cut(&a, 2, false);
+    assert_true(assembly_settle(&a, 20 * US_PER_S));
+    end();
+}
+
 /* ---- what is said once a connection ---- */
 
 static void a_second_challenge_and_a_state_that_answers_nothing_are_refused(void **state) {
@@ -208,6 +228,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_way_back_that_is_answered_late_undoes_no_removal),
         cmocka_unit_test(a_way_back_is_not_accepted_where_a_commit_is_staged),
+        cmocka_unit_test(who_was_told_of_a_number_too_many_is_not_stuck),
         cmocka_unit_test(a_second_challenge_and_a_state_that_answers_nothing_are_refused),
         cmocka_unit_test(who_waits_over_many_connections_keeps_few_keys_and_none_when_it_is_in),
         cmocka_unit_test(words_of_an_epoch_before_confirm_nothing),

@@ -2,6 +2,7 @@
 // frame. The page tells it which track is whose and shows what it says.
 import { Module } from '../../e2ee/module';
 import { nobleAead } from '../../e2ee/noble_aead';
+import { boundedBody, boundedMessage, FETCH_LEN_MAX } from './bounded';
 import { FramePipes, type Transformer } from './frame_pipes';
 import { wipeLink } from './link';
 import type { CallName, Ended, FromWorker, LinkQuestion, ToWorker, TransformOptions } from './messages';
@@ -111,7 +112,7 @@ class Meeting {
             this.act((stay) => stay.connected());
         };
         socket.onmessage = ({ data }) => {
-            if (data instanceof ArrayBuffer) this.act((stay) => stay.input(new Uint8Array(data)));
+            if (data instanceof ArrayBuffer) this.act((stay) => stay.input(boundedMessage(data)));
         };
         socket.onclose = ({ code }) => {
             if (this.socket !== socket) return;
@@ -137,7 +138,7 @@ class Meeting {
         if (this.retryTimer !== undefined) this.connect();
     }
 
-    private async fetch(ticket: number, path: string): Promise<void> {
+    private async fetch(asking: Stay, ticket: number, path: string): Promise<void> {
         let body = new Uint8Array(0);
         const { url, meetingId } = this.place!;
         try {
@@ -146,11 +147,12 @@ class Meeting {
                 headers: { Authorization: `Bearer ${this.token}` },
                 signal: AbortSignal.timeout(FETCH_TIMEOUT_MS),
             });
-            if (reply.ok) body = new Uint8Array(await reply.arrayBuffer());
+            if (reply.ok) body = await boundedBody(reply, FETCH_LEN_MAX);
         } catch {
             // An empty body says so.
         }
-        this.act((stay) => stay.fetched(ticket, body));
+        // A stay that began anew meanwhile counts its tickets anew, too.
+        if (this.stay === asking) this.act((stay) => stay.fetched(ticket, body));
     }
 
     // ---- the group ----
@@ -184,7 +186,7 @@ class Meeting {
                 if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(output.bytes);
                 break;
             case 'fetch':
-                void this.fetch(output.ticket, output.text);
+                void this.fetch(stay, output.ticket, output.text);
                 break;
             case 'connect':
                 this.disconnect();
