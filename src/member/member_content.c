@@ -316,6 +316,8 @@ static bool take_profile(struct member *m, struct mls_reader *r) {
     struct person *p = member_find_person(m, identity);
     if (p == NULL || span_equal(identity, mls_buf_span(&m->identity)) || (p->named && version <= p->name_version))
         return true; /* of ourselves others may still have what we said before we came again */
+    if (p->profile_in == m->contents)
+        return false; /* many of one person are nothing but work for everybody who checks their signatures */
     const struct span parts[] = {mls_group_id(m->group), claim};
     if (mls_verify_with_label(&m->suite, mls_buf_span(&p->signature_key), PROFILE_LABEL, parts, ARRAY_LEN(parts),
                               signature, MLS_SIGNATURE_INVALID) != MLS_OK ||
@@ -323,6 +325,7 @@ static bool take_profile(struct member *m, struct mls_reader *r) {
         return false;
     p->named = true;
     p->name_version = version;
+    p->profile_in = m->contents;
     buf_set(&p->profile, whole);
     member_put(m, &(struct member_output){.type = MEMBER_ROSTER});
     return true;
@@ -403,12 +406,20 @@ static bool take_who(struct member *m, const struct source *from, struct mls_rea
     if (mls_reader_end(r) != MLS_OK)
         return false;
     struct mls_reader list = mls_reader_of(names);
+    bool ours = false;
     while (mls_reader_left(&list) > 0) {
         struct span identity = mls_rd_vec(&list, WIRE_IDENTITY_LEN_MAX, MLS_TOO_LARGE);
-        if (span_equal(identity, mls_buf_span(&m->identity)) && m->profile_at_us == TIME_NEVER)
-            m->profile_at_us = m->now_us + rng_below(from->rng, PROFILE_SPREAD_US);
+        ours = ours || span_equal(identity, mls_buf_span(&m->identity));
     }
-    return mls_reader_ok(&list);
+    struct person *p = person_of(m, from);
+    if (!mls_reader_ok(&list))
+        return false;
+    if (!ours || p == NULL || (p->who_us != 0 && m->now_us < p->who_us + WHO_AGAIN_US))
+        return true;
+    p->who_us = m->now_us;
+    if (m->profile_at_us == TIME_NEVER)
+        m->profile_at_us = m->now_us + rng_below(from->rng, PROFILE_SPREAD_US);
+    return true;
 }
 
 /* One's own word, which says nothing but that this person saw other codes; only who said it takes it back. */
@@ -578,6 +589,7 @@ static void take_content(struct member *m, const struct source *from, struct spa
     struct mls_reader r = mls_reader_of(data);
     uint8_t kind = mls_rd_u8(&r);
     bool good = true;
+    m->contents++;
     switch (kind) {
     case CONTENT_PROFILE:
         good = !from->private_to_us && take_profile(m, &r) && mls_reader_end(&r) == MLS_OK;

@@ -24,6 +24,9 @@
 #define NAMES_TRIES_MAX 6
 #define NAMES_ASKED_MAX 32
 #define PROFILE_SPREAD_US UINT64_C(200000)
+/* One who asks is answered so often: its retries are slower (NAMES_US), and one message that names many makes many
+ * answer, to everybody. */
+#define WHO_AGAIN_US UINT64_C(2000000)
 /* A commit of ours that nobody answers: the connection will tell; then it is made anew. */
 #define PENDING_US UINT64_C(5000000)
 
@@ -80,6 +83,8 @@ struct person {
     uint64_t key_mark;         /* begins its leaf's encryption key: another key is of another path, or program */
     uint64_t leaving_since_us; /* since when its Remove is announced; 0: it is not */
     bool withheld_told;
+    uint64_t profile_in;   /* `contents` of the message that told its profile last */
+    uint64_t who_us;       /* when it asked for our name and was answered, last; 0: never */
     uint64_t directs_sent; /* private messages to it: the number of the next */
     struct replay_window directs_seen;
 };
@@ -195,6 +200,7 @@ struct member {
     bool confirmed;
     uint64_t checks_at_us;
     uint64_t names_at_us, profile_at_us;
+    uint64_t contents; /* of sealed messages that were taken */
     uint32_t names_tries;
     uint64_t heal_at_us;
     uint64_t remove_try_us; /* when we commit a Remove that waits, unless somebody does; TIME_NEVER: none waits */

@@ -303,6 +303,69 @@ static void who_was_away_while_a_bad_commit_was_withdrawn_follows_the_log_back(v
     end();
 }
 
+/* ---- work for everybody ---- */
+
+/* A profile of that person, as its own program would sign it. */
+static void write_profile(int person, uint32_t version, const char *name, struct mls_buf *out) {
+    struct member *m = a.people[person].member;
+    struct mls_buf claim;
+    mls_buf_init(&claim, 1024);
+    mls_wr_vec(&claim, mls_buf_span(&m->identity));
+    mls_wr_u32(&claim, version);
+    mls_wr_vec(&claim, span_str(name));
+    const struct span parts[] = {mls_group_id(m->group), mls_buf_span(&claim)};
+    mls_wr_span(out, mls_buf_span(&claim));
+    assert_int_equal(mls_sign_with_label(&m->suite, &m->signature_key, "ConclaveProfile", parts, ARRAY_LEN(parts), out),
+                     MLS_OK);
+    mls_buf_free(&claim);
+}
+
+static void a_roster_has_one_profile_of_a_person(void **state) {
+    (void)state;
+    begin(50, 3);
+    struct mls_buf profiles, content;
+    mls_buf_init(&profiles, 32768);
+    mls_buf_init(&content, 40000);
+    for (uint32_t i = 0; i < 200; i++)
+        write_profile(1, 100 + i, i == 0 ? "first" : "another", &profiles);
+    mls_wr_u8(&content, CONTENT_ROSTER);
+    mls_wr_vec(&content, mls_buf_span(&profiles));
+    mls_wr_vec(&content, span_of(NULL, 0));
+    mls_wr_vec(&content, span_of(NULL, 0));
+    say(1, mls_buf_span(&content));
+    struct member_person person;
+    for (int i = 0; i < 3; i += 2) {
+        assert_true(member_person_find(a.people[i].member, id_of(1), &person));
+        assert_true(span_equal_str(person.name, "first")); /* and no signature but its own was looked at */
+        assert_int_equal(alarms(i, MEMBER_ALARM_CONTENT), 1);
+    }
+    mls_buf_free(&profiles);
+    mls_buf_free(&content);
+    end();
+}
+
+static void who_asks_for_names_again_and_again_is_answered_now_and_then(void **state) {
+    (void)state;
+    begin(51, 3);
+    struct mls_buf names, content;
+    mls_buf_init(&names, 256);
+    mls_buf_init(&content, 300);
+    wire_add_identity(&names, id_of(2));
+    mls_wr_u8(&content, CONTENT_WHO);
+    mls_wr_vec(&content, mls_buf_span(&names));
+    uint32_t version = a.people[2].member->name_version;
+    for (int i = 0; i < 20; i++) /* in 6 s */
+        say(1, mls_buf_span(&content));
+    assembly_run(&a, US_PER_S);
+    assert_in_range(a.people[2].member->name_version - version, 1, 4);
+    version = a.people[2].member->name_version;
+    say(0, mls_buf_span(&content)); /* another is answered at once */
+    assert_int_equal(a.people[2].member->name_version, version + 1);
+    mls_buf_free(&names);
+    mls_buf_free(&content);
+    end();
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_removed_seat_returns_by_no_path),
@@ -312,6 +375,8 @@ int main(void) {
         cmocka_unit_test(a_former_host_commands_nothing),
         cmocka_unit_test(two_members_cannot_hold_the_group),
         cmocka_unit_test(one_bad_package_costs_nobody_else),
+        cmocka_unit_test(a_roster_has_one_profile_of_a_person),
+        cmocka_unit_test(who_asks_for_names_again_and_again_is_answered_now_and_then),
         cmocka_unit_test(who_was_away_while_a_bad_commit_was_withdrawn_follows_the_log_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
