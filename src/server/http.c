@@ -253,8 +253,10 @@ struct http *http_create(const struct http_config *config, char *error, size_t e
     ASSERT(config->connections_max > 0);
     (void)signal(SIGPIPE, SIG_IGN);
     struct http *h = calloc(1, sizeof *h);
-    if (h == NULL)
+    if (h == NULL) {
+        (void)snprintf(error, error_size, "no memory for the HTTP server");
         return NULL;
+    }
     h->config = *config;
     if (h->config.queues_len_max == 0)
         h->config.queues_len_max = HTTP_QUEUES_LEN_MAX;

@@ -64,7 +64,9 @@ size_t places_candidates(const struct config *config, const struct address_inter
     } else {
         add_interfaces(&c, config, interfaces, count, false);
     }
-    if (config->include_loopback || c.count == 0)
+    /* a machine without a network talks to itself; one whose interfaces or addresses were named and are not there is set up wrongly */
+    bool named = config->node_ip[0] != 0 || config->interfaces.count > 0 || config->ips.count > 0;
+    if (config->include_loopback || (c.count == 0 && !named))
         add_interfaces(&c, config, interfaces, count, true);
     return c.count;
 }

@@ -90,7 +90,8 @@ export class Server {
   async start() {
     const args = ['serve', '--config', path.join(this.dir, 'conclave.yaml'), ...this.args];
     this.exit = null;
-    this.process = spawn(binary, args, { stdio: ['ignore', 'pipe', this.log ?? 'pipe'], env: { ...process.env, ...this.env } });
+    const [command, ...before] = [...(this.through ?? []), binary];
+    this.process = spawn(command, [...before, ...args], { stdio: ['ignore', 'pipe', this.log ?? 'pipe'], env: { ...process.env, ...this.env } });
     const ended = new Promise((resolve) => this.process.once('exit', (code, signal) => resolve({ code, signal })));
     this.ended = ended.then((result) => (this.exit = result));
     for (const stream of [this.process.stdout, this.process.stderr].filter(Boolean)) {
@@ -151,8 +152,10 @@ export class Server {
   }
 }
 
-/** `log`: a descriptor for standard error. `t` is the test's context: the server is stopped, and must still be running, when the test ends, unless it `mayEnd`. */
-export async function startServer(t, { extraConfig, env = {}, mayEnd = false, args = [], log } = {}) {
+/**
+ * `log`: a descriptor for standard error. `through`: a command that ends in an `exec` of what follows it, the data folder first.
+ * `t` is the test's context: the server is stopped, and must still be running, when the test ends, unless it `mayEnd`. */
+export async function startServer(t, { extraConfig, env = {}, mayEnd = false, args = [], log, through = [] } = {}) {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'conclave-test-'));
   const ports = {
     http: await freePort(),
@@ -166,6 +169,7 @@ export async function startServer(t, { extraConfig, env = {}, mayEnd = false, ar
   server.env = env;
   server.args = args;
   server.log = log;
+  server.through = through.length > 0 ? [...through, path.join(dir, 'data')] : [];
   t.defer(async (failure) => {
     const crashed = !mayEnd && server.exit !== null && server.exit.code !== 0;
     if (failure || crashed) console.log(server.output.slice(-3000).replace(/^/gm, '    server: '));

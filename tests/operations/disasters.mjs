@@ -1,6 +1,6 @@
 // A machine on which things go wrong: whoever reads the log stands still, the clock is set, the disk is full, the process is killed at any
 // moment. Meetings go on, or one sentence says what to do.
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import crypto from 'node:crypto';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -77,6 +77,19 @@ test('a server that is started without standard descriptors prints into no file 
   checkEqual([0, 1, 2].map((fd) => fs.readlinkSync(`/proc/${child.pid}/fd/${fd}`)), ['/dev/null', '/dev/null', '/dev/null'], 'its standard descriptors');
   child.kill('SIGTERM');
   checkEqual(await new Promise((resolve) => child.once('exit', resolve)), 0, 'exit status');
+});
+
+// ---- the network ----
+
+test('an interface or address that is named and not there is said, and not replaced by this machine', async (t) => {
+  const server = await startServer(t);
+  await server.stop();
+  for (const wrong of ['rtc.interfaces=nosuch0', 'rtc.ips=203.0.113.9']) {
+    const args = ['check', '--config', path.join(server.dir, 'conclave.yaml'), '--set', 'rtc.include_loopback=false', '--set', wrong];
+    const { status, stdout } = spawnSync(binary, args, { encoding: 'utf8' });
+    checkEqual(status, 1, `exit status with ${wrong}`);
+    check(stdout.includes('no address to announce for media; check rtc.interfaces and rtc.ips'), stdout);
+  }
 });
 
 // ---- the clock ----
@@ -196,3 +209,31 @@ test('a secret that is a link to a disk that is not there is not made anew', asy
     if (name !== 'keys.yaml') fs.renameSync(`${file}.kept`, file);
   }
 });
+
+const canMount = spawnSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status === 0;
+
+if (canMount && !sanitized) {
+  test('a full disk ends no meeting: files are refused, and taken again when there is room', async (t) => {
+    // a disk of its own, seen by the server only
+    const through = ['unshare', '-rm', 'sh', '-c', 'mkdir -p "$0" && mount -t tmpfs -o size=800k tmpfs "$0" && exec "$@"'];
+    const server = await startServer(t, { through, extraConfig: 'meeting:\n  files_len_max: 104857600\n' });
+    const meeting = await server.newMeeting();
+    const ann = await enter(t, server, meeting, 'Ann', { host: true });
+    const bob = await enter(t, server, meeting, 'Bob');
+    const up = async (len) => {
+      const reply = await fetch(`${server.url}/api/v2/meetings/${meeting.id}/files`, {
+        method: 'POST', headers: { authorization: `Bearer ${ann.token}` }, body: crypto.randomBytes(len),
+      }).catch((error) => ({ status: error.message }));
+      return reply.status;
+    };
+    checkEqual(await up(200_000), 201, 'a file for which there is room');
+    check((await up(2_000_000)) !== 201, 'a file for which there is none was taken');
+    ann.tell({ op: 'chat', to: '', text: 'no room' });
+    await until('Bob to read it', () => bob.of('chat').some(({ text }) => text === 'no room'));
+    checkEqual(await up(200_000), 201, 'a file for which there is room again');
+    process.kill(server.pid, 'SIGHUP');
+    checkEqual(await answers(server), 200, 'the page');
+    check((await server.metrics()).conclave_meeting_files_failed_total >= 1, 'it is counted');
+    checkEqual([ann.closes, bob.closes], [[], []], 'connections that were lost');
+  });
+}
