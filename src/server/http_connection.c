@@ -234,8 +234,9 @@ void connection_open(struct http *h, uint64_t now_us, enum http_listener listene
         (void)close(fd);
         return;
     }
-    int on = 1;
+    int on = 1, unsent = HTTP_UNSENT_LEN_MAX;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
     struct sockaddr_storage own;
     socklen_t own_len = sizeof own;
     if (getsockname(fd, (struct sockaddr *)&own, &own_len) == 0)

@@ -15,6 +15,9 @@
 
 /* Bytes given to a socket at once, and read at once: one TLS record of the longest kind. */
 #define HTTP_CHUNK_LEN (16u << 10)
+/* What the kernel takes beyond what the peer's window lets it send. It would be megabytes for each reader that does not read, which no
+ * ceiling of ours counts. */
+#define HTTP_UNSENT_LEN_MAX (128u << 10)
 /* What one connection may read or write before others have their turn. */
 #define HTTP_TURN_LEN (256u << 10)
 

@@ -1,7 +1,9 @@
-/* How WebSockets end: which close frame goes out, and that one does. */
+/* How WebSockets end: which close frame goes out, and that one does. And what one that is not read from holds until then. */
 #include "http_world.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -122,6 +124,31 @@ static void nobody_is_pinged_once_the_close_frame_is_on_its_way(void **state) {
     finish(s);
 }
 
+/* ---- the kernel's part ---- */
+
+static void who_does_not_read_holds_little_of_the_kernels_memory(void **state) {
+    (void)state;
+    static uint8_t message[500000];
+    struct served *s = fresh();
+    s->http = open_http(s, 8);
+    int fd = dial(s->port), unsent = 0;
+    assert_true(put(fd, UPGRADE, sizeof UPGRADE - 1));
+    while (s->opened == 0 || s->http->connections->queue_first != NULL)
+        http_turn(s->http);
+    struct http_connection *c = s->http->connections;
+    /* more than is kept for one, were it not for the kernel */
+    for (int i = 0; i < 40 && !c->closing; i++) {
+        http_send(s->http, s->session, span_of(message, sizeof message), false);
+        http_wake(s->http);
+        http_turn(s->http);
+    }
+    assert_true(c->closing);
+    assert_int_equal(ioctl(c->stream.fd, SIOCOUTQNSD, &unsent), 0);
+    assert_in_range(unsent, 1, 2 * HTTP_UNSENT_LEN_MAX); /* the kernel looks only between its own pieces */
+    close(fd);
+    finish(s);
+}
+
 /* ---- which code ---- */
 
 static void crossing_client(struct served *s) {
@@ -229,6 +256,7 @@ int main(void) {
     const struct CMUnitTest endings[] = {
         cmocka_unit_test(a_close_frame_that_found_no_room_goes_out_although_the_peer_closes_meanwhile),
         cmocka_unit_test(nobody_is_pinged_once_the_close_frame_is_on_its_way),
+        cmocka_unit_test(who_does_not_read_holds_little_of_the_kernels_memory),
         cmocka_unit_test(why_a_session_is_closed_is_said_although_the_peer_closes_at_the_same_time),
         cmocka_unit_test(a_reason_of_closing_that_is_not_utf8_is_answered_with_1007),
         cmocka_unit_test(a_session_that_is_not_read_from_for_too_long_is_told_to_come_again),
