@@ -1,5 +1,7 @@
 // What somebody hostile costs the others, over real sockets: chat and joins of a meeting, and signalling of a room, while nobody attacks and
-// while each attack goes on, in turns so that a busy machine weighs on both alike.
+// while each attack goes on, in turns so that a busy machine weighs on both alike. Who attacks takes processor time, too, and where there are few
+// processors that is what the others feel most; what the server itself makes others wait for is how long its control thread's turns are, in
+// processor time (tools/turns.c).
 //
 //     tools/node tests/bench/attack.mjs
 import { spawn } from 'node:child_process';
@@ -7,8 +9,8 @@ import crypto from 'node:crypto';
 import path from 'node:path';
 import WebSocket from 'ws';
 import { enter } from '../lib/member.mjs';
-import { sleep } from '../lib/runner.mjs';
-import { startServer } from '../lib/server.mjs';
+import { sleep, until } from '../lib/runner.mjs';
+import { binary, startServer } from '../lib/server.mjs';
 import { percentile } from './measure.mjs';
 
 const ROUNDS = 3;
@@ -18,7 +20,8 @@ const SIGNALS = 40;
 
 const undo = [];
 const t = { defer: (one) => undo.push(one) };
-const server = await startServer(t, { extraConfig: 'limit:\n  joins_per_minute: 100000\n' });
+const turnsLibrary = path.resolve(path.dirname(binary), '../../tools/turns.so');
+const server = await startServer(t, { extraConfig: 'limit:\n  joins_per_minute: 100000\n', env: { LD_PRELOAD: turnsLibrary } });
 const meeting = await server.newMeeting();
 const ann = await enter(t, server, meeting, 'Ann', { host: true });
 const bob = await enter(t, server, meeting, 'Bob');
@@ -87,13 +90,24 @@ async function begin(name) {
   });
 }
 
+/** The turns of the control thread since the last time, in microseconds: [how many, p50, p99, p99.9, longest]. */
+async function turns() {
+  const known = server.output.split('turns:').length;
+  process.kill(server.pid, 'SIGUSR2');
+  await until('the turns', () => server.output.split('turns:').length > known && server.output.endsWith('\n'));
+  return server.output.split('turns:').at(-1).trim().split('\n')[0].split(' ').map(Number);
+}
+
 const attacks = { calm: null, 'hellos without proof': 'hellos', 'a hostile member': 'member', 'a hostile meeting': 'gang', 'lists in a room': 'lists' };
 const kinds = { 'chat, ms': chats, 'join, ms': joins, 'signalling, ms': signals };
 const results = Object.fromEntries(Object.keys(attacks).map((name) => [name, Object.fromEntries(Object.keys(kinds).map((kind) => [kind, []]))]));
+const taken = Object.fromEntries(Object.keys(attacks).map((name) => [name, []]));
 for (let round = 0; round < ROUNDS; round++) {
   for (const [name, attack] of Object.entries(attacks)) {
     const stop = attack && (await begin(attack));
+    await turns();
     for (const [kind, measure] of Object.entries(kinds)) results[name][kind].push(...(await measure()));
+    taken[name].push(await turns());
     await stop?.();
     await sleep(500);
   }
@@ -103,6 +117,8 @@ for (const [name, of] of Object.entries(results)) {
   const cells = Object.values(of).map((times) => `${percentile(times, 0.5).toFixed(1)} / ${percentile(times, 0.99).toFixed(1)}`.padStart(22));
   console.log(`${name.padEnd(24)}${cells.join('')}`);
 }
+console.log('\nturns of the control thread, µs of processor time: p50, p99, p99.9, longest (the worst of the rounds)');
+for (const [name, of] of Object.entries(taken)) console.log(`${name.padEnd(24)}${[1, 2, 3, 4].map((i) => String(Math.max(...of.map((one) => one[i]))).padStart(10)).join('')}`);
 const metrics = await server.metrics();
 console.log(`held ${metrics.conclave_meeting_service_held_total}, refused ${metrics.conclave_meeting_service_no_entry_total}, closed for too much ${metrics.conclave_meeting_service_too_much_total}, rationed ${metrics.conclave_meeting_service_rationed_total}`);
 while (undo.length > 0) await undo.pop()(null);
