@@ -2,6 +2,7 @@
 import './sdk.mjs';
 import './reconnect.mjs';
 import './data.mjs';
+import './broadcast.mjs';
 import './api.mjs';
 import './whip.mjs';
 import './webhook.mjs';
