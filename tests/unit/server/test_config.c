@@ -237,12 +237,15 @@ static void interfaces_addresses_and_node_ip_narrow_what_is_announced(void **sta
     assert_int_equal(out[0].ip[0], 203);
 }
 
-static void without_any_other_address_loopback_is_announced(void **state) {
+static void without_any_other_address_loopback_is_announced_unless_one_was_named(void **state) {
     (void)state;
     struct net_addr out[CONTROL_CANDIDATES_MAX];
-    assert_true(load("rtc:\n  interfaces: [wlan9]\n"));
-    assert_int_equal(candidates(out), 4);
+    const struct address_interface alone[] = {at("lo", "127.0.0.1", true), at("lo", "::1", true)};
+    config_init(&config);
+    assert_int_equal(places_candidates(&config, alone, 2, 7882, 7881, out), 4);
     assert_true(places_loopback_only(out, 4));
+    assert_true(load("rtc:\n  interfaces: [wlan9]\n"));
+    assert_int_equal(candidates(out), 0);
 }
 
 static void for_development_loopback_is_announced_and_addresses_that_firefox_reaches(void **state) {
@@ -337,7 +340,7 @@ int main(void) {
         cmocka_unit_test(the_description_names_every_setting_once),
         cmocka_unit_test(every_address_but_loopback_is_announced_for_udp_and_tcp),
         cmocka_unit_test(interfaces_addresses_and_node_ip_narrow_what_is_announced),
-        cmocka_unit_test(without_any_other_address_loopback_is_announced),
+        cmocka_unit_test(without_any_other_address_loopback_is_announced_unless_one_was_named),
         cmocka_unit_test(for_development_loopback_is_announced_and_addresses_that_firefox_reaches),
         cmocka_unit_test(plain_http_listens_on_this_machine_only_unless_told),
         cmocka_unit_test(settings_given_several_times_on_the_command_line_all_count),
