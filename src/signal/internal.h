@@ -73,6 +73,8 @@
 /* Tracks, publishers or states that one message may list: twice the tracks that a room has by default. Each is looked
  * up by its name, so a message of two megabytes would keep everybody else waiting for minutes. */
 #define REQUEST_LIST_MAX 4096
+/* Of a list those that are answered for not being there: each answer is a message, and costs more than the question. */
+#define SUBSCRIPTION_ERRORS_MAX 64
 
 /* Reliable data. A message goes to each receiver's engine within the window of its transport
  * (ENGINE_CHANNEL_TX_WINDOW_BYTES); what does not fit waits here, once for all receivers. What waits beyond

@@ -147,17 +147,22 @@ static bool list_fits(struct peer *peer, size_t count) {
     return false;
 }
 
-/* `visit` is the number of the request: of a track that it names twice, once. */
-static void subscribe_one(struct peer *peer, const char *sid, bool subscribe, bool tell, uint64_t visit) {
+/* What one request for subscriptions has come to. */
+struct visit {
+    uint64_t number; /* of the request: of a track that it names twice, once */
+    uint32_t errors;
+};
+
+static void subscribe_one(struct peer *peer, const char *sid, bool subscribe, bool tell, struct visit *visit) {
     struct track *track = track_find_in_room(peer->participant->room, sid);
     peer->control->work_ns += WORK_ENTRY_NS;
-    if (track != NULL && track->visited == visit)
+    if (track != NULL && track->visited == visit->number)
         return;
     if (track != NULL)
-        track->visited = visit;
+        track->visited = visit->number;
     if (track != NULL && track->published)
         subscribe_request(peer->participant, track, subscribe);
-    else if (subscribe && tell)
+    else if (subscribe && tell && visit->errors++ < SUBSCRIPTION_ERRORS_MAX)
         send_subscription_error(peer, sid, LIVEKIT__SUBSCRIPTION_ERROR__SE_TRACK_NOTFOUND);
 }
 
@@ -173,13 +178,13 @@ static void handle_subscription(struct peer *peer, const Livekit__UpdateSubscrip
     if (!list_fits(peer, subscription_len(request)) ||
         (request->subscribe && !peer->participant->permission.can_subscribe))
         return;
-    uint64_t visit = ++peer->control->visits;
+    struct visit visit = {.number = ++peer->control->visits};
     for (size_t i = 0; i < request->n_track_sids; i++)
-        subscribe_one(peer, request->track_sids[i], request->subscribe, true, visit);
+        subscribe_one(peer, request->track_sids[i], request->subscribe, true, &visit);
     for (size_t i = 0; i < request->n_participant_tracks; i++) {
         const Livekit__ParticipantTracks *tracks = request->participant_tracks[i];
         for (size_t k = 0; k < tracks->n_track_sids; k++)
-            subscribe_one(peer, tracks->track_sids[k], request->subscribe, request->n_track_sids == 0, visit);
+            subscribe_one(peer, tracks->track_sids[k], request->subscribe, request->n_track_sids == 0, &visit);
     }
 }
 

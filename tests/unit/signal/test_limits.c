@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "room/room.h"
+#include "signal/internal.h"
 
 #define M(name) LIVEKIT__SIGNAL_RESPONSE__MESSAGE_##name
 #define PEOPLE 48
@@ -77,6 +78,31 @@ static void a_refused_request_as_long_as_a_message_is_answered_in_a_few_bytes(vo
     assert_false(ana->closed);
     world_stop(world);
     free(text);
+}
+
+static void of_a_long_list_of_tracks_that_are_not_there_only_the_first_are_answered(void **state) {
+    (void)state;
+    enum { LISTED = 4000 };
+    static char sids[LISTED][16];
+    static char *list[LISTED];
+    for (int i = 0; i < LISTED; i++) {
+        (void)snprintf(sids[i], sizeof sids[i], "TR_%d", i);
+        list[i] = sids[i];
+    }
+    struct world *world = world_start(NULL);
+    struct client *ana = ready(world, "ana", "tea", "");
+    Livekit__SignalRequest request;
+    Livekit__UpdateSubscription subscription;
+    livekit__signal_request__init(&request);
+    livekit__update_subscription__init(&subscription);
+    subscription.n_track_sids = LISTED;
+    subscription.track_sids = list;
+    subscription.subscribe = true;
+    request.message_case = LIVEKIT__SIGNAL_REQUEST__MESSAGE_SUBSCRIPTION;
+    request.subscription = &subscription;
+    send_request(world, ana, &request);
+    assert_int_equal(count_of(ana, M(SUBSCRIPTION_RESPONSE)), SUBSCRIPTION_ERRORS_MAX);
+    world_stop(world);
 }
 
 static void what_nobody_publishes_is_not_said_back_whole(void **state) {
@@ -675,6 +701,7 @@ static void one_room_leaves_subscriptions_for_others(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_refused_request_as_long_as_a_message_is_answered_in_a_few_bytes),
+        cmocka_unit_test(of_a_long_list_of_tracks_that_are_not_there_only_the_first_are_answered),
         cmocka_unit_test(what_nobody_publishes_is_not_said_back_whole),
         cmocka_unit_test(everybody_is_told_of_a_room_whose_metadata_is_more_than_a_message_may_be),
         cmocka_unit_test(a_room_has_an_end_to_its_metadata_and_little_always_fits),
